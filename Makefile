@@ -1,0 +1,62 @@
+# make             the module and the daemon, into build/
+# make install     DESTDIR and PREFIX are honoured, MODULES is nginx's folder
+# make lint        clang's checks, where clang is installed
+# make test        see script/test
+
+PREFIX  ?= /usr/local
+MODULES ?= /usr/lib/nginx/modules
+DESTDIR ?=
+BUILD   ?= build
+
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+LIBS     = -lrdkafka -lsqlite3 -lcjson -linih -lpthread
+
+# Debian's nginx-dev; for an upstream tree see "Deploying" in README.md
+NGINX_SRC ?= /usr/share/nginx/src
+
+common   = $(wildcard common/*.c)
+consumer = $(wildcard consumer/*.c)
+headers  = $(wildcard common/*.h consumer/*.h)
+objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(common) $(consumer))
+module   = $(wildcard ngx_http_warehouse_module/*) config $(wildcard common/*)
+
+.PHONY: all module consumer install clean lint test
+
+all: module consumer
+
+module: $(BUILD)/ngx_http_warehouse_module.so
+
+consumer: $(BUILD)/warehouse-consumer
+
+$(BUILD)/warehouse-consumer: $(objects)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(objects) $(LIBS)
+
+$(BUILD)/obj/%.o: %.c $(headers) Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARN) -Icommon -Iconsumer -c -o $@ $<
+
+# a copy of nginx's tree is configured as Debian's nginx was, once
+$(BUILD)/nginx/Makefile: config script/configure-module
+	script/configure-module $(NGINX_SRC) $(BUILD)/nginx
+
+$(BUILD)/ngx_http_warehouse_module.so: $(BUILD)/nginx/Makefile $(module)
+	$(MAKE) -C $(BUILD)/nginx -f objs/Makefile modules > $(BUILD)/module.log 2>&1 || { cat $(BUILD)/module.log; exit 1; }
+	cp $(BUILD)/nginx/objs/ngx_http_warehouse_module.so $@
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES) $(DESTDIR)$(PREFIX)/share/warehouse
+	install -m 755 $(BUILD)/warehouse-consumer $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(BUILD)/ngx_http_warehouse_module.so $(DESTDIR)$(MODULES)/
+	install -m 644 conf/* $(DESTDIR)$(PREFIX)/share/warehouse/
+
+lint:
+	clang $(WARN) -std=gnu11 -fsyntax-only -Icommon -Iconsumer $(common) $(consumer)
+	clang --analyze --analyzer-output text -std=gnu11 -Icommon -Iconsumer $(common) $(consumer)
+
+test:
+	script/test
+
+clean:
+	rm -rf $(BUILD)

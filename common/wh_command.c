@@ -1,0 +1,281 @@
+#include "wh_command.h"
+#include "wh_json.h"
+
+#include <stdint.h>
+#include <string.h>
+
+
+static const char  *wh_actions[] = { "increase", "decrease" };
+
+
+static int wh_command_fields(const cJSON *object, wh_command_t *command,
+    wh_error_t *err);
+static int wh_command_bad(wh_error_t *err, const char *reason,
+    const char *pointer, const char *text);
+static int wh_sku_valid(const char *sku, size_t len);
+static int wh_notification_fields(const cJSON *object,
+    wh_notification_t *notification, wh_error_t *err);
+
+
+/* Parses text, checks that it is an object without duplicate names. */
+
+static int
+wh_object_parse(const char *text, size_t len, cJSON **object, wh_error_t *err)
+{
+    int  rc;
+
+    rc = wh_json_parse(text, len, object, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    if (!cJSON_IsObject(*object)) {
+        rc = wh_command_bad(err, "not_an_object", NULL,
+                            "a JSON object was expected");
+    } else {
+        rc = wh_json_unique(*object, err);
+    }
+
+    if (rc != WH_OK) {
+        cJSON_Delete(*object);
+        *object = NULL;
+    }
+
+    return rc;
+}
+
+
+int
+wh_command_decode(const char *text, size_t len, wh_command_t *command,
+    wh_error_t *err)
+{
+    int     rc;
+    cJSON  *object;
+
+    rc = wh_object_parse(text, len, &object, err);
+
+    if (rc == WH_OK) {
+        rc = wh_command_fields(object, command, err);
+        cJSON_Delete(object);
+    }
+
+    return rc;
+}
+
+
+static int
+wh_command_fields(const cJSON *object, wh_command_t *command, wh_error_t *err)
+{
+    const char   *action, *sku;
+    const cJSON  *field;
+
+    field = cJSON_GetObjectItemCaseSensitive(object, "action");
+    action = cJSON_GetStringValue(field);
+
+    if (action != NULL && strcmp(action, wh_actions[WH_INCREASE]) == 0) {
+        command->action = WH_INCREASE;
+
+    } else if (action != NULL && strcmp(action, wh_actions[WH_DECREASE]) == 0) {
+        command->action = WH_DECREASE;
+
+    } else {
+        return wh_command_bad(err, "invalid_action", "#/action",
+                              "action must be \"increase\" or \"decrease\"");
+    }
+
+    field = cJSON_GetObjectItemCaseSensitive(object, "sku");
+    sku = cJSON_GetStringValue(field);
+
+    if (sku == NULL || !wh_sku_valid(sku, strlen(sku))) {
+        return wh_command_bad(err, "invalid_sku", "#/sku",
+                              "sku must be a string of 1 to 255 bytes of UTF-8 "
+                              "without control characters");
+    }
+
+    command->sku_len = strlen(sku);
+    memcpy(command->sku, sku, command->sku_len + 1);
+
+    field = cJSON_GetObjectItemCaseSensitive(object, "qty");
+
+    if (wh_json_integer(field, 1, WH_QTY_MAX, &command->qty) != WH_OK) {
+        return wh_command_bad(err, "invalid_qty", "#/qty",
+                              "qty must be an integer from 1 to "
+                              "9007199254740991");
+    }
+
+    return WH_OK;
+}
+
+
+static int
+wh_command_bad(wh_error_t *err, const char *reason, const char *pointer,
+    const char *text)
+{
+    (void) wh_error_set(err, WH_ECOMMAND, "%s", text);
+
+    if (err != NULL) {
+        err->reason = reason;
+        err->pointer = pointer;
+    }
+
+    return WH_ECOMMAND;
+}
+
+
+/* sku is valid UTF-8 here; C1 is U+0080..U+009F, in UTF-8 C2 80..C2 9F. */
+
+static int
+wh_sku_valid(const char *sku, size_t len)
+{
+    size_t               i;
+    const unsigned char *s;
+
+    if (len < 1 || len > WH_SKU_MAX) {
+        return 0;
+    }
+
+    s = (const unsigned char *) sku;
+
+    for (i = 0; i < len; i++) {
+        if (s[i] < 0x20 || s[i] == 0x7F
+            || (s[i] == 0xC2 && s[i + 1] <= 0x9F))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+wh_notification_decode(const char *text, size_t len,
+    wh_notification_t *notification, wh_error_t *err)
+{
+    int     rc;
+    cJSON  *object;
+
+    rc = wh_object_parse(text, len, &object, err);
+
+    if (rc == WH_OK) {
+        rc = wh_command_fields(object, &notification->command, err);
+
+        if (rc == WH_OK) {
+            rc = wh_notification_fields(object, notification, err);
+        }
+
+        cJSON_Delete(object);
+    }
+
+    return rc;
+}
+
+
+static int
+wh_notification_fields(const cJSON *object, wh_notification_t *n,
+    wh_error_t *err)
+{
+    int64_t       partition;
+    const char   *topic;
+    const cJSON  *source, *field;
+
+    field = cJSON_GetObjectItemCaseSensitive(object, "stock");
+
+    if (wh_json_integer(field, 0, WH_QTY_MAX, &n->stock) != WH_OK) {
+        return wh_command_bad(err, "invalid_stock", "#/stock",
+                              "stock must be an integer from 0 to "
+                              "9007199254740991");
+    }
+
+    field = cJSON_GetObjectItemCaseSensitive(object, "version");
+
+    if (wh_json_integer(field, 1, WH_QTY_MAX, &n->version) != WH_OK) {
+        return wh_command_bad(err, "invalid_version", "#/version",
+                              "version must be an integer from 1 to "
+                              "9007199254740991");
+    }
+
+    source = cJSON_GetObjectItemCaseSensitive(object, "source");
+    topic = cJSON_GetStringValue(
+                         cJSON_GetObjectItemCaseSensitive(source, "topic"));
+
+    if (topic == NULL || strlen(topic) >= sizeof(n->topic)
+        || wh_json_integer(
+                         cJSON_GetObjectItemCaseSensitive(source, "partition"),
+                         0, INT32_MAX, &partition)
+           != WH_OK
+        || wh_json_integer(cJSON_GetObjectItemCaseSensitive(source, "offset"),
+                           0, WH_QTY_MAX, &n->offset)
+           != WH_OK)
+    {
+        return wh_command_bad(err, "invalid_source", "#/source",
+                              "source must hold topic, partition and offset");
+    }
+
+    strcpy(n->topic, topic);
+    n->partition = (int32_t) partition;
+
+    return WH_OK;
+}
+
+
+static char *
+wh_put(char *dst, const char *text)
+{
+    size_t  len;
+
+    len = strlen(text);
+    memcpy(dst, text, len);
+
+    return dst + len;
+}
+
+
+/* The fields that commands and notifications share, without the last "}". */
+
+static char *
+wh_put_command(char *p, const wh_command_t *command)
+{
+    p = wh_put(p, "{\"action\":\"");
+    p = wh_put(p, wh_actions[command->action]);
+    p = wh_put(p, "\",\"sku\":");
+    p += wh_json_string(p, command->sku, command->sku_len);
+    p = wh_put(p, ",\"qty\":");
+    p += wh_json_int(p, command->qty);
+
+    return p;
+}
+
+
+size_t
+wh_command_write(char *dst, const wh_command_t *command)
+{
+    char  *p;
+
+    p = wh_put_command(dst, command);
+    *p++ = '}';
+
+    return (size_t) (p - dst);
+}
+
+
+size_t
+wh_notification_write(char *dst, const wh_notification_t *n)
+{
+    char  *p;
+
+    p = wh_put_command(dst, &n->command);
+    p = wh_put(p, ",\"stock\":");
+    p += wh_json_int(p, n->stock);
+    p = wh_put(p, ",\"version\":");
+    p += wh_json_int(p, n->version);
+    p = wh_put(p, ",\"source\":{\"topic\":");
+    p += wh_json_string(p, n->topic, strlen(n->topic));
+    p = wh_put(p, ",\"partition\":");
+    p += wh_json_int(p, n->partition);
+    p = wh_put(p, ",\"offset\":");
+    p += wh_json_int(p, n->offset);
+    p = wh_put(p, "}}");
+
+    return (size_t) (p - dst);
+}

@@ -1,0 +1,72 @@
+/*
+ * A command and a notification, as they travel: decoding and writing.
+ * The rules are those of the HTTP contract; the module and the daemon apply
+ * the same ones, so a command that was accepted is never malformed later.
+ */
+
+#ifndef WH_COMMAND_H
+#define WH_COMMAND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wh_error.h"
+
+
+#define WH_SKU_MAX   255                  /* bytes of UTF-8 */
+#define WH_QTY_MAX   9007199254740991     /* 2^53-1: RFC 7493 §2.2 */
+
+/* room for one command written by wh_command_write(), every byte escaped */
+#define WH_COMMAND_LEN  (sizeof("{\"action\":\"increase\",\"sku\":,\"qty\":}")  \
+                         + 2 + 6 * WH_SKU_MAX + 20)
+
+/* room for one notification; a topic's name is at most 249 bytes */
+#define WH_NOTIFICATION_LEN  (WH_COMMAND_LEN + 512)
+
+
+typedef enum {
+    WH_INCREASE = 0,
+    WH_DECREASE
+} wh_action_t;
+
+
+typedef struct {
+    wh_action_t  action;
+    int64_t      qty;                    /* 1..WH_QTY_MAX */
+    size_t       sku_len;                /* bytes, 1..WH_SKU_MAX */
+    char         sku[WH_SKU_MAX + 1];    /* UTF-8, NUL-terminated */
+} wh_command_t;
+
+
+typedef struct {
+    wh_command_t  command;
+    int64_t       stock;        /* after the command, 0..WH_QTY_MAX */
+    int64_t       version;      /* of the item, after the command, from 1 */
+    char          topic[256];   /* the command's position: topic, ... */
+    int32_t       partition;
+    int64_t       offset;
+} wh_notification_t;
+
+
+/*
+ * Decodes len bytes of JSON.  WH_OK; WH_EJSON (not JSON: HTTP 400);
+ * WH_ECOMMAND (JSON, not a command: HTTP 422); WH_NOMEM.  On WH_EJSON and
+ * WH_ECOMMAND err has reason and text, and pointer where a field is to blame.
+ */
+int wh_command_decode(const char *text, size_t len, wh_command_t *command,
+    wh_error_t *err);
+
+/* The same for a notification, with the same results. */
+int wh_notification_decode(const char *text, size_t len,
+    wh_notification_t *notification, wh_error_t *err);
+
+/*
+ * Write the canonical JSON of a command or notification to dst, which has
+ * room for WH_COMMAND_LEN or WH_NOTIFICATION_LEN bytes; no NUL.
+ * Return the number of bytes written.
+ */
+size_t wh_command_write(char *dst, const wh_command_t *command);
+size_t wh_notification_write(char *dst, const wh_notification_t *n);
+
+
+#endif

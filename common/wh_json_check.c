@@ -1,0 +1,554 @@
+#include "wh_json_check.h"
+#include "wh_json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+
+#define WH_CJSON_NUMBER_LEN  63
+
+
+typedef struct {
+    const unsigned char  *start;
+    const unsigned char  *p;
+    const unsigned char  *end;
+    char                 *repaired;
+    int                   depth;
+    wh_error_t           *err;
+} wh_check_t;
+
+
+static int wh_check_value(wh_check_t *c);
+static int wh_check_object(wh_check_t *c);
+static int wh_check_array(wh_check_t *c);
+static int wh_check_string(wh_check_t *c);
+static int wh_check_escape(wh_check_t *c);
+static int wh_check_hex4(wh_check_t *c, unsigned *code);
+static int wh_check_utf8(wh_check_t *c);
+static int wh_check_number(wh_check_t *c);
+static int wh_check_digits(wh_check_t *c);
+static int wh_check_word(wh_check_t *c, const char *word);
+static int wh_check_repair(wh_check_t *c, const unsigned char *number);
+
+
+static int
+wh_check_fail(wh_check_t *c, const char *reason, const char *what)
+{
+    (void) wh_error_set(c->err, WH_EJSON, "%s at byte %zu", what,
+                        (size_t) (c->p - c->start));
+
+    if (c->err != NULL) {
+        c->err->reason = reason;
+    }
+
+    return WH_EJSON;
+}
+
+
+static int
+wh_check_grammar(wh_check_t *c, const char *expected)
+{
+    if (c->p == c->end) {
+        return wh_check_fail(c, "invalid_json", "the JSON text ends too early");
+    }
+
+    return wh_check_fail(c, "invalid_json", expected);
+}
+
+
+static void
+wh_check_space(wh_check_t *c)
+{
+    while (c->p < c->end
+           && (*c->p == ' ' || *c->p == '\t' || *c->p == '\n'
+               || *c->p == '\r'))
+    {
+        c->p++;
+    }
+}
+
+
+int
+wh_json_check(const char *text, size_t len, char **repaired, wh_error_t *err)
+{
+    int         rc;
+    wh_check_t  c;
+
+    memset(&c, 0, sizeof(c));
+
+    c.start = (const unsigned char *) text;
+    c.p = c.start;
+    c.end = c.start + len;
+    c.err = err;
+
+    *repaired = NULL;
+
+    if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+        return wh_check_fail(&c, "invalid_json",
+                             "a byte order mark is not allowed");
+    }
+
+    wh_check_space(&c);
+
+    if (c.p == c.end) {
+        return wh_check_fail(&c, "empty", "no JSON text");
+    }
+
+    rc = wh_check_value(&c);
+
+    if (rc == WH_OK) {
+        wh_check_space(&c);
+
+        if (c.p != c.end) {
+            rc = wh_check_fail(&c, "invalid_json",
+                               "more bytes after the JSON text");
+        }
+    }
+
+    if (rc != WH_OK) {
+        free(c.repaired);
+        return rc;
+    }
+
+    *repaired = c.repaired;
+
+    return WH_OK;
+}
+
+
+/* Checks one value; c->p is at its first byte, afterwards behind its last. */
+
+static int
+wh_check_value(wh_check_t *c)
+{
+    int  rc;
+
+    if (c->p == c->end) {
+        return wh_check_grammar(c, "");
+    }
+
+    switch (*c->p) {
+
+    case '{':
+    case '[':
+        if (c->depth == WH_JSON_MAX_DEPTH) {
+            return wh_check_fail(c, "too_deep", "nested too deeply");
+        }
+
+        c->depth++;
+        rc = (*c->p == '{') ? wh_check_object(c) : wh_check_array(c);
+        c->depth--;
+
+        return rc;
+
+    case '"':
+        return wh_check_string(c);
+
+    case 't':
+        return wh_check_word(c, "true");
+
+    case 'f':
+        return wh_check_word(c, "false");
+
+    case 'n':
+        return wh_check_word(c, "null");
+
+    default:
+        return wh_check_number(c);
+    }
+}
+
+
+static int
+wh_check_object(wh_check_t *c)
+{
+    int  rc;
+
+    c->p++;
+    wh_check_space(c);
+
+    if (c->p < c->end && *c->p == '}') {
+        c->p++;
+        return WH_OK;
+    }
+
+    for ( ;; ) {
+        if (c->p == c->end || *c->p != '"') {
+            return wh_check_grammar(c, "a name in quotes was expected");
+        }
+
+        rc = wh_check_string(c);
+        if (rc != WH_OK) {
+            return rc;
+        }
+
+        wh_check_space(c);
+
+        if (c->p == c->end || *c->p != ':') {
+            return wh_check_grammar(c, "\":\" was expected");
+        }
+
+        c->p++;
+        wh_check_space(c);
+
+        rc = wh_check_value(c);
+        if (rc != WH_OK) {
+            return rc;
+        }
+
+        wh_check_space(c);
+
+        if (c->p < c->end && *c->p == '}') {
+            c->p++;
+            return WH_OK;
+        }
+
+        if (c->p == c->end || *c->p != ',') {
+            return wh_check_grammar(c, "\",\" or \"}\" was expected");
+        }
+
+        c->p++;
+        wh_check_space(c);
+    }
+}
+
+
+static int
+wh_check_array(wh_check_t *c)
+{
+    int  rc;
+
+    c->p++;
+    wh_check_space(c);
+
+    if (c->p < c->end && *c->p == ']') {
+        c->p++;
+        return WH_OK;
+    }
+
+    for ( ;; ) {
+        rc = wh_check_value(c);
+        if (rc != WH_OK) {
+            return rc;
+        }
+
+        wh_check_space(c);
+
+        if (c->p < c->end && *c->p == ']') {
+            c->p++;
+            return WH_OK;
+        }
+
+        if (c->p == c->end || *c->p != ',') {
+            return wh_check_grammar(c, "\",\" or \"]\" was expected");
+        }
+
+        c->p++;
+        wh_check_space(c);
+    }
+}
+
+
+static int
+wh_check_string(wh_check_t *c)
+{
+    int  rc;
+
+    c->p++;
+
+    while (c->p < c->end) {
+
+        if (*c->p == '"') {
+            c->p++;
+            return WH_OK;
+        }
+
+        if (*c->p < 0x20) {
+            return wh_check_fail(c, "invalid_json",
+                                 "a control character in a string");
+        }
+
+        if (*c->p == '\\') {
+            rc = wh_check_escape(c);
+
+        } else if (*c->p < 0x80) {
+            c->p++;
+            continue;
+
+        } else {
+            rc = wh_check_utf8(c);
+        }
+
+        if (rc != WH_OK) {
+            return rc;
+        }
+    }
+
+    return wh_check_grammar(c, "");
+}
+
+
+static int
+wh_check_escape(wh_check_t *c)
+{
+    int       rc;
+    unsigned  code, low;
+
+    c->p++;
+
+    if (c->p == c->end) {
+        return wh_check_grammar(c, "");
+    }
+
+    if (*c->p != 'u') {
+        if (*c->p == '\0' || strchr("\"\\/bfnrt", *c->p) == NULL) {
+            return wh_check_grammar(c, "an unknown escape");
+        }
+
+        c->p++;
+        return WH_OK;
+    }
+
+    rc = wh_check_hex4(c, &code);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    if (code == 0) {
+        return wh_check_fail(c, "nul_character", "U+0000 in a string");
+    }
+
+    if (code < 0xD800 || code > 0xDFFF) {
+        return WH_OK;
+    }
+
+    if (code > 0xDBFF || c->end - c->p < 2 || c->p[0] != '\\'
+        || c->p[1] != 'u')
+    {
+        return wh_check_fail(c, "lone_surrogate", "a lone surrogate");
+    }
+
+    c->p++;
+
+    rc = wh_check_hex4(c, &low);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    if (low < 0xDC00 || low > 0xDFFF) {
+        return wh_check_fail(c, "lone_surrogate", "a lone surrogate");
+    }
+
+    return WH_OK;
+}
+
+
+/* Reads the four digits behind the "u" that c->p is at. */
+
+static int
+wh_check_hex4(wh_check_t *c, unsigned *code)
+{
+    int            i;
+    unsigned char  ch;
+
+    c->p++;
+    *code = 0;
+
+    for (i = 0; i < 4; i++, c->p++) {
+
+        if (c->p == c->end) {
+            return wh_check_grammar(c, "");
+        }
+
+        ch = *c->p;
+
+        if (ch >= '0' && ch <= '9') {
+            *code = *code * 16 + (ch - '0');
+
+        } else if ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'f') {
+            *code = *code * 16 + ((ch | 0x20) - 'a' + 10);
+
+        } else {
+            return wh_check_grammar(c, "four hexadecimal digits were expected");
+        }
+    }
+
+    return WH_OK;
+}
+
+
+/* One well-formed sequence of two to four bytes (Unicode, table 3-7). */
+
+static int
+wh_check_utf8(wh_check_t *c)
+{
+    size_t         i, n;
+    unsigned char  first, min, max;
+
+    first = *c->p;
+    min = 0x80;
+    max = 0xBF;
+
+    if (first >= 0xC2 && first <= 0xDF) {
+        n = 1;
+
+    } else if (first >= 0xE0 && first <= 0xEF) {
+        n = 2;
+
+        if (first == 0xE0) {
+            min = 0xA0;
+
+        } else if (first == 0xED) {
+            max = 0x9F;
+        }
+
+    } else if (first >= 0xF0 && first <= 0xF4) {
+        n = 3;
+
+        if (first == 0xF0) {
+            min = 0x90;
+
+        } else if (first == 0xF4) {
+            max = 0x8F;
+        }
+
+    } else {
+        return wh_check_fail(c, "invalid_utf8", "invalid UTF-8");
+    }
+
+    if ((size_t) (c->end - c->p) <= n) {
+        return wh_check_fail(c, "invalid_utf8", "invalid UTF-8");
+    }
+
+    for (i = 1; i <= n; i++) {
+        if (c->p[i] < min || c->p[i] > max) {
+            return wh_check_fail(c, "invalid_utf8", "invalid UTF-8");
+        }
+
+        min = 0x80;
+        max = 0xBF;
+    }
+
+    c->p += n + 1;
+
+    return WH_OK;
+}
+
+
+static int
+wh_check_number(wh_check_t *c)
+{
+    const unsigned char  *number;
+
+    number = c->p;
+
+    if (*c->p == '-') {
+        c->p++;
+    }
+
+    if (c->p < c->end && *c->p == '0') {
+        c->p++;
+
+    } else if (wh_check_digits(c) != WH_OK) {
+        return wh_check_grammar(c, "a JSON value was expected");
+    }
+
+    if (c->p < c->end && *c->p == '.') {
+        c->p++;
+
+        if (wh_check_digits(c) != WH_OK) {
+            return wh_check_grammar(c, "a digit was expected");
+        }
+    }
+
+    if (c->p < c->end && (*c->p | 0x20) == 'e') {
+        c->p++;
+
+        if (c->p < c->end && (*c->p == '+' || *c->p == '-')) {
+            c->p++;
+        }
+
+        if (wh_check_digits(c) != WH_OK) {
+            return wh_check_grammar(c, "a digit was expected");
+        }
+    }
+
+    if (c->p - number > WH_CJSON_NUMBER_LEN) {
+        return wh_check_repair(c, number);
+    }
+
+    return WH_OK;
+}
+
+
+static int
+wh_check_digits(wh_check_t *c)
+{
+    const unsigned char  *first;
+
+    first = c->p;
+
+    while (c->p < c->end && *c->p >= '0' && *c->p <= '9') {
+        c->p++;
+    }
+
+    return (c->p > first) ? WH_OK : WH_EJSON;
+}
+
+
+static int
+wh_check_word(wh_check_t *c, const char *word)
+{
+    while (*word != '\0') {
+
+        if (c->p == c->end || *c->p != (unsigned char) *word) {
+            return wh_check_grammar(c, "a JSON value was expected");
+        }
+
+        c->p++;
+        word++;
+    }
+
+    return WH_OK;
+}
+
+
+/* Shortens the number that ends at c->p in the copy handed to cJSON. */
+
+static int
+wh_check_repair(wh_check_t *c, const unsigned char *number)
+{
+    int     n;
+    char   *dst;
+    size_t  size;
+    double  value;
+
+    size = (size_t) (c->end - c->start);
+
+    if (c->repaired == NULL) {
+        c->repaired = malloc(size + 1);
+        if (c->repaired == NULL) {
+            return wh_error_set(c->err, WH_NOMEM, "out of memory");
+        }
+
+        memcpy(c->repaired, c->start, size);
+        c->repaired[size] = '\0';
+    }
+
+    dst = c->repaired + (number - c->start);
+    value = strtod(dst, NULL);
+
+    memset(dst, ' ', (size_t) (c->p - number));
+
+    if (isinf(value)) {
+        memcpy(dst, (value < 0) ? "-1e999" : "1e9999", 6);
+        return WH_OK;
+    }
+
+    n = snprintf(dst, WH_CJSON_NUMBER_LEN, "%.17g", value);
+    dst[n] = ' ';
+
+    return WH_OK;
+}

@@ -1,0 +1,146 @@
+#include "wh_schema.h"
+
+#include <string.h>
+
+
+static const char  *wh_schema_sql =
+    "CREATE TABLE items("
+    " sku TEXT PRIMARY KEY,"
+    " qty INTEGER NOT NULL CHECK(qty >= 0),"
+    " version INTEGER NOT NULL) WITHOUT ROWID;"
+
+    /* next: the first offset not processed yet */
+    "CREATE TABLE positions("
+    " topic TEXT, partition INTEGER, next INTEGER NOT NULL,"
+    " PRIMARY KEY(topic, partition)) WITHOUT ROWID;"
+
+    /* cluster_id, state: 'ready' or 'recovering' */
+    "CREATE TABLE meta("
+    " name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+
+    /* counters of the daemon since the database was made */
+    "CREATE TABLE stats("
+    " name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+
+    "INSERT INTO meta VALUES('state', 'recovering');"
+    "PRAGMA user_version = 1;";
+
+
+int
+wh_schema_create(sqlite3 *db, wh_error_t *err)
+{
+    if (sqlite3_exec(db, wh_schema_sql, NULL, NULL, NULL) != SQLITE_OK) {
+        return wh_schema_fail(db, "creating the tables", err);
+    }
+
+    return WH_OK;
+}
+
+
+int
+wh_schema_check(sqlite3 *db, wh_error_t *err)
+{
+    int            rc, version, objects;
+    sqlite3_stmt  *stmt;
+
+    if (sqlite3_prepare_v2(db,
+                           "SELECT (SELECT user_version FROM"
+                           " pragma_user_version),"
+                           " (SELECT count(*) FROM sqlite_schema)",
+                           -1, &stmt, NULL)
+        != SQLITE_OK)
+    {
+        return wh_schema_fail(db, "reading the schema version", err);
+    }
+
+    if (sqlite3_step(stmt) != SQLITE_ROW) {
+        rc = wh_schema_fail(db, "reading the schema version", err);
+        (void) sqlite3_finalize(stmt);
+        return rc;
+    }
+
+    version = sqlite3_column_int(stmt, 0);
+    objects = sqlite3_column_int(stmt, 1);
+    (void) sqlite3_finalize(stmt);
+
+    if (version == WH_SCHEMA_VERSION) {
+        return WH_OK;
+    }
+
+    if (version == 0 && objects == 0) {
+        return wh_error_set(err, WH_NONE, "the database is empty");
+    }
+
+    return wh_error_set(err, WH_ERROR,
+                        "the database has schema version %d, this program "
+                        "works with version %d", version, WH_SCHEMA_VERSION);
+}
+
+
+int
+wh_schema_ready(sqlite3 *db, wh_error_t *err)
+{
+    int            rc;
+    sqlite3_stmt  *stmt;
+
+    rc = wh_schema_check(db, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    if (sqlite3_prepare_v2(db, "SELECT value FROM meta WHERE name = 'state'",
+                           -1, &stmt, NULL)
+        != SQLITE_OK)
+    {
+        return wh_schema_fail(db, "reading the database's state", err);
+    }
+
+    rc = sqlite3_step(stmt);
+
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+        rc = wh_schema_fail(db, "reading the database's state", err);
+
+    } else if (rc == SQLITE_ROW
+               && strcmp((const char *) sqlite3_column_text(stmt, 0), "ready")
+                  == 0)
+    {
+        rc = WH_OK;
+
+    } else {
+        rc = wh_error_set(err, WH_AGAIN, "the stock is being recovered");
+    }
+
+    (void) sqlite3_finalize(stmt);
+
+    return rc;
+}
+
+
+int
+wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
+{
+    int  rc;
+
+    switch (sqlite3_errcode(db) & 0xff) {
+
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PROTOCOL:
+    case SQLITE_SCHEMA:
+        rc = WH_AGAIN;
+        break;
+
+    case SQLITE_READONLY:
+        /* a reader met a database whose -shm file is not there yet */
+        rc = sqlite3_extended_errcode(db) == SQLITE_READONLY
+             ? WH_ERROR : WH_AGAIN;
+        break;
+
+    default:
+        rc = WH_ERROR;
+        break;
+    }
+
+    return wh_error_set(err, rc, "%s: %s", what, sqlite3_errmsg(db));
+}

@@ -1,0 +1,46 @@
+/*
+ * The database's schema: written by the daemon, read by the module.
+ * Both ask here whether a file is a database they understand.
+ */
+
+#ifndef WH_SCHEMA_H
+#define WH_SCHEMA_H
+
+#include <sqlite3.h>
+
+#include "wh_error.h"
+
+
+#define WH_SCHEMA_VERSION  1    /* PRAGMA user_version */
+
+/* all items, bytewise by sku: the primary key's own order */
+#define WH_SQL_LIST_ITEMS  "SELECT sku, qty FROM items ORDER BY sku"
+
+
+/*
+ * Creates the tables in an empty database, in the caller's transaction.
+ * WH_OK, WH_ERROR.
+ */
+int wh_schema_create(sqlite3 *db, wh_error_t *err);
+
+/*
+ * Checks that db has this schema.  WH_OK; WH_NONE: nothing in it yet;
+ * WH_AGAIN: busy; WH_ERROR: something else, err says what.
+ */
+int wh_schema_check(sqlite3 *db, wh_error_t *err);
+
+/*
+ * Asks whether the stock may be shown, in the caller's read transaction.
+ * WH_OK; WH_AGAIN: being rebuilt or recovered, or busy; WH_NONE, WH_ERROR: as
+ * wh_schema_check().
+ */
+int wh_schema_ready(sqlite3 *db, wh_error_t *err);
+
+/*
+ * Maps a failed SQLite call to WH_AGAIN (locked, being opened) or WH_ERROR
+ * and fills err with "what: SQLite's message".
+ */
+int wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err);
+
+
+#endif

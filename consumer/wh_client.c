@@ -1,0 +1,491 @@
+#include "wh_client.h"
+#include "wh_log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+
+#define WH_CLIENT_TIMEOUT  5000    /* ms a question may take */
+
+#define WH_CLIENT_ALL                                                         \
+    (WH_CLIENT_PRODUCER | WH_CLIENT_CONSUMER | WH_CLIENT_READER               \
+     | WH_CLIENT_WATCHER)
+
+#define WH_CLIENT_READS                                                       \
+    (WH_CLIENT_CONSUMER | WH_CLIENT_READER | WH_CLIENT_WATCHER)
+
+
+typedef struct {
+    unsigned     kinds;
+    const char  *name;
+    const char  *value;
+} wh_client_property_t;
+
+
+/* What the configuration file may change, and what it may not. */
+
+static const wh_client_property_t  wh_client_defaults[] = {
+    { WH_CLIENT_ALL, "client.id", "warehouse-consumer" },
+    { WH_CLIENT_ALL, "socket.nagle.disable", "true" },
+    { WH_CLIENT_PRODUCER, "transaction.timeout.ms", "10000" },
+
+    /* a transaction right after another waits this long for its markers */
+    { WH_CLIENT_PRODUCER, "retry.backoff.ms", "10" },
+
+    { WH_CLIENT_PRODUCER, "queue.buffering.max.messages", "1000000" },
+    { WH_CLIENT_READS, "queued.max.messages.kbytes", "16384" },
+    { WH_CLIENT_READS, "fetch.wait.max.ms", "100" },
+};
+
+static const wh_client_property_t  wh_client_fixed[] = {
+    { WH_CLIENT_PRODUCER, "enable.idempotence", "true" },
+    { WH_CLIENT_PRODUCER, "acks", "all" },
+    { WH_CLIENT_READS, "enable.auto.commit", "false" },
+    { WH_CLIENT_READS, "enable.auto.offset.store", "false" },
+    { WH_CLIENT_READS, "auto.offset.reset", "error" },
+    { WH_CLIENT_READS, "allow.auto.create.topics", "false" },
+    { WH_CLIENT_CONSUMER | WH_CLIENT_READER, "isolation.level",
+      "read_committed" },
+    { WH_CLIENT_WATCHER, "isolation.level", "read_uncommitted" },
+    { WH_CLIENT_READER, "enable.partition.eof", "true" },
+
+    /* 2.0.2 can loop with cooperative-sticky */
+    { WH_CLIENT_CONSUMER, "partition.assignment.strategy", "range" },
+};
+
+
+static int wh_client_set(rd_kafka_conf_t *rkconf, const char *name,
+    const char *value, wh_error_t *err);
+static int wh_client_set_table(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
+    const wh_client_property_t *table, size_t n, wh_error_t *err);
+static int wh_client_set_all(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
+    const wh_conf_t *conf, int brokers, wh_error_t *err);
+static int wh_client_new(rd_kafka_t **rk, wh_client_kind_t kind,
+    const wh_conf_t *conf, const wh_callbacks_t *callbacks, int brokers,
+    wh_error_t *err);
+static void wh_client_log(const rd_kafka_t *rk, int level, const char *fac,
+    const char *text);
+static void wh_client_error(rd_kafka_t *rk, int code, const char *reason,
+    void *opaque);
+static int wh_client_compacted_result(rd_kafka_event_t *event,
+    const char *topic, int *compacted, wh_error_t *err);
+
+
+int
+wh_client_open(rd_kafka_t **rk, wh_client_kind_t kind, const wh_conf_t *conf,
+    const wh_callbacks_t *callbacks, wh_error_t *err)
+{
+    return wh_client_new(rk, kind, conf, callbacks, 1, err);
+}
+
+
+int
+wh_client_check(const wh_conf_t *conf, wh_error_t *err)
+{
+    int          i, rc;
+    rd_kafka_t  *rk;
+
+    static const wh_client_kind_t  kinds[] = {
+        WH_CLIENT_PRODUCER, WH_CLIENT_CONSUMER
+    };
+
+    for (i = 0; i < 2; i++) {
+        rc = wh_client_new(&rk, kinds[i], conf, NULL, 0, err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+
+        wh_client_close(rk);
+    }
+
+    return WH_OK;
+}
+
+
+static int
+wh_client_new(rd_kafka_t **rk, wh_client_kind_t kind, const wh_conf_t *conf,
+    const wh_callbacks_t *callbacks, int brokers, wh_error_t *err)
+{
+    char              text[512];
+    rd_kafka_conf_t  *rkconf;
+
+    *rk = NULL;
+    rkconf = rd_kafka_conf_new();
+
+    if (wh_client_set_all(rkconf, kind, conf, brokers, err) != WH_OK) {
+        rd_kafka_conf_destroy(rkconf);
+        return WH_ERROR;
+    }
+
+    rd_kafka_conf_set_log_cb(rkconf, wh_client_log);
+    rd_kafka_conf_set_error_cb(rkconf, wh_client_error);
+
+    if (callbacks != NULL) {
+        rd_kafka_conf_set_opaque(rkconf, callbacks->opaque);
+
+        /* without a callback rd_kafka_flush() would poll in steps of 10 ms */
+
+        if (callbacks->delivered != NULL) {
+            rd_kafka_conf_set_dr_msg_cb(rkconf, callbacks->delivered);
+        }
+
+        if (callbacks->rebalanced != NULL) {
+            rd_kafka_conf_set_rebalance_cb(rkconf, callbacks->rebalanced);
+        }
+
+        if (callbacks->on_new != NULL) {
+            (void) rd_kafka_conf_interceptor_add_on_new(rkconf, "warehouse",
+                                                        callbacks->on_new,
+                                                        callbacks->opaque);
+        }
+    }
+
+    *rk = rd_kafka_new(kind == WH_CLIENT_PRODUCER ? RD_KAFKA_PRODUCER
+                                                  : RD_KAFKA_CONSUMER,
+                       rkconf, text, sizeof(text));
+
+    if (*rk == NULL) {
+        rd_kafka_conf_destroy(rkconf);
+        return wh_error_set(err, WH_ERROR, "kafka: %s", text);
+    }
+
+    if (kind == WH_CLIENT_CONSUMER || kind == WH_CLIENT_READER) {
+        (void) rd_kafka_poll_set_consumer(*rk);
+    }
+
+    return WH_OK;
+}
+
+
+static int
+wh_client_set_all(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
+    const wh_conf_t *conf, int brokers, wh_error_t *err)
+{
+    size_t                i;
+    const wh_property_t  *p;
+
+    if (wh_client_set_table(rkconf, kind, wh_client_defaults,
+                            sizeof(wh_client_defaults)
+                            / sizeof(wh_client_defaults[0]), err)
+        != WH_OK)
+    {
+        return WH_ERROR;
+    }
+
+    for (i = 0; i < conf->nproperties; i++) {
+        p = &conf->properties[i];
+
+        if (!brokers && (strcmp(p->name, "bootstrap.servers") == 0
+                         || strcmp(p->name, "metadata.broker.list") == 0))
+        {
+            continue;
+        }
+
+        if (wh_client_set(rkconf, p->name, p->value, err) != WH_OK) {
+            return WH_ERROR;
+        }
+    }
+
+    if (wh_client_set_table(rkconf, kind, wh_client_fixed,
+                            sizeof(wh_client_fixed)
+                            / sizeof(wh_client_fixed[0]), err)
+        != WH_OK)
+    {
+        return WH_ERROR;
+    }
+
+    switch (kind) {
+
+    case WH_CLIENT_PRODUCER:
+        return wh_client_set(rkconf, "transactional.id", conf->group_id, err);
+
+    case WH_CLIENT_CONSUMER:
+
+        /*
+         * Static membership: a restart takes its place back at once, and a
+         * second process of the same name is fenced, not balanced with.
+         */
+
+        if (wh_client_set(rkconf, "group.instance.id", conf->group_id, err)
+            != WH_OK)
+        {
+            return WH_ERROR;
+        }
+
+        return wh_client_set(rkconf, "group.id", conf->group_id, err);
+
+    default:
+        return wh_client_set(rkconf, "group.id", conf->group_id, err);
+    }
+}
+
+
+static int
+wh_client_set_table(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
+    const wh_client_property_t *table, size_t n, wh_error_t *err)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        if ((table[i].kinds & (unsigned) kind)
+            && wh_client_set(rkconf, table[i].name, table[i].value, err)
+               != WH_OK)
+        {
+            return WH_ERROR;
+        }
+    }
+
+    return WH_OK;
+}
+
+
+static int
+wh_client_set(rd_kafka_conf_t *rkconf, const char *name, const char *value,
+    wh_error_t *err)
+{
+    char  text[512];
+
+    if (rd_kafka_conf_set(rkconf, name, value, text, sizeof(text))
+        != RD_KAFKA_CONF_OK)
+    {
+        return wh_error_set(err, WH_ERROR, "\"kafka.%s\": %s", name, text);
+    }
+
+    return WH_OK;
+}
+
+
+void
+wh_client_close(rd_kafka_t *rk)
+{
+    if (rk != NULL) {
+
+        /* a static member does not leave its group, so nothing to wait for */
+
+        rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }
+}
+
+
+static void
+wh_client_log(const rd_kafka_t *rk, int level, const char *fac,
+    const char *text)
+{
+    wh_log_level_t  l;
+
+    (void) rk;
+
+    /* each handle is told of all kafka.* properties, of other kinds too */
+
+    if (strcmp(fac, "CONFWARN") == 0) {
+        return;
+    }
+
+    l = (level <= LOG_ERR) ? WH_LOG_ERROR
+        : (level == LOG_WARNING) ? WH_LOG_WARN
+        : (level == LOG_NOTICE) ? WH_LOG_NOTICE : WH_LOG_INFO;
+
+    wh_log(l, "kafka: %s: %s", fac, text);
+}
+
+
+/* Most of these the library mends by itself, and logs too. */
+
+static void
+wh_client_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    char  text[512];
+
+    (void) opaque;
+
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        (void) rd_kafka_fatal_error(rk, text, sizeof(text));
+        wh_log(WH_LOG_ERROR, "kafka: fatal: %s", text);
+
+    } else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        wh_log(WH_LOG_WARN, "kafka: no broker can be reached: %s", reason);
+    }
+}
+
+
+int
+wh_client_cluster_id(rd_kafka_t *rk, char *id, size_t size, wh_error_t *err)
+{
+    char  *s;
+
+    s = rd_kafka_clusterid(rk, WH_CLIENT_TIMEOUT);
+
+    if (s == NULL) {
+        return wh_error_set(err, WH_AGAIN, "no broker answers");
+    }
+
+    (void) snprintf(id, size, "%s", s);
+    rd_kafka_mem_free(rk, s);
+
+    return WH_OK;
+}
+
+
+int
+wh_client_partitions(rd_kafka_t *rk, const char *topic, int *count,
+    wh_error_t *err)
+{
+    int                              rc;
+    rd_kafka_topic_t                *rkt;
+    rd_kafka_resp_err_t              e;
+    const struct rd_kafka_metadata  *md;
+
+    rkt = rd_kafka_topic_new(rk, topic, NULL);
+    if (rkt == NULL) {
+        return wh_error_set(err, WH_ERROR, "topic \"%s\": %s", topic,
+                            rd_kafka_err2str(rd_kafka_last_error()));
+    }
+
+    e = rd_kafka_metadata(rk, 0, rkt, &md, WH_CLIENT_TIMEOUT);
+    rd_kafka_topic_destroy(rkt);
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return wh_error_set(err, WH_AGAIN, "topic \"%s\": %s", topic,
+                            rd_kafka_err2str(e));
+    }
+
+    if (md->topic_cnt == 1 && md->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR
+        && md->topics[0].partition_cnt > 0)
+    {
+        *count = md->topics[0].partition_cnt;
+        rc = WH_OK;
+
+    } else {
+        rc = wh_error_set(err, WH_AGAIN, "topic \"%s\": %s", topic,
+                          md->topic_cnt == 1
+                          ? rd_kafka_err2str(md->topics[0].err)
+                          : "not in the brokers' answer");
+    }
+
+    rd_kafka_metadata_destroy(md);
+
+    return rc;
+}
+
+
+int
+wh_client_watermarks(rd_kafka_t *rk, const char *topic, int partition,
+    int64_t *low, int64_t *high, wh_error_t *err)
+{
+    rd_kafka_resp_err_t  e;
+
+    e = rd_kafka_query_watermark_offsets(rk, topic, partition, low, high,
+                                         WH_CLIENT_TIMEOUT);
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return wh_error_set(err, WH_AGAIN, "watermarks of %s:%d: %s", topic,
+                            partition, rd_kafka_err2str(e));
+    }
+
+    return WH_OK;
+}
+
+
+int
+wh_client_committed(rd_kafka_t *rk, const char *topic, int count,
+    rd_kafka_topic_partition_list_t **list, wh_error_t *err)
+{
+    int                               i;
+    rd_kafka_resp_err_t               e;
+    rd_kafka_topic_partition_list_t  *l;
+
+    *list = NULL;
+    l = rd_kafka_topic_partition_list_new(count);
+
+    (void) rd_kafka_topic_partition_list_add_range(l, topic, 0, count - 1);
+
+    /* on a timeout the offsets read -1001 as if there were none */
+
+    e = rd_kafka_committed(rk, l, WH_CLIENT_TIMEOUT);
+
+    for (i = 0; e == RD_KAFKA_RESP_ERR_NO_ERROR && i < l->cnt; i++) {
+        e = l->elems[i].err;
+    }
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_topic_partition_list_destroy(l);
+        return wh_error_set(err, WH_AGAIN, "the group's offsets: %s",
+                            rd_kafka_err2str(e));
+    }
+
+    *list = l;
+
+    return WH_OK;
+}
+
+
+int
+wh_client_compacted(rd_kafka_t *rk, const char *topic, int *compacted,
+    wh_error_t *err)
+{
+    int                        rc;
+    rd_kafka_event_t          *event;
+    rd_kafka_queue_t          *queue;
+    rd_kafka_ConfigResource_t *resource;
+
+    *compacted = -1;
+
+    queue = rd_kafka_queue_new(rk);
+    resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+
+    rd_kafka_DescribeConfigs(rk, &resource, 1, NULL, queue);
+    event = rd_kafka_queue_poll(queue, WH_CLIENT_TIMEOUT);
+
+    if (event == NULL) {
+        rc = wh_error_set(err, WH_AGAIN, "configuration of topic \"%s\": "
+                          "no answer", topic);
+    } else {
+        rc = wh_client_compacted_result(event, topic, compacted, err);
+        rd_kafka_event_destroy(event);
+    }
+
+    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_queue_destroy(queue);
+
+    return rc;
+}
+
+
+static int
+wh_client_compacted_result(rd_kafka_event_t *event, const char *topic,
+    int *compacted, wh_error_t *err)
+{
+    size_t                               i, n;
+    const char                          *value;
+    const rd_kafka_ConfigEntry_t       **entries;
+    const rd_kafka_ConfigResource_t    **resources;
+    const rd_kafka_DescribeConfigs_result_t  *result;
+
+    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return wh_error_set(err, WH_AGAIN, "configuration of topic \"%s\": %s",
+                            topic, rd_kafka_event_error_string(event));
+    }
+
+    result = rd_kafka_event_DescribeConfigs_result(event);
+    resources = rd_kafka_DescribeConfigs_result_resources(result, &n);
+
+    if (n != 1 || rd_kafka_ConfigResource_error(resources[0])
+                  != RD_KAFKA_RESP_ERR_NO_ERROR)
+    {
+        return WH_OK;
+    }
+
+    entries = rd_kafka_ConfigResource_configs(resources[0], &n);
+
+    for (i = 0; i < n; i++) {
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "cleanup.policy")
+            == 0)
+        {
+            value = rd_kafka_ConfigEntry_value(entries[i]);
+            *compacted = (value != NULL && strstr(value, "compact") != NULL);
+        }
+    }
+
+    return WH_OK;
+}

@@ -1,0 +1,547 @@
+#include "wh_conf.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+
+/* the parser's own limit (INI_MAX_LINE), less the newline and the NUL */
+#define WH_CONF_LINE  198
+
+
+typedef enum {
+    WH_CONF_STRING,
+    WH_CONF_NUMBER,
+    WH_CONF_SIZE,          /* bytes, with an optional k or m */
+    WH_CONF_MODE,          /* octal */
+    WH_CONF_FLAG           /* yes or no */
+} wh_conf_type_t;
+
+
+typedef struct {
+    const char      *name;
+    wh_conf_type_t   type;
+    size_t           offset;
+    int64_t          min;
+    int64_t          max;
+    const char      *value;        /* default */
+    const char      *help;
+} wh_conf_key_t;
+
+
+typedef struct {
+    FILE         *file;
+    const char   *path;
+    int           line;            /* number of the line read last */
+    int           indented;        /* it began with white space */
+    int           key_line;        /* number of the line key stood in */
+    int           failed;
+    char         *key;             /* a value may go on in indented lines */
+    char         *value;
+    wh_conf_t    *conf;
+    wh_error_t   *err;
+} wh_conf_file_t;
+
+
+static const wh_conf_key_t  wh_conf_keys[] = {
+
+    { "database", WH_CONF_STRING, offsetof(wh_conf_t, database), 0, 0,
+      "/var/lib/warehouse/warehouse.db",
+      "path of the SQLite database" },
+
+    { "database_mode", WH_CONF_MODE, offsetof(wh_conf_t, database_mode),
+      0600, 0666, "0640",
+      "permissions of a new database; nginx's workers have to read it" },
+
+    { "commands_topic", WH_CONF_STRING, offsetof(wh_conf_t, commands_topic),
+      0, 0, "commands",
+      "topic the commands are read from" },
+
+    { "notifications_topic", WH_CONF_STRING,
+      offsetof(wh_conf_t, notifications_topic), 0, 0, "notifications",
+      "topic the notifications are written to; one partition" },
+
+    { "group_id", WH_CONF_STRING, offsetof(wh_conf_t, group_id), 0, 0,
+      "warehouse",
+      "group.id, group.instance.id and transactional.id of this daemon" },
+
+    { "batch_size", WH_CONF_NUMBER, offsetof(wh_conf_t, batch_size),
+      1, 100000, "10000",
+      "most commands in one transaction" },
+
+    { "wal_limit", WH_CONF_SIZE, offsetof(wh_conf_t, wal_limit),
+      1 << 20, INT64_C(1) << 40, "64m",
+      "size of the write-ahead log past which it is truncated" },
+
+    { "skip_trimmed_commands", WH_CONF_FLAG,
+      offsetof(wh_conf_t, skip_trimmed_commands), 0, 1, "no",
+      "go on where the broker has deleted commands that were not processed" },
+
+    { "log", WH_CONF_STRING, offsetof(wh_conf_t, log), 0, 0, "stderr",
+      "file the log goes to, or stderr" },
+
+    { "pid_file", WH_CONF_STRING, offsetof(wh_conf_t, pid_file), 0, 0, "",
+      "file the process id is written to" },
+};
+
+#define WH_CONF_NKEYS  (sizeof(wh_conf_keys) / sizeof(wh_conf_keys[0]))
+
+
+/* properties whose value the guarantees depend on; "*" ends a prefix */
+
+static const char  *wh_conf_reserved[] = {
+    "acks", "request.required.acks", "auto.commit.enable",
+    "auto.offset.reset", "delivery.report.only.error",
+    "enable.auto.commit", "enable.auto.offset.store", "enable.gapless.guarantee",
+    "enable.idempotence", "enable.partition.eof", "group.id",
+    "group.instance.id", "group.protocol", "isolation.level", "log.queue",
+    "max.in.flight", "max.in.flight.requests.per.connection",
+    "message.timeout.ms", "delivery.timeout.ms",
+    "partition.assignment.strategy", "partitioner", "retries",
+    "message.send.max.retries", "test.mock.*", "transactional.id",
+};
+
+
+static int wh_conf_topic(const char *key, const char *topic,
+    wh_error_t *err);
+static const wh_conf_key_t *wh_conf_find(const char *name);
+static int wh_conf_number(const wh_conf_key_t *key, const char *value,
+    int64_t *number);
+static int wh_conf_property(wh_conf_t *conf, const char *name,
+    const char *value, wh_error_t *err);
+static char *wh_conf_line(char *buf, int size, void *data);
+static int wh_conf_pair(void *data, const char *section, const char *name,
+    const char *value);
+static int wh_conf_pair_end(wh_conf_file_t *f);
+
+
+int
+wh_conf_init(wh_conf_t *conf, wh_error_t *err)
+{
+    int     rc;
+    size_t  i;
+
+    memset(conf, 0, sizeof(wh_conf_t));
+
+    for (i = 0; i < WH_CONF_NKEYS; i++) {
+        rc = wh_conf_set(conf, wh_conf_keys[i].name, wh_conf_keys[i].value,
+                         err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+    }
+
+    return WH_OK;
+}
+
+
+void
+wh_conf_free(wh_conf_t *conf)
+{
+    size_t  i;
+
+    for (i = 0; i < WH_CONF_NKEYS; i++) {
+        if (wh_conf_keys[i].type == WH_CONF_STRING) {
+            free(*(char **) ((char *) conf + wh_conf_keys[i].offset));
+        }
+    }
+
+    for (i = 0; i < conf->nproperties; i++) {
+        free(conf->properties[i].name);
+        free(conf->properties[i].value);
+    }
+
+    free(conf->properties);
+    memset(conf, 0, sizeof(wh_conf_t));
+}
+
+
+int
+wh_conf_set(wh_conf_t *conf, const char *key, const char *value,
+    wh_error_t *err)
+{
+    char                 *copy, **string;
+    int64_t               number;
+    const wh_conf_key_t  *k;
+
+    if (strncmp(key, "kafka.", 6) == 0) {
+        return wh_conf_property(conf, key + 6, value, err);
+    }
+
+    k = wh_conf_find(key);
+    if (k == NULL) {
+        return wh_error_set(err, WH_ERROR, "unknown key \"%s\"", key);
+    }
+
+    if (k->type != WH_CONF_STRING) {
+
+        if (wh_conf_number(k, value, &number) != WH_OK) {
+            return wh_error_set(err, WH_ERROR, "invalid value \"%s\" of \"%s\"",
+                                value, key);
+        }
+
+        *(int64_t *) ((char *) conf + k->offset) = number;
+
+        return WH_OK;
+    }
+
+    if (*value == '\0' && *k->value != '\0') {
+        return wh_error_set(err, WH_ERROR, "\"%s\" is empty", key);
+    }
+
+    copy = strdup(value);
+    if (copy == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    string = (char **) ((char *) conf + k->offset);
+    free(*string);
+    *string = copy;
+
+    return WH_OK;
+}
+
+
+static const wh_conf_key_t *
+wh_conf_find(const char *name)
+{
+    size_t  i;
+
+    for (i = 0; i < WH_CONF_NKEYS; i++) {
+        if (strcmp(wh_conf_keys[i].name, name) == 0) {
+            return &wh_conf_keys[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static int
+wh_conf_number(const wh_conf_key_t *key, const char *value, int64_t *number)
+{
+    char       *end;
+    long long   n;
+
+    if (key->type == WH_CONF_FLAG) {
+        *number = (strcmp(value, "yes") == 0);
+        return (*number || strcmp(value, "no") == 0) ? WH_OK : WH_ERROR;
+    }
+
+    if (*value < '0' || *value > '9') {
+        return WH_ERROR;
+    }
+
+    errno = 0;
+    n = strtoll(value, &end, key->type == WH_CONF_MODE ? 8 : 10);
+
+    if (errno != 0) {
+        return WH_ERROR;
+    }
+
+    if (key->type == WH_CONF_SIZE && *end != '\0') {
+        if (n > (INT64_MAX >> 20)) {
+            return WH_ERROR;
+        }
+
+        if (*end == 'k' || *end == 'K') {
+            n <<= 10;
+            end++;
+
+        } else if (*end == 'm' || *end == 'M') {
+            n <<= 20;
+            end++;
+        }
+    }
+
+    if (*end != '\0' || n < key->min || n > key->max) {
+        return WH_ERROR;
+    }
+
+    *number = n;
+
+    return WH_OK;
+}
+
+
+/* The value itself is judged by librdkafka, in wh_client_check(). */
+
+static int
+wh_conf_property(wh_conf_t *conf, const char *name, const char *value,
+    wh_error_t *err)
+{
+    size_t          i, len;
+    wh_property_t  *p;
+
+    for (i = 0; i < sizeof(wh_conf_reserved) / sizeof(char *); i++) {
+        len = strlen(wh_conf_reserved[i]);
+
+        if (wh_conf_reserved[i][len - 1] == '*'
+            ? strncmp(name, wh_conf_reserved[i], len - 1) == 0
+            : strcmp(name, wh_conf_reserved[i]) == 0)
+        {
+            return wh_error_set(err, WH_ERROR,
+                                "\"kafka.%s\" is reserved: the guarantees "
+                                "depend on its value", name);
+        }
+    }
+
+    for (i = 0; i < conf->nproperties; i++) {
+        if (strcmp(conf->properties[i].name, name) == 0) {
+            break;
+        }
+    }
+
+    if (i == conf->nproperties) {
+        p = realloc(conf->properties, (i + 1) * sizeof(wh_property_t));
+        if (p == NULL) {
+            return wh_error_set(err, WH_NOMEM, "out of memory");
+        }
+
+        conf->properties = p;
+        p[i].value = NULL;
+        p[i].name = strdup(name);
+
+        if (p[i].name == NULL) {
+            return wh_error_set(err, WH_NOMEM, "out of memory");
+        }
+
+        conf->nproperties++;
+    }
+
+    p = &conf->properties[i];
+
+    free(p->value);
+    p->value = strdup(value);
+
+    if (p->value == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    return WH_OK;
+}
+
+
+int
+wh_conf_read(wh_conf_t *conf, const char *path, wh_error_t *err)
+{
+    int             rc;
+    wh_conf_file_t  f;
+
+    memset(&f, 0, sizeof(f));
+
+    f.path = path;
+    f.conf = conf;
+    f.err = err;
+
+    f.file = fopen(path, "re");
+    if (f.file == NULL) {
+        return wh_error_set(err, WH_ERROR, "cannot open \"%s\": %s", path,
+                            strerror(errno));
+    }
+
+    rc = ini_parse_stream(wh_conf_line, &f, wh_conf_pair, &f);
+
+    if (ferror(f.file)) {
+        rc = wh_error_set(err, WH_ERROR, "cannot read \"%s\"", path);
+
+    } else if (f.failed) {
+        rc = WH_ERROR;
+
+    } else if (rc != 0) {
+        rc = wh_error_set(err, WH_ERROR, "%s:%d: not a \"key = value\" line",
+                          path, rc);
+    } else {
+        rc = wh_conf_pair_end(&f);
+    }
+
+    free(f.key);
+    free(f.value);
+    (void) fclose(f.file);
+
+    return rc;
+}
+
+
+/* Hands one line to the parser, which would cut a longer one in two. */
+
+static char *
+wh_conf_line(char *buf, int size, void *data)
+{
+    size_t           len;
+    wh_conf_file_t  *f = data;
+
+    if (f->failed || fgets(buf, size, f->file) == NULL) {
+        return NULL;
+    }
+
+    f->line++;
+    f->indented = (*buf == ' ' || *buf == '\t');
+    len = strlen(buf);
+
+    if (len > WH_CONF_LINE && buf[len - 1] != '\n') {
+        f->failed = 1;
+        (void) wh_error_set(f->err, WH_ERROR,
+                            "%s:%d: longer than %d bytes; a value may go on "
+                            "in the next line, behind a space", f->path,
+                            f->line, WH_CONF_LINE);
+        return NULL;
+    }
+
+    return buf;
+}
+
+
+/*
+ * Takes one pair.  The parser reports an indented line as one more value of
+ * the key before it: the two are joined.
+ */
+
+static int
+wh_conf_pair(void *data, const char *section, const char *name,
+    const char *value)
+{
+    char            *joined;
+    size_t           len;
+    wh_conf_file_t  *f = data;
+
+    if (f->failed) {
+        return 0;
+    }
+
+    if (*section != '\0') {
+        f->failed = 1;
+        (void) wh_error_set(f->err, WH_ERROR, "%s:%d: sections are not used",
+                            f->path, f->line);
+        return 0;
+    }
+
+    if (f->key != NULL && f->indented && strcmp(f->key, name) == 0) {
+        len = strlen(f->value);
+
+        joined = realloc(f->value, len + strlen(value) + 1);
+        if (joined == NULL) {
+            goto nomem;
+        }
+
+        strcpy(joined + len, value);
+        f->value = joined;
+
+        return 1;
+    }
+
+    if (wh_conf_pair_end(f) != WH_OK) {
+        return 0;
+    }
+
+    f->key_line = f->line;
+    f->key = strdup(name);
+    f->value = strdup(value);
+
+    if (f->key != NULL && f->value != NULL) {
+        return 1;
+    }
+
+nomem:
+
+    f->failed = 1;
+    (void) wh_error_set(f->err, WH_NOMEM, "out of memory");
+
+    return 0;
+}
+
+
+static int
+wh_conf_pair_end(wh_conf_file_t *f)
+{
+    wh_error_t  err;
+
+    if (f->key == NULL) {
+        return WH_OK;
+    }
+
+    if (wh_conf_set(f->conf, f->key, f->value, &err) != WH_OK) {
+        f->failed = 1;
+        return wh_error_set(f->err, WH_ERROR, "%s:%d: %s", f->path,
+                            f->key_line, err.text);
+    }
+
+    free(f->key);
+    free(f->value);
+    f->key = NULL;
+    f->value = NULL;
+
+    return WH_OK;
+}
+
+
+int
+wh_conf_check(const wh_conf_t *conf, wh_error_t *err)
+{
+    size_t  i;
+
+    if (wh_conf_topic("commands_topic", conf->commands_topic, err) != WH_OK
+        || wh_conf_topic("notifications_topic", conf->notifications_topic,
+                         err)
+           != WH_OK)
+    {
+        return WH_ERROR;
+    }
+
+    if (strcmp(conf->commands_topic, conf->notifications_topic) == 0) {
+        return wh_error_set(err, WH_ERROR, "\"commands_topic\" and "
+                            "\"notifications_topic\" are the same");
+    }
+
+    for (i = 0; i < conf->nproperties; i++) {
+        if (strcmp(conf->properties[i].name, "bootstrap.servers") == 0
+            || strcmp(conf->properties[i].name, "metadata.broker.list") == 0)
+        {
+            return WH_OK;
+        }
+    }
+
+    return wh_error_set(err, WH_ERROR,
+                        "\"kafka.bootstrap.servers\" is not set");
+}
+
+
+/* Kafka's own rule for the names of topics. */
+
+static int
+wh_conf_topic(const char *key, const char *topic, wh_error_t *err)
+{
+    size_t  len;
+
+    len = strlen(topic);
+
+    if (len > 249
+        || strspn(topic, "abcdefghijklmnopqrstuvwxyz"
+                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+           != len)
+    {
+        return wh_error_set(err, WH_ERROR, "\"%s\": \"%s\" is not the name "
+                            "of a topic", key, topic);
+    }
+
+    return WH_OK;
+}
+
+
+void
+wh_conf_help(FILE *out)
+{
+    size_t  i;
+
+    for (i = 0; i < WH_CONF_NKEYS; i++) {
+        fprintf(out, "  %-22s %s\n  %-22s (default: %s)\n",
+                wh_conf_keys[i].name, wh_conf_keys[i].help, "",
+                *wh_conf_keys[i].value ? wh_conf_keys[i].value : "none");
+    }
+
+    fprintf(out, "  %-22s a librdkafka property of all clients\n",
+            "kafka.<property>");
+}

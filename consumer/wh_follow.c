@@ -1,0 +1,334 @@
+#include "wh_follow.h"
+#include "wh_client.h"
+#include "wh_command.h"
+#include "wh_log.h"
+#include "wh_signal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+
+#define WH_FOLLOW_CHUNK    10000   /* notifications in one transaction */
+#define WH_FOLLOW_POLL     200     /* ms */
+#define WH_FOLLOW_SILENCE  300     /* polls without a message: a minute */
+
+
+typedef struct {
+    const wh_conf_t  *conf;
+    wh_store_t       *store;
+    rd_kafka_t       *rk;
+    int64_t           stored;      /* position of notifications as stored */
+    int64_t           next;        /* and as read */
+    int64_t           high;
+    size_t            pending;     /* notifications in the open transaction */
+    int               open;        /* a transaction is */
+    uint64_t          read;
+    uint64_t          applied;
+} wh_follow_t;
+
+
+static int wh_follow_assign(wh_follow_t *f, wh_error_t *err);
+static int wh_follow_read(wh_follow_t *f, wh_error_t *err);
+static int wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m,
+    wh_error_t *err);
+static int wh_follow_apply(wh_follow_t *f, const wh_notification_t *n,
+    wh_error_t *err);
+static int wh_follow_source(wh_follow_t *f, const wh_notification_t *n,
+    wh_error_t *err);
+static int wh_follow_begin(wh_follow_t *f, wh_error_t *err);
+static int wh_follow_commit(wh_follow_t *f, wh_error_t *err);
+
+
+int
+wh_follow(wh_store_t *store, const wh_conf_t *conf, int64_t high,
+    wh_error_t *err)
+{
+    int          rc;
+    wh_follow_t  f;
+
+    memset(&f, 0, sizeof(f));
+
+    f.conf = conf;
+    f.store = store;
+    f.high = high;
+
+    rc = wh_store_get_position(store, conf->notifications_topic, 0, &f.stored,
+                               err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    f.next = (f.stored == -1) ? 0 : f.stored;
+
+    if (f.next < high) {
+        wh_log(WH_LOG_NOTICE, "reading notifications %" PRId64 " to %" PRId64,
+               f.next, high);
+
+        rc = wh_client_open(&f.rk, WH_CLIENT_READER, conf, NULL, err);
+
+        if (rc == WH_OK) {
+            rc = wh_follow_assign(&f, err);
+        }
+
+        if (rc == WH_OK) {
+            rc = wh_follow_read(&f, err);
+        }
+
+        wh_client_close(f.rk);
+    }
+
+    if (rc == WH_OK && f.next != f.stored) {
+        rc = wh_follow_begin(&f, err);
+
+        if (rc == WH_OK) {
+            rc = wh_follow_commit(&f, err);
+        }
+    }
+
+    if (rc != WH_OK) {
+        wh_store_rollback(store);
+        return rc;
+    }
+
+    if (f.read > 0) {
+        wh_log(WH_LOG_NOTICE, "%" PRIu64 " notifications read, %" PRIu64
+               " applied to the database", f.read, f.applied);
+    }
+
+    return WH_OK;
+}
+
+
+static int
+wh_follow_assign(wh_follow_t *f, wh_error_t *err)
+{
+    rd_kafka_resp_err_t               e;
+    rd_kafka_topic_partition_list_t  *list;
+
+    list = rd_kafka_topic_partition_list_new(1);
+
+    rd_kafka_topic_partition_list_add(list, f->conf->notifications_topic, 0)
+        ->offset = f->next;
+
+    e = rd_kafka_assign(f->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return wh_error_set(err, WH_AGAIN, "assigning notifications: %s",
+                            rd_kafka_err2str(e));
+    }
+
+    return WH_OK;
+}
+
+
+/*
+ * Reads until f->high.  An open transaction of somebody else holds readers
+ * back below it: then this waits until that one ends.
+ */
+
+static int
+wh_follow_read(wh_follow_t *f, wh_error_t *err)
+{
+    int                  rc, silence;
+    rd_kafka_message_t  *m;
+
+    silence = 0;
+
+    while (f->next < f->high) {
+
+        if (wh_stopping()) {
+            return wh_error_set(err, WH_AGAIN, "asked to stop");
+        }
+
+        m = rd_kafka_consumer_poll(f->rk, WH_FOLLOW_POLL);
+
+        if (m == NULL) {
+            wh_signal_serve();
+
+            if (++silence == WH_FOLLOW_SILENCE) {
+                return wh_error_set(err, WH_AGAIN, "notifications %" PRId64
+                                    " to %" PRId64 " do not come: brokers "
+                                    "away, or a transaction is open",
+                                    f->next, f->high);
+            }
+
+            continue;
+        }
+
+        silence = 0;
+        rc = wh_follow_message(f, m, err);
+        rd_kafka_message_destroy(m);
+
+        if (rc == WH_OK && f->pending == WH_FOLLOW_CHUNK) {
+            rc = wh_follow_commit(f, err);
+        }
+
+        if (rc != WH_OK) {
+            return rc;
+        }
+    }
+
+    return WH_OK;
+}
+
+
+static int
+wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
+{
+    int                rc;
+    wh_error_t         why;
+    wh_notification_t  n;
+
+    switch (m->err) {
+
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        break;
+
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        /* behind control and aborted records, which are not shown to us */
+        if (m->offset > f->next) {
+            f->next = m->offset;
+        }
+        return WH_OK;
+
+    default:
+        return wh_error_set(err, WH_AGAIN, "reading notifications: %s",
+                            rd_kafka_message_errstr(m));
+    }
+
+    rc = wh_follow_begin(f, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    f->next = m->offset + 1;
+    f->pending++;
+    f->read++;
+
+    rc = wh_notification_decode(m->payload ? m->payload : "", m->len, &n,
+                                &why);
+
+    if (rc == WH_NOMEM) {
+        return wh_error_set(err, rc, "%s", why.text);
+    }
+
+    if (rc != WH_OK) {
+        wh_log(WH_LOG_WARN, "%s:0:%" PRId64 " is not a notification and is "
+               "passed over: %s", f->conf->notifications_topic, m->offset,
+               why.text);
+        return WH_OK;
+    }
+
+    rc = wh_follow_apply(f, &n, err);
+
+    return (rc == WH_OK) ? wh_follow_source(f, &n, err) : rc;
+}
+
+
+static int
+wh_follow_apply(wh_follow_t *f, const wh_notification_t *n, wh_error_t *err)
+{
+    int                  rc;
+    wh_item_t            item, now;
+    const wh_command_t  *c;
+
+    c = &n->command;
+
+    rc = wh_store_get_item(f->store, c->sku, c->sku_len, &item, err);
+
+    if (rc != WH_OK || n->version < item.version) {
+        return rc;
+    }
+
+    if (n->version == item.version) {
+
+        if (n->stock == item.qty) {
+            return WH_OK;
+        }
+
+        return wh_error_set(err, WH_ERROR, "item \"%s\" version %" PRId64
+                            " has stock %" PRId64 " in the database and %"
+                            PRId64 " in notifications: the database was "
+                            "changed by hand, or two owners wrote; move the "
+                            "database away to have it rebuilt from Kafka",
+                            c->sku, item.version, item.qty, n->stock);
+    }
+
+    now.qty = n->stock;
+    now.version = n->version;
+    f->applied++;
+
+    return wh_store_put_item(f->store, c->sku, c->sku_len, item.version, &now,
+                             err);
+}
+
+
+/* The command that a notification came from is processed. */
+
+static int
+wh_follow_source(wh_follow_t *f, const wh_notification_t *n, wh_error_t *err)
+{
+    int      rc;
+    int64_t  next;
+
+    if (strcmp(n->topic, f->conf->commands_topic) != 0) {
+        return WH_OK;
+    }
+
+    rc = wh_store_get_position(f->store, n->topic, n->partition, &next, err);
+
+    if (rc != WH_OK || next > n->offset) {
+        return rc;
+    }
+
+    return wh_store_move_position(f->store, n->topic, n->partition, next,
+                                  n->offset + 1, err);
+}
+
+
+static int
+wh_follow_begin(wh_follow_t *f, wh_error_t *err)
+{
+    int  rc;
+
+    if (f->open) {
+        return WH_OK;
+    }
+
+    rc = wh_store_begin(f->store, err);
+    f->open = (rc == WH_OK);
+
+    return rc;
+}
+
+
+static int
+wh_follow_commit(wh_follow_t *f, wh_error_t *err)
+{
+    int  rc;
+
+    rc = wh_store_move_position(f->store, f->conf->notifications_topic, 0,
+                                f->stored, f->next, err);
+
+    if (rc == WH_OK && f->next < f->high) {
+        /* readers would see a state between two batches */
+        rc = wh_store_set_meta(f->store, "state", "recovering", err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_store_commit(f->store, err);
+    }
+
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    f->open = 0;
+    f->pending = 0;
+    f->stored = f->next;
+
+    wh_store_checkpoint(f->store);
+
+    return WH_OK;
+}

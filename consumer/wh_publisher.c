@@ -1,0 +1,353 @@
+#include "wh_publisher.h"
+#include "wh_client.h"
+#include "wh_log.h"
+#include "wh_signal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+
+#define WH_PUBLISHER_INIT_TIMEOUT   1000    /* ms, then asked again */
+#define WH_PUBLISHER_FLUSH_TIMEOUT  30000   /* ms, above message.timeout.ms */
+
+
+struct wh_publisher_s {
+    rd_kafka_t          *rk;
+    const wh_conf_t     *conf;
+    int                  suspect;       /* written by librdkafka's threads */
+    int                  closing;
+    int64_t              last;          /* offset of the last notification */
+    rd_kafka_resp_err_t  failed;        /* of the first one not delivered */
+};
+
+
+static rd_kafka_resp_err_t wh_publisher_on_new(rd_kafka_t *rk,
+    const rd_kafka_conf_t *rkconf, void *data, char *text, size_t size);
+static rd_kafka_resp_err_t wh_publisher_on_response(rd_kafka_t *rk,
+    int sockfd, const char *broker, int32_t broker_id, int16_t key,
+    int16_t version, int32_t correlation, size_t size, int64_t rtt,
+    rd_kafka_resp_err_t e, void *data);
+static void wh_publisher_delivered(rd_kafka_t *rk,
+    const rd_kafka_message_t *message, void *data);
+static int wh_publisher_fail(wh_publisher_t *p, const char *what,
+    rd_kafka_error_t *error, wh_error_t *err);
+
+
+int
+wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
+    wh_error_t *err)
+{
+    int                rc;
+    wh_callbacks_t     callbacks;
+    wh_publisher_t    *p;
+    rd_kafka_error_t  *error;
+
+    *publisher = NULL;
+
+    p = calloc(1, sizeof(wh_publisher_t));
+    if (p == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    p->conf = conf;
+
+    memset(&callbacks, 0, sizeof(callbacks));
+    callbacks.opaque = p;
+    callbacks.delivered = wh_publisher_delivered;
+    callbacks.on_new = wh_publisher_on_new;
+
+    rc = wh_client_open(&p->rk, WH_CLIENT_PRODUCER, conf, &callbacks, err);
+    if (rc != WH_OK) {
+        free(p);
+        return rc;
+    }
+
+    for ( ;; ) {
+        error = rd_kafka_init_transactions(p->rk, WH_PUBLISHER_INIT_TIMEOUT);
+
+        if (error == NULL) {
+            break;
+        }
+
+        if (wh_stopping() || !rd_kafka_error_is_retriable(error)) {
+            rc = wh_publisher_fail(p, "init_transactions", error, err);
+            wh_publisher_close(p);
+            return rc;
+        }
+
+        rd_kafka_error_destroy(error);
+        wh_signal_serve();
+    }
+
+    /* the producer is new: nothing of it can be on its way any more */
+
+    __atomic_store_n(&p->suspect, 0, __ATOMIC_RELAXED);
+    *publisher = p;
+
+    return WH_OK;
+}
+
+
+void
+wh_publisher_close(wh_publisher_t *p)
+{
+    if (p == NULL) {
+        return;
+    }
+
+    __atomic_store_n(&p->closing, 1, __ATOMIC_RELAXED);
+
+    (void) rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE
+                                 | RD_KAFKA_PURGE_F_INFLIGHT
+                                 | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    wh_client_close(p->rk);
+    free(p);
+}
+
+
+rd_kafka_t *
+wh_publisher_handle(wh_publisher_t *p)
+{
+    return p->rk;
+}
+
+
+int
+wh_publisher_suspect(const wh_publisher_t *p)
+{
+    return __atomic_load_n(&p->suspect, __ATOMIC_RELAXED);
+}
+
+
+static rd_kafka_resp_err_t
+wh_publisher_on_new(rd_kafka_t *rk, const rd_kafka_conf_t *rkconf, void *data,
+    char *text, size_t size)
+{
+    (void) rkconf;
+    (void) text;
+    (void) size;
+
+    return rd_kafka_interceptor_add_on_response_received(rk, "warehouse",
+                                                 wh_publisher_on_response,
+                                                 data);
+}
+
+
+static rd_kafka_resp_err_t
+wh_publisher_on_response(rd_kafka_t *rk, int sockfd, const char *broker,
+    int32_t broker_id, int16_t key, int16_t version, int32_t correlation,
+    size_t size, int64_t rtt, rd_kafka_resp_err_t e, void *data)
+{
+    wh_publisher_t  *p = data;
+
+    (void) rk;
+    (void) sockfd;
+    (void) broker;
+    (void) broker_id;
+    (void) version;
+    (void) correlation;
+    (void) size;
+    (void) rtt;
+
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR
+        || __atomic_load_n(&p->closing, __ATOMIC_RELAXED))
+    {
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+
+    switch (key) {
+
+    case 0:    /* Produce */
+    case 24:   /* AddPartitionsToTxn */
+    case 25:   /* AddOffsetsToTxn */
+    case 26:   /* EndTxn */
+    case 28:   /* TxnOffsetCommit */
+        __atomic_store_n(&p->suspect, 1, __ATOMIC_RELAXED);
+        break;
+
+    default:
+        break;
+    }
+
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+
+/* Called by rd_kafka_flush(), in our own thread. */
+
+static void
+wh_publisher_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message,
+    void *data)
+{
+    wh_publisher_t  *p = data;
+
+    (void) rk;
+
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (p->failed == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            p->failed = message->err;
+        }
+
+    } else if (message->offset > p->last) {
+        p->last = message->offset;
+    }
+}
+
+
+int
+wh_publisher_begin(wh_publisher_t *p, wh_error_t *err)
+{
+    rd_kafka_error_t  *error;
+
+    p->last = -1;
+    p->failed = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    error = rd_kafka_begin_transaction(p->rk);
+    if (error != NULL) {
+        return wh_publisher_fail(p, "begin_transaction", error, err);
+    }
+
+    return WH_OK;
+}
+
+
+int
+wh_publisher_send(wh_publisher_t *p, const wh_outcome_t *o, wh_error_t *err)
+{
+    char                 text[WH_NOTIFICATION_LEN];
+    size_t               len;
+    wh_notification_t    n;
+    rd_kafka_resp_err_t  e;
+
+    n.command = o->command;
+    n.stock = o->stock;
+    n.version = o->version;
+    n.partition = o->partition;
+    n.offset = o->offset;
+    (void) strcpy(n.topic, p->conf->commands_topic);
+
+    len = wh_notification_write(text, &n);
+
+    e = rd_kafka_producev(p->rk, RD_KAFKA_V_TOPIC(p->conf->notifications_topic),
+                          RD_KAFKA_V_PARTITION(0),
+                          RD_KAFKA_V_KEY(o->command.sku, o->command.sku_len),
+                          RD_KAFKA_V_VALUE(text, len),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY
+                                              | RD_KAFKA_MSG_F_BLOCK),
+                          RD_KAFKA_V_END);
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return wh_publisher_fail(p, "producing a notification",
+                                 rd_kafka_error_new(e, "%s",
+                                                    rd_kafka_err2str(e)),
+                                 err);
+    }
+
+    return WH_OK;
+}
+
+
+int
+wh_publisher_flush(wh_publisher_t *p, int64_t *next, wh_error_t *err)
+{
+    rd_kafka_resp_err_t  e;
+
+    e = rd_kafka_flush(p->rk, WH_PUBLISHER_FLUSH_TIMEOUT);
+
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        e = p->failed;
+    }
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return wh_publisher_fail(p, "delivering the notifications",
+                                 rd_kafka_error_new(e, "%s",
+                                                    rd_kafka_err2str(e)),
+                                 err);
+    }
+
+    /*
+     * Behind our records comes our commit marker.  A position that stopped in
+     * front of it would be taken for a lost record once retention deletes it.
+     */
+
+    if (p->last != -1) {
+        *next = p->last + 2;
+    }
+
+    return WH_OK;
+}
+
+
+int
+wh_publisher_commit(wh_publisher_t *p,
+    const rd_kafka_topic_partition_list_t *offsets,
+    const rd_kafka_consumer_group_metadata_t *metadata, wh_error_t *err)
+{
+    rd_kafka_error_t  *error;
+
+    error = rd_kafka_send_offsets_to_transaction(p->rk, offsets, metadata, -1);
+    if (error != NULL) {
+        return wh_publisher_fail(p, "send_offsets_to_transaction", error, err);
+    }
+
+    error = rd_kafka_commit_transaction(p->rk, -1);
+    if (error != NULL) {
+        return wh_publisher_fail(p, "commit_transaction", error, err);
+    }
+
+    return WH_OK;
+}
+
+
+/* Takes error, which it destroys, and says what follows from it. */
+
+static int
+wh_publisher_fail(wh_publisher_t *p, const char *what, rd_kafka_error_t *error,
+    wh_error_t *err)
+{
+    int                  fatal;
+    char                 text[512];
+    rd_kafka_resp_err_t  code, cause;
+
+    code = rd_kafka_error_code(error);
+    fatal = rd_kafka_error_is_fatal(error);
+
+    (void) wh_error_set(err, WH_AGAIN, "%s: %s", what,
+                        rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+
+    cause = rd_kafka_fatal_error(p->rk, text, sizeof(text));
+
+    if (cause != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        fatal = 1;
+        code = cause;
+        (void) wh_error_set(err, WH_AGAIN, "%s: %s", what, text);
+    }
+
+    switch (code) {
+
+    case RD_KAFKA_RESP_ERR__FENCED:
+    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+        err->reason = WH_FENCED;
+        return WH_ERROR;
+
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+        return WH_ERROR;
+
+    default:
+        break;
+    }
+
+    /* a new producer and a recovery mend the rest, fatal or not */
+
+    if (fatal) {
+        wh_log(WH_LOG_WARN, "the producer met a fatal error and is replaced");
+    }
+
+    return WH_AGAIN;
+}

@@ -1,0 +1,65 @@
+/*
+ * One session: the handles from one recovery to the next trouble.  Any
+ * trouble ends the session; the next one begins with a new producer and a
+ * recovery, so there is one path for all of it.
+ */
+
+#ifndef WH_SESSION_H
+#define WH_SESSION_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "wh_batch.h"
+#include "wh_conf.h"
+#include "wh_error.h"
+#include "wh_publisher.h"
+#include "wh_store.h"
+
+
+typedef struct {
+    const wh_conf_t                     *conf;
+    wh_batch_t                          *batch;       /* of the daemon */
+    wh_store_t                          *store;
+    wh_publisher_t                      *publisher;
+    rd_kafka_t                          *consumer;
+    rd_kafka_t                          *watcher;
+
+    /*
+     * Taken in the assign callback and kept until the revocation: asked for
+     * later, it would carry a generation newer than the batch's and pass the
+     * fence (KIP-447).
+     */
+    rd_kafka_consumer_group_metadata_t  *metadata;
+
+    /* commands: every assigned partition with the next offset to process */
+    rd_kafka_topic_partition_list_t     *next;
+
+    int                                  assigned;    /* assign is due */
+    int                                  partitions;  /* in the assignment */
+    int                                  worked;      /* a batch went through */
+} wh_session_t;
+
+
+/*
+ * Opens database and handles, recovers, joins the group.  batch is only lent.
+ * WH_OK, WH_AGAIN, WH_ERROR; wh_session_close() is due in every case.
+ */
+int wh_session_open(wh_session_t *session, const wh_conf_t *conf,
+    wh_batch_t *batch, wh_error_t *err);
+void wh_session_close(wh_session_t *session);
+
+/*
+ * Polls commands into the batch: waits a moment for the first, then takes
+ * what is there.  WH_OK (the batch may be empty), WH_AGAIN, WH_ERROR.
+ */
+int wh_session_poll(wh_session_t *session, wh_error_t *err);
+
+/*
+ * After a WH_ERROR with reason WH_FENCED: was it another process, or did only
+ * the transaction time out while this one stood still?  Waits for the next
+ * heartbeats.  True if another process holds our place in the group.
+ */
+int wh_session_replaced(wh_session_t *session);
+
+
+#endif

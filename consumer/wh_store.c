@@ -1,0 +1,364 @@
+#include "wh_store.h"
+#include "wh_store_int.h"
+#include "wh_log.h"
+#include "wh_schema.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+
+#define WH_STORE_BUSY_TIMEOUT  5000    /* ms to wait for another writer */
+#define WH_STORE_CKPT_TIMEOUT  50      /* ms to wait for readers */
+
+
+static int wh_store_open_file(wh_store_t **store, const char *path,
+    const char *suffix, int64_t wal_limit, wh_error_t *err);
+static int wh_store_wal_hook(void *data, sqlite3 *db, const char *name,
+    int pages);
+static int wh_store_remove(const char *path, const char *suffix,
+    wh_error_t *err);
+
+
+int
+wh_store_open(wh_store_t **store, const char *path, int64_t wal_limit,
+    wh_error_t *err)
+{
+    int          rc;
+    struct stat  st;
+
+    *store = NULL;
+
+    if (stat(path, &st) == -1) {
+        return wh_error_set(err, errno == ENOENT ? WH_NONE : WH_ERROR,
+                            "database \"%s\": %s", path, strerror(errno));
+    }
+
+    rc = wh_store_open_file(store, path, "", wal_limit, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    rc = wh_schema_check((*store)->db, err);
+
+    if (rc == WH_OK) {
+        rc = wh_store_prepare(*store, err);
+    }
+
+    if (rc != WH_OK) {
+        wh_store_close(*store);
+        *store = NULL;
+    }
+
+    return rc;
+}
+
+
+int
+wh_store_create(wh_store_t **store, const char *path, int64_t mode,
+    int64_t wal_limit, wh_error_t *err)
+{
+    int  rc;
+
+    *store = NULL;
+
+    /* what an interrupted rebuild left behind was never anybody's database */
+
+    if (wh_store_remove(path, ".new", err) != WH_OK
+        || wh_store_remove(path, ".new-wal", err) != WH_OK
+        || wh_store_remove(path, ".new-shm", err) != WH_OK)
+    {
+        return WH_ERROR;
+    }
+
+    rc = wh_store_open_file(store, path, ".new", wal_limit, err);
+    if (rc != WH_OK) {
+        return WH_ERROR;
+    }
+
+    (*store)->unpublished = 1;
+
+    /* -wal and -shm take the database's mode, whatever the umask */
+
+    if (chmod((*store)->file, (mode_t) mode) == -1) {
+        rc = wh_error_set(err, WH_ERROR, "cannot set the mode of \"%s\": %s",
+                          (*store)->file, strerror(errno));
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_schema_create((*store)->db, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_store_prepare(*store, err);
+    }
+
+    if (rc != WH_OK) {
+        wh_store_close(*store);
+        *store = NULL;
+    }
+
+    return rc;
+}
+
+
+int
+wh_store_publish(wh_store_t **store, wh_error_t *err)
+{
+    int          off, rc;
+    char        *path;
+    int64_t      wal_limit;
+    char         file[PATH_MAX];
+    wh_store_t  *s;
+
+    s = *store;
+
+    path = strdup(s->path);
+    if (path == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    wal_limit = s->wal_limit;
+    (void) snprintf(file, sizeof(file), "%s", s->file);
+
+    /* the last connection's close moves all of the log into the file */
+
+    off = 0;
+    (void) sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &off);
+
+    rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+                                   NULL, NULL);
+    if (rc != SQLITE_OK) {
+        rc = wh_schema_fail(s->db, "writing the rebuilt database", err);
+        free(path);
+        return rc;
+    }
+
+    wh_store_close(s);
+    *store = NULL;
+
+    /* a log left behind by a lost database must not be replayed into this */
+
+    rc = WH_ERROR;
+
+    if (wh_store_remove(path, "-wal", err) != WH_OK
+        || wh_store_remove(path, "-shm", err) != WH_OK)
+    {
+        goto done;
+    }
+
+    if (rename(file, path) == -1) {
+        (void) wh_error_set(err, WH_ERROR, "cannot rename \"%s\" to \"%s\": %s",
+                            file, path, strerror(errno));
+        goto done;
+    }
+
+    rc = wh_store_open(store, path, wal_limit, err);
+
+done:
+
+    free(path);
+
+    return rc;
+}
+
+
+static int
+wh_store_remove(const char *path, const char *suffix, wh_error_t *err)
+{
+    int   n;
+    char  file[PATH_MAX];
+
+    n = snprintf(file, sizeof(file), "%s%s", path, suffix);
+
+    if (n < 0 || (size_t) n >= sizeof(file)) {
+        return wh_error_set(err, WH_ERROR, "the path \"%s\" is too long", path);
+    }
+
+    if (unlink(file) == -1 && errno != ENOENT) {
+        return wh_error_set(err, WH_ERROR, "cannot remove \"%s\": %s", file,
+                            strerror(errno));
+    }
+
+    return WH_OK;
+}
+
+
+static int
+wh_store_open_file(wh_store_t **store, const char *path, const char *suffix,
+    int64_t wal_limit, wh_error_t *err)
+{
+    int          on;
+    size_t       len;
+    wh_store_t  *s;
+    struct stat  st;
+
+    s = calloc(1, sizeof(wh_store_t));
+    if (s == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    s->wal_limit = wal_limit;
+    len = strlen(path) + strlen(suffix) + 1;
+
+    s->path = strdup(path);
+    s->file = malloc(len);
+
+    if (s->path == NULL || s->file == NULL) {
+        wh_store_close(s);
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    (void) snprintf(s->file, len, "%s%s", path, suffix);
+
+    if (sqlite3_open_v2(s->file, &s->db,
+                        SQLITE_OPEN_READWRITE
+                        | (*suffix ? SQLITE_OPEN_CREATE : 0),
+                        NULL)
+        != SQLITE_OK
+        || sqlite3_busy_timeout(s->db, WH_STORE_BUSY_TIMEOUT) != SQLITE_OK
+        || sqlite3_exec(s->db, "PRAGMA journal_mode = WAL;"
+                        "PRAGMA synchronous = NORMAL;", NULL, NULL, NULL)
+           != SQLITE_OK)
+    {
+        (void) wh_error_set(err, WH_ERROR, "cannot open the database "
+                            "\"%s\": %s", s->file, sqlite3_errmsg(s->db));
+        wh_store_close(s);
+        return WH_ERROR;
+    }
+
+    /* readers under another uid need the log to stay when we leave */
+
+    on = 1;
+    (void) sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &on);
+
+    if (stat(s->file, &st) == -1) {
+        (void) wh_error_set(err, WH_ERROR, "database \"%s\": %s", s->file,
+                            strerror(errno));
+        wh_store_close(s);
+        return WH_ERROR;
+    }
+
+    s->dev = st.st_dev;
+    s->ino = st.st_ino;
+    s->wal_retry = wal_limit;
+
+    (void) sqlite3_wal_hook(s->db, wh_store_wal_hook, s);
+
+    *store = s;
+
+    return WH_OK;
+}
+
+
+void
+wh_store_close(wh_store_t *s)
+{
+    if (s == NULL) {
+        return;
+    }
+
+    wh_store_finalize(s);
+
+    if (sqlite3_close(s->db) != SQLITE_OK) {
+        wh_log(WH_LOG_ERROR, "closing the database: %s", sqlite3_errmsg(s->db));
+    }
+
+    free(s->path);
+    free(s->file);
+    free(s);
+}
+
+
+int
+wh_store_unpublished(const wh_store_t *s)
+{
+    return s->unpublished;
+}
+
+
+int
+wh_store_same_file(const wh_store_t *s, wh_error_t *err)
+{
+    struct stat  st;
+
+    if (stat(s->file, &st) == -1) {
+        return wh_error_set(err, WH_AGAIN, "database \"%s\": %s", s->file,
+                            strerror(errno));
+    }
+
+    if (st.st_dev != s->dev || st.st_ino != s->ino) {
+        return wh_error_set(err, WH_AGAIN,
+                            "database \"%s\" was replaced by another file",
+                            s->file);
+    }
+
+    return WH_OK;
+}
+
+
+/* Runs after each commit: remembers the log's size, copies what it may. */
+
+static int
+wh_store_wal_hook(void *data, sqlite3 *db, const char *name, int pages)
+{
+    wh_store_t  *s = data;
+
+    s->wal_size = (int64_t) pages * 4096;
+
+    if (pages >= 1000 && s->wal_size <= s->wal_limit) {
+        (void) sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE,
+                                         NULL, NULL);
+    }
+
+    return SQLITE_OK;
+}
+
+
+/*
+ * A reader marks the snapshot it uses, and those that come later share the
+ * newest mark there is; back-to-back readers thus keep an old mark in use, and
+ * the checkpoint waits.  A read of our own first sets a fresh mark.
+ */
+
+void
+wh_store_checkpoint(wh_store_t *s)
+{
+    int         rc;
+    wh_item_t   item;
+    wh_error_t  err;
+
+    if (s->wal_size <= s->wal_retry) {
+        return;
+    }
+
+    if (wh_store_get_item(s, "", 0, &item, &err) != WH_OK) {
+        wh_log(WH_LOG_WARN, "%s", err.text);
+    }
+
+    (void) sqlite3_busy_timeout(s->db, WH_STORE_CKPT_TIMEOUT);
+
+    rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+                                   NULL, NULL);
+
+    (void) sqlite3_busy_timeout(s->db, WH_STORE_BUSY_TIMEOUT);
+
+    if (rc == SQLITE_OK) {
+        s->wal_size = 0;
+        s->wal_retry = s->wal_limit;
+        return;
+    }
+
+    /* not again at once: only after the log has grown by a quarter */
+
+    s->wal_retry = s->wal_size + s->wal_limit / 4;
+
+    if (rc != SQLITE_BUSY) {
+        wh_log(WH_LOG_WARN, "checkpoint of the database: %s",
+               sqlite3_errmsg(s->db));
+    }
+}

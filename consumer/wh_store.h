@@ -1,0 +1,113 @@
+/*
+ * The daemon's side of the SQLite database: items under optimistic locking,
+ * positions, counters.  One handle, one thread, the only owner of writes.
+ */
+
+#ifndef WH_STORE_H
+#define WH_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wh_error.h"
+
+
+typedef struct wh_store_s  wh_store_t;
+
+
+typedef struct {
+    int64_t  qty;
+    int64_t  version;     /* 0: there is no such item */
+} wh_item_t;
+
+
+typedef enum {
+    WH_STAT_APPLIED = 0,
+    WH_STAT_REFUSED,
+    WH_STAT_MALFORMED,
+    WH_STAT_CONFLICTS,    /* batches read again after a lost race */
+    WH_STAT_LAST
+} wh_stat_t;
+
+
+/*
+ * Opens the database at path.  WH_OK; WH_NONE: it does not exist or has
+ * nothing in it; WH_AGAIN: busy; WH_ERROR: cannot be used, err says why.
+ * The store is closed with wh_store_close(), which accepts NULL.
+ */
+int wh_store_open(wh_store_t **store, const char *path, int64_t wal_limit,
+    wh_error_t *err);
+void wh_store_close(wh_store_t *store);
+
+/*
+ * Makes an empty database beside path ("path.new", with permission bits mode)
+ * and opens it; wh_store_publish() closes it, puts it in path's place and
+ * opens it there.  Until then nobody reads it.  WH_OK, WH_ERROR; *store is
+ * NULL after a failure.
+ */
+int wh_store_create(wh_store_t **store, const char *path, int64_t mode,
+    int64_t wal_limit, wh_error_t *err);
+int wh_store_publish(wh_store_t **store, wh_error_t *err);
+
+/* True while the store is one that wh_store_publish() has yet to publish. */
+int wh_store_unpublished(const wh_store_t *store);
+
+/*
+ * Checks that path still names the file that is open.  WH_OK; WH_AGAIN: it
+ * was removed or replaced, so the store has to be opened again.
+ */
+int wh_store_same_file(const wh_store_t *store, wh_error_t *err);
+
+/*
+ * Transactions.  wh_store_begin() takes the write lock (WH_AGAIN: another
+ * process kept it too long); wh_store_begin_read() only a snapshot.  Both end
+ * with wh_store_commit() or wh_store_rollback().  WH_OK, WH_AGAIN, WH_ERROR.
+ */
+int wh_store_begin(wh_store_t *store, wh_error_t *err);
+int wh_store_begin_read(wh_store_t *store, wh_error_t *err);
+int wh_store_commit(wh_store_t *store, wh_error_t *err);
+void wh_store_rollback(wh_store_t *store);
+
+/* Reads an item; one that does not exist has qty 0, version 0. */
+int wh_store_get_item(wh_store_t *store, const char *sku, size_t len,
+    wh_item_t *item, wh_error_t *err);
+
+/*
+ * Writes an item if it still has the version read before (0: if it still does
+ * not exist).  WH_OK; WH_CONFLICT: somebody else wrote it; WH_ERROR.
+ */
+int wh_store_put_item(wh_store_t *store, const char *sku, size_t len,
+    int64_t read_version, const wh_item_t *item, wh_error_t *err);
+
+/* Reads a position: the first offset not processed; -1: none is stored. */
+int wh_store_get_position(wh_store_t *store, const char *topic,
+    int32_t partition, int64_t *next, wh_error_t *err);
+
+/*
+ * Moves a position from expected (-1: none stored yet) to next.
+ * WH_OK; WH_CONFLICT: it is not at expected; WH_ERROR.
+ */
+int wh_store_move_position(wh_store_t *store, const char *topic,
+    int32_t partition, int64_t expected, int64_t next, wh_error_t *err);
+
+/*
+ * Reads or writes a row of meta.  value has room for size bytes and is ""
+ * where there is no such row.  WH_OK, WH_AGAIN, WH_ERROR.
+ */
+int wh_store_get_meta(wh_store_t *store, const char *name, char *value,
+    size_t size, wh_error_t *err);
+int wh_store_set_meta(wh_store_t *store, const char *name, const char *value,
+    wh_error_t *err);
+
+/* Adds to the counters.  WH_OK, WH_ERROR. */
+int wh_store_count(wh_store_t *store, const int64_t counts[WH_STAT_LAST],
+    wh_error_t *err);
+
+/*
+ * Between transactions: empties the write-ahead log if it is past its limit
+ * and no reader is in the way.  Trouble is logged; it costs disk, not data.
+ */
+void wh_store_checkpoint(wh_store_t *store);
+
+
+#endif

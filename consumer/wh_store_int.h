@@ -1,0 +1,52 @@
+/*
+ * What the two halves of the store share: wh_store.c (the file) and
+ * wh_store_sql.c (the statements).  Included by nobody else.
+ */
+
+#ifndef WH_STORE_INT_H
+#define WH_STORE_INT_H
+
+#include <sqlite3.h>
+#include <sys/types.h>
+
+#include "wh_store.h"
+
+
+typedef enum {
+    WH_SQL_BEGIN = 0,
+    WH_SQL_BEGIN_READ,
+    WH_SQL_COMMIT,
+    WH_SQL_ROLLBACK,
+    WH_SQL_GET_ITEM,
+    WH_SQL_INSERT_ITEM,
+    WH_SQL_UPDATE_ITEM,
+    WH_SQL_GET_POSITION,
+    WH_SQL_INSERT_POSITION,
+    WH_SQL_UPDATE_POSITION,
+    WH_SQL_GET_META,
+    WH_SQL_SET_META,
+    WH_SQL_COUNT,
+    WH_SQL_LAST
+} wh_sql_t;
+
+
+struct wh_store_s {
+    sqlite3       *db;
+    sqlite3_stmt  *stmt[WH_SQL_LAST];
+    int            unpublished;
+    int64_t        wal_limit;       /* bytes */
+    int64_t        wal_size;        /* bytes, after the last commit */
+    int64_t        wal_retry;       /* bytes past which to try once more */
+    dev_t          dev;
+    ino_t          ino;
+    char          *path;            /* where readers look for it */
+    char          *file;            /* what is open: path or path.new */
+};
+
+
+/* Prepares all statements, or finalizes them.  WH_OK, WH_AGAIN, WH_ERROR. */
+int wh_store_prepare(wh_store_t *store, wh_error_t *err);
+void wh_store_finalize(wh_store_t *store);
+
+
+#endif

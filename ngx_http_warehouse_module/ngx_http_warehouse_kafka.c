@@ -1,0 +1,342 @@
+#include "ngx_http_warehouse_module.h"
+
+
+typedef struct {
+    const char  *name;       /* a trailing "*" stands for any ending */
+    const char  *reason;
+} ngx_http_warehouse_reserved_t;
+
+
+static ngx_int_t ngx_http_warehouse_kafka_conf(ngx_conf_t *cf,
+    ngx_http_warehouse_main_conf_t *wmcf);
+static void ngx_http_warehouse_kafka_cleanup(void *data);
+static char *ngx_http_warehouse_kafka_set(ngx_conf_t *cf,
+    rd_kafka_conf_t *kafka, ngx_str_t *name, ngx_str_t *value);
+static ngx_int_t ngx_http_warehouse_kafka_key(ngx_conf_t *cf,
+    ngx_str_t *path, ngx_str_t *pem);
+static void ngx_http_warehouse_kafka_log(const rd_kafka_t *rk, int level,
+    const char *fac, const char *text);
+
+
+/* what the guarantees rest on, or what librdkafka does for us elsewhere */
+
+static ngx_http_warehouse_reserved_t  ngx_http_warehouse_reserved[] = {
+    { "acks", "200 means that all in-sync replicas have the command" },
+    { "request.required.acks",
+      "200 means that all in-sync replicas have the command" },
+    { "enable.idempotence", "a command is written once" },
+    { "enable.gapless.guarantee", "it is set by the module" },
+    { "transactional.id", "the module does not use transactions" },
+    { "delivery.report.only.error", "replies wait for delivery reports" },
+    { "partitioner", "other producers have to agree on it" },
+    { "log.queue", "it is set by the module" },
+    { "test.mock.*", "commands have to reach real brokers" },
+};
+
+
+/* what the configuration may change */
+
+static ngx_keyval_t  ngx_http_warehouse_defaults[] = {
+    { ngx_string("client.id"), ngx_string("warehouse-nginx") },
+    { ngx_string("linger.ms"), ngx_string("1") },
+    { ngx_string("message.timeout.ms"), ngx_string("5000") },
+    { ngx_string("socket.nagle.disable"), ngx_string("true") },
+};
+
+
+static ngx_keyval_t  ngx_http_warehouse_fixed[] = {
+    { ngx_string("enable.idempotence"), ngx_string("true") },
+    { ngx_string("acks"), ngx_string("all") },
+    { ngx_string("partitioner"), ngx_string("murmur2_random") },
+    { ngx_string("log.queue"), ngx_string("true") },
+};
+
+
+char *
+ngx_http_warehouse_kafka(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_warehouse_main_conf_t *wmcf = conf;
+
+    char                           *name;
+    size_t                          len;
+    ngx_str_t                      *value, pem, key;
+    ngx_uint_t                      i;
+    ngx_http_warehouse_reserved_t  *reserved;
+
+    value = cf->args->elts;
+    name = (char *) value[1].data;
+
+    for (i = 0; i < sizeof(ngx_http_warehouse_reserved)
+                    / sizeof(ngx_http_warehouse_reserved_t); i++)
+    {
+        reserved = &ngx_http_warehouse_reserved[i];
+        len = ngx_strlen(reserved->name);
+
+        if (reserved->name[len - 1] == '*'
+            ? ngx_strncmp(name, reserved->name, len - 1) == 0
+            : ngx_strcmp(name, reserved->name) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "kafka property \"%V\" is reserved: %s",
+                               &value[1], reserved->reason);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (ngx_http_warehouse_kafka_conf(cf, wmcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_strcmp(name, "bootstrap.servers") == 0
+        || ngx_strcmp(name, "metadata.broker.list") == 0)
+    {
+        if (value[2].len == 0) {
+            return "has no value";
+        }
+
+        /* without it a producer connects to nobody: "nginx -t" relies on it */
+        wmcf->brokers = value[2];
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(name, "ssl.key.location") == 0) {
+
+        /* workers may not be able to read it: the master reads it now */
+
+        if (ngx_http_warehouse_kafka_key(cf, &value[2], &pem) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_str_set(&key, "ssl.key.pem");
+
+        return ngx_http_warehouse_kafka_set(cf, wmcf->kafka, &key, &pem);
+    }
+
+    return ngx_http_warehouse_kafka_set(cf, wmcf->kafka, &value[1], &value[2]);
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_kafka_conf(ngx_conf_t *cf,
+    ngx_http_warehouse_main_conf_t *wmcf)
+{
+    ngx_uint_t           i;
+    ngx_keyval_t        *kv;
+    ngx_pool_cleanup_t  *cln;
+
+    if (wmcf->kafka != NULL) {
+        return NGX_OK;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    wmcf->kafka = rd_kafka_conf_new();
+
+    cln->handler = ngx_http_warehouse_kafka_cleanup;
+    cln->data = wmcf->kafka;
+
+    for (i = 0; i < sizeof(ngx_http_warehouse_defaults)
+                    / sizeof(ngx_keyval_t); i++)
+    {
+        kv = &ngx_http_warehouse_defaults[i];
+
+        if (ngx_http_warehouse_kafka_set(cf, wmcf->kafka, &kv->key, &kv->value)
+            != NGX_CONF_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_warehouse_kafka_cleanup(void *data)
+{
+    rd_kafka_conf_destroy(data);
+}
+
+
+/* Strings from the configuration end with a NUL, and so do the constants. */
+
+static char *
+ngx_http_warehouse_kafka_set(ngx_conf_t *cf, rd_kafka_conf_t *kafka,
+    ngx_str_t *name, ngx_str_t *value)
+{
+    char  text[512];
+
+    if (rd_kafka_conf_set(kafka, (char *) name->data, (char *) value->data,
+                          text, sizeof(text))
+        == RD_KAFKA_CONF_OK)
+    {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "kafka property \"%V\": %s",
+                       name, text);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_kafka_key(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *pem)
+{
+    ssize_t           n;
+    ngx_file_t        file;
+    ngx_file_info_t   fi;
+
+    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&file, sizeof(ngx_file_t));
+    file.name = *path;
+    file.log = cf->log;
+
+    file.fd = ngx_open_file(path->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (file.fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" failed", path);
+        return NGX_ERROR;
+    }
+
+    n = NGX_ERROR;
+
+    if (ngx_fd_info(file.fd, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_fd_info_n " \"%V\" failed", path);
+
+    } else {
+        pem->len = (size_t) ngx_file_size(&fi);
+        pem->data = ngx_pnalloc(cf->temp_pool, pem->len + 1);
+
+        if (pem->data != NULL) {
+            n = ngx_read_file(&file, pem->data, pem->len, 0);
+        }
+
+        if (n == (ssize_t) pem->len) {
+            pem->data[pem->len] = '\0';
+
+        } else if (n != NGX_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" changed while it "
+                               "was read", path);
+            n = NGX_ERROR;
+        }
+    }
+
+    if (ngx_close_file(file.fd) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
+                           ngx_close_file_n " \"%V\" failed", path);
+    }
+
+    return (n == NGX_ERROR) ? NGX_ERROR : NGX_OK;
+}
+
+
+/*
+ * Checks the whole: librdkafka sees contradictions, missing files and bad
+ * credentials only when it creates a producer, so one is created and
+ * destroyed, without brokers, before any worker is forked.
+ */
+
+ngx_int_t
+ngx_http_warehouse_kafka_init(ngx_conf_t *cf,
+    ngx_http_warehouse_main_conf_t *wmcf)
+{
+    char              text[512];
+    size_t            size;
+    ngx_int_t         timeout;
+    rd_kafka_t       *rk;
+    ngx_uint_t        i;
+    ngx_keyval_t     *kv;
+    rd_kafka_conf_t  *kafka;
+
+    if (wmcf->kafka == NULL && wmcf->topics.nelts == 0) {
+        return NGX_OK;
+    }
+
+    if (wmcf->brokers.len == 0 && wmcf->topics.nelts) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"warehouse_commands\" needs "
+                      "\"warehouse_kafka bootstrap.servers\"");
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < sizeof(ngx_http_warehouse_fixed)
+                    / sizeof(ngx_keyval_t); i++)
+    {
+        kv = &ngx_http_warehouse_fixed[i];
+
+        if (ngx_http_warehouse_kafka_set(cf, wmcf->kafka, &kv->key, &kv->value)
+            != NGX_CONF_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    size = sizeof(text);
+
+    if (rd_kafka_conf_get(wmcf->kafka, "message.timeout.ms", text, &size)
+        != RD_KAFKA_CONF_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    timeout = ngx_atoi((u_char *) text, ngx_strlen(text));
+
+    if (timeout == NGX_ERROR || timeout == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "kafka property \"message.timeout.ms\" must not be 0: "
+                      "a request would wait for ever");
+        return NGX_ERROR;
+    }
+
+    wmcf->timeout = (ngx_msec_t) timeout;
+
+    kafka = rd_kafka_conf_dup(wmcf->kafka);
+
+    if (rd_kafka_conf_set(kafka, "log.queue", "false", NULL, 0)
+        != RD_KAFKA_CONF_OK)
+    {
+        rd_kafka_conf_destroy(kafka);
+        return NGX_ERROR;
+    }
+
+    rd_kafka_conf_set_opaque(kafka, cf->log);
+    rd_kafka_conf_set_log_cb(kafka, ngx_http_warehouse_kafka_log);
+
+    rk = rd_kafka_new(RD_KAFKA_PRODUCER, kafka, text, sizeof(text));
+
+    if (rk == NULL) {
+        rd_kafka_conf_destroy(kafka);
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"warehouse_kafka\": %s",
+                      text);
+        return NGX_ERROR;
+    }
+
+    rd_kafka_destroy(rk);
+
+    return NGX_OK;
+}
+
+
+/* Only what rd_kafka_new() says, in this thread, about the properties. */
+
+static void
+ngx_http_warehouse_kafka_log(const rd_kafka_t *rk, int level, const char *fac,
+    const char *text)
+{
+    if (ngx_strcmp(fac, "CONFWARN") == 0
+        && ngx_strstr(text, "No `bootstrap.servers` configured") == NULL)
+    {
+        ngx_log_error(NGX_LOG_WARN, (ngx_log_t *) rd_kafka_opaque(rk), 0,
+                      "\"warehouse_kafka\": %s", text);
+    }
+}

@@ -1,0 +1,550 @@
+#include "ngx_http_warehouse_producer.h"
+
+#include <sys/eventfd.h>
+
+
+#define NGX_HTTP_WAREHOUSE_REPORTS  1024    /* replies sent in one go */
+#define NGX_HTTP_WAREHOUSE_RETRY    1000    /* ms between two creations */
+#define NGX_HTTP_WAREHOUSE_DRAIN    500     /* ms at exit */
+
+
+struct ngx_http_warehouse_producer_s {
+    rd_kafka_t                      *rk;
+    rd_kafka_queue_t                *queue;
+    rd_kafka_topic_t               **topics;
+    ngx_uint_t                       ntopics;
+    ngx_connection_t                *connection;    /* the eventfd's */
+    ngx_event_t                      more;          /* work left over */
+    ngx_uint_t                       pending;       /* without a report */
+    ngx_queue_t                      link;          /* among the retired */
+    ngx_http_warehouse_main_conf_t  *wmcf;
+    unsigned                         failed:1;      /* fatally */
+    unsigned                         exiting:1;
+};
+
+
+static ngx_http_warehouse_producer_t *ngx_http_warehouse_producer_create(
+    ngx_http_warehouse_main_conf_t *wmcf);
+static ngx_int_t ngx_http_warehouse_producer_topics(
+    ngx_http_warehouse_producer_t *p);
+static ngx_int_t ngx_http_warehouse_producer_listen(
+    ngx_http_warehouse_producer_t *p);
+static void ngx_http_warehouse_producer_destroy(
+    ngx_http_warehouse_producer_t *p);
+static void ngx_http_warehouse_producer_readable(ngx_event_t *ev);
+static void ngx_http_warehouse_producer_more(ngx_event_t *ev);
+static void ngx_http_warehouse_producer_serve(
+    ngx_http_warehouse_producer_t *p);
+static ngx_uint_t ngx_http_warehouse_producer_event(
+    ngx_http_warehouse_producer_t *p, rd_kafka_event_t *event);
+static void ngx_http_warehouse_producer_report(
+    ngx_http_warehouse_producer_t *p, const rd_kafka_message_t *message);
+static void ngx_http_warehouse_producer_error(
+    ngx_http_warehouse_producer_t *p, rd_kafka_event_t *event);
+static void ngx_http_warehouse_producer_log(rd_kafka_event_t *event);
+static void ngx_http_warehouse_producer_retire(
+    ngx_http_warehouse_producer_t *p);
+
+
+ngx_int_t
+ngx_http_warehouse_producer_ready(ngx_http_warehouse_main_conf_t *wmcf)
+{
+    if (wmcf->producer != NULL) {
+        return NGX_OK;
+    }
+
+    if ((ngx_msec_int_t) (ngx_current_msec - wmcf->retry) < 0) {
+        return NGX_AGAIN;
+    }
+
+    wmcf->producer = ngx_http_warehouse_producer_create(wmcf);
+
+    if (wmcf->producer == NULL) {
+        wmcf->retry = ngx_current_msec + NGX_HTTP_WAREHOUSE_RETRY;
+        return NGX_AGAIN;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_http_warehouse_producer_t *
+ngx_http_warehouse_producer_create(ngx_http_warehouse_main_conf_t *wmcf)
+{
+    char                            text[512];
+    rd_kafka_conf_t                *kafka;
+    ngx_http_warehouse_producer_t  *p;
+
+    p = ngx_calloc(sizeof(ngx_http_warehouse_producer_t), ngx_cycle->log);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    p->wmcf = wmcf;
+    kafka = rd_kafka_conf_dup(wmcf->kafka);
+
+    rd_kafka_conf_set_events(kafka, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR
+                                    | RD_KAFKA_EVENT_LOG);
+
+    if (rd_kafka_conf_set(kafka, "bootstrap.servers",
+                          (char *) wmcf->brokers.data, text, sizeof(text))
+        == RD_KAFKA_CONF_OK)
+    {
+        p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, kafka, text, sizeof(text));
+    }
+
+    if (p->rk == NULL) {
+        rd_kafka_conf_destroy(kafka);
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "warehouse: cannot create a Kafka producer: %s", text);
+        ngx_free(p);
+        return NULL;
+    }
+
+    p->queue = rd_kafka_queue_get_main(p->rk);
+
+    if (rd_kafka_set_log_queue(p->rk, NULL) != RD_KAFKA_RESP_ERR_NO_ERROR
+        || ngx_http_warehouse_producer_topics(p) != NGX_OK
+        || ngx_http_warehouse_producer_listen(p) != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "warehouse: cannot set up a Kafka producer");
+        ngx_http_warehouse_producer_destroy(p);
+        return NULL;
+    }
+
+    return p;
+}
+
+
+/* Topics made known at once: the first request need not wait for metadata. */
+
+static ngx_int_t
+ngx_http_warehouse_producer_topics(ngx_http_warehouse_producer_t *p)
+{
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
+    p->topics = ngx_calloc((p->wmcf->topics.nelts + 1)
+                           * sizeof(rd_kafka_topic_t *), ngx_cycle->log);
+    if (p->topics == NULL) {
+        return NGX_ERROR;
+    }
+
+    name = p->wmcf->topics.elts;
+
+    for (i = 0; i < p->wmcf->topics.nelts; i++) {
+
+        p->topics[i] = rd_kafka_topic_new(p->rk, (char *) name[i].data, NULL);
+
+        if (p->topics[i] == NULL) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "warehouse: topic \"%V\": %s", &name[i],
+                          rd_kafka_err2str(rd_kafka_last_error()));
+            return NGX_ERROR;
+        }
+
+        p->ntopics++;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_producer_listen(ngx_http_warehouse_producer_t *p)
+{
+    int                fd;
+    ngx_connection_t  *c;
+
+    static const uint64_t  one = 1;
+
+    fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+    if (fd == -1) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, ngx_errno,
+                      "eventfd() failed");
+        return NGX_ERROR;
+    }
+
+    c = ngx_get_connection(fd, ngx_cycle->log);
+
+    if (c == NULL) {
+        (void) close(fd);
+        return NGX_ERROR;
+    }
+
+    c->data = p;
+    c->read->handler = ngx_http_warehouse_producer_readable;
+    c->read->log = ngx_cycle->log;
+    c->write->log = ngx_cycle->log;
+
+    /* not a client's connection: nothing to report as left open at exit */
+    c->read->channel = 1;
+    c->write->channel = 1;
+
+    p->connection = c;
+
+    p->more.handler = ngx_http_warehouse_producer_more;
+    p->more.data = p;
+    p->more.log = ngx_cycle->log;
+
+    if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_CLEAR_EVENT) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rd_kafka_queue_io_event_enable(p->queue, fd, &one, sizeof(one));
+
+    /* what came before the line above wrote nothing to the descriptor */
+    ngx_post_event(&p->more, &ngx_posted_events);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_warehouse_producer_destroy(ngx_http_warehouse_producer_t *p)
+{
+    ngx_uint_t  i;
+
+    if (p->more.posted) {
+        ngx_delete_posted_event(&p->more);
+    }
+
+    if (p->queue != NULL) {
+        rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
+        rd_kafka_queue_destroy(p->queue);
+    }
+
+    for (i = 0; i < p->ntopics; i++) {
+        rd_kafka_topic_destroy(p->topics[i]);
+    }
+
+    rd_kafka_destroy(p->rk);
+
+    if (p->connection != NULL) {
+        ngx_close_connection(p->connection);
+    }
+
+    if (p->topics != NULL) {
+        ngx_free(p->topics);
+    }
+
+    ngx_free(p);
+}
+
+
+ngx_int_t
+ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
+    ngx_uint_t topic, ngx_str_t *payload, ngx_str_t *key,
+    ngx_http_request_t *r, ngx_http_warehouse_pending_t **pending)
+{
+    rd_kafka_resp_err_t             e;
+    ngx_http_warehouse_pending_t   *pn;
+    ngx_http_warehouse_producer_t  *p;
+
+    if (ngx_http_warehouse_producer_ready(wmcf) != NGX_OK) {
+        return NGX_AGAIN;
+    }
+
+    p = wmcf->producer;
+
+    /* not from the request's pool: the report may come after the request */
+
+    pn = ngx_alloc(sizeof(ngx_http_warehouse_pending_t), r->connection->log);
+    if (pn == NULL) {
+        return NGX_ERROR;
+    }
+
+    pn->request = r;
+    pn->producer = p;
+
+    if (rd_kafka_produce(p->topics[topic], RD_KAFKA_PARTITION_UA,
+                         RD_KAFKA_MSG_F_COPY, payload->data, payload->len,
+                         key->data, key->len, pn)
+        == 0)
+    {
+        p->pending++;
+        *pending = pn;
+
+        return NGX_OK;
+    }
+
+    e = rd_kafka_last_error();
+    ngx_free(pn);
+
+    switch (e) {
+
+    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+        return NGX_BUSY;
+
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+        return NGX_DECLINED;
+
+    case RD_KAFKA_RESP_ERR__FATAL:
+        ngx_http_warehouse_producer_retire(p);
+        return NGX_AGAIN;
+
+    default:
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "warehouse: rd_kafka_produce() failed: %s",
+                      rd_kafka_err2str(e));
+        return NGX_ERROR;
+    }
+}
+
+
+static void
+ngx_http_warehouse_producer_readable(ngx_event_t *ev)
+{
+    ssize_t            n;
+    uint64_t           count;
+    ngx_connection_t  *c;
+
+    c = ev->data;
+
+    /* first the descriptor, then the queue: no wake-up can be missed */
+
+    do {
+        n = read(c->fd, &count, sizeof(count));
+    } while (n == -1 && ngx_errno == NGX_EINTR);
+
+    if (n == -1 && ngx_errno != NGX_EAGAIN) {
+        ngx_log_error(NGX_LOG_ALERT, ev->log, ngx_errno,
+                      "reading an eventfd failed");
+    }
+
+    ngx_http_warehouse_producer_serve(c->data);
+}
+
+
+static void
+ngx_http_warehouse_producer_more(ngx_event_t *ev)
+{
+    ngx_http_warehouse_producer_serve(ev->data);
+}
+
+
+static void
+ngx_http_warehouse_producer_serve(ngx_http_warehouse_producer_t *p)
+{
+    ngx_uint_t         n;
+    rd_kafka_event_t  *event;
+
+    n = 0;
+
+    while (n < NGX_HTTP_WAREHOUSE_REPORTS) {
+
+        event = rd_kafka_queue_poll(p->queue, 0);
+
+        if (event == NULL) {
+            break;
+        }
+
+        n += ngx_http_warehouse_producer_event(p, event);
+        rd_kafka_event_destroy(event);
+    }
+
+    if (n >= NGX_HTTP_WAREHOUSE_REPORTS) {
+
+        /* others first; the descriptor says nothing about what is left */
+
+        ngx_post_event(&p->more, &ngx_posted_next_events);
+        return;
+    }
+
+    if (p->failed && p->pending == 0) {
+        ngx_queue_remove(&p->link);
+        ngx_http_warehouse_producer_destroy(p);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_warehouse_producer_event(ngx_http_warehouse_producer_t *p,
+    rd_kafka_event_t *event)
+{
+    ngx_uint_t                 n;
+    const rd_kafka_message_t  *message;
+
+    switch (rd_kafka_event_type(event)) {
+
+    case RD_KAFKA_EVENT_DR:
+        n = 0;
+
+        while ((message = rd_kafka_event_message_next(event)) != NULL) {
+            ngx_http_warehouse_producer_report(p, message);
+            n++;
+        }
+
+        return n;
+
+    case RD_KAFKA_EVENT_ERROR:
+        ngx_http_warehouse_producer_error(p, event);
+        return 1;
+
+    case RD_KAFKA_EVENT_LOG:
+        ngx_http_warehouse_producer_log(event);
+        return 1;
+
+    default:
+        return 1;
+    }
+}
+
+
+static void
+ngx_http_warehouse_producer_report(ngx_http_warehouse_producer_t *p,
+    const rd_kafka_message_t *message)
+{
+    ngx_http_request_t            *r;
+    ngx_http_warehouse_pending_t  *pn;
+    ngx_http_warehouse_outcome_e   outcome;
+
+    pn = message->_private;
+    r = pn->request;
+
+    ngx_free(pn);
+    p->pending--;
+
+    if (r == NULL || p->exiting) {
+        return;
+    }
+
+    switch (rd_kafka_message_status(message)) {
+
+    case RD_KAFKA_MSG_STATUS_PERSISTED:
+        outcome = NGX_HTTP_WAREHOUSE_PERSISTED;
+        break;
+
+    case RD_KAFKA_MSG_STATUS_NOT_PERSISTED:
+        outcome = (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+                  ? NGX_HTTP_WAREHOUSE_TOO_LARGE
+                  : NGX_HTTP_WAREHOUSE_NOT_PERSISTED;
+        break;
+
+    default:
+        outcome = NGX_HTTP_WAREHOUSE_UNKNOWN;
+        break;
+    }
+
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR
+        && outcome == NGX_HTTP_WAREHOUSE_PERSISTED)
+    {
+        outcome = NGX_HTTP_WAREHOUSE_UNKNOWN;
+    }
+
+    ngx_http_warehouse_commands_done(r, outcome, message->partition,
+                                     message->offset,
+                                     rd_kafka_err2str(message->err));
+}
+
+
+static void
+ngx_http_warehouse_producer_error(ngx_http_warehouse_producer_t *p,
+    rd_kafka_event_t *event)
+{
+    char                 text[512];
+    rd_kafka_resp_err_t  e;
+
+    e = rd_kafka_event_error(event);
+
+    if (e != RD_KAFKA_RESP_ERR__FATAL) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
+                      rd_kafka_err2name(e), rd_kafka_event_error_string(event));
+        return;
+    }
+
+    (void) rd_kafka_fatal_error(p->rk, text, sizeof(text));
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "warehouse: kafka: fatal: %s: the producer is replaced",
+                  text);
+
+    ngx_http_warehouse_producer_retire(p);
+}
+
+
+static void
+ngx_http_warehouse_producer_log(rd_kafka_event_t *event)
+{
+    int          severity;
+    ngx_uint_t   level;
+    const char  *fac, *text;
+
+    if (rd_kafka_event_log(event, &fac, &text, &severity) == 0) {
+
+        /* nginx counts as syslog does, but from 1 */
+
+        level = (ngx_uint_t) severity + 1;
+
+        ngx_log_error(level, ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
+                      fac, text);
+    }
+}
+
+
+/* Out of service: what it still holds is reported, then it is destroyed. */
+
+static void
+ngx_http_warehouse_producer_retire(ngx_http_warehouse_producer_t *p)
+{
+    if (p->failed) {
+        return;
+    }
+
+    p->failed = 1;
+    p->wmcf->producer = NULL;
+
+    ngx_queue_insert_tail(&p->wmcf->retired, &p->link);
+
+    (void) rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE
+                                 | RD_KAFKA_PURGE_F_INFLIGHT
+                                 | RD_KAFKA_PURGE_F_NON_BLOCKING);
+
+    ngx_post_event(&p->more, &ngx_posted_next_events);
+}
+
+
+void
+ngx_http_warehouse_producer_exit(ngx_http_warehouse_main_conf_t *wmcf)
+{
+    ngx_uint_t                      waited;
+    ngx_queue_t                    *q;
+    rd_kafka_event_t               *event;
+    ngx_http_warehouse_producer_t  *p;
+
+    if (wmcf->producer != NULL) {
+        ngx_queue_insert_tail(&wmcf->retired, &wmcf->producer->link);
+        wmcf->producer = NULL;
+    }
+
+    while (!ngx_queue_empty(&wmcf->retired)) {
+
+        q = ngx_queue_head(&wmcf->retired);
+        ngx_queue_remove(q);
+
+        p = ngx_queue_data(q, ngx_http_warehouse_producer_t, link);
+        p->exiting = 1;
+
+        for (waited = 0;
+             p->pending && waited < NGX_HTTP_WAREHOUSE_DRAIN;
+             waited += 50)
+        {
+            while ((event = rd_kafka_queue_poll(p->queue, 50)) != NULL) {
+                (void) ngx_http_warehouse_producer_event(p, event);
+                rd_kafka_event_destroy(event);
+            }
+        }
+
+        (void) rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE
+                                     | RD_KAFKA_PURGE_F_INFLIGHT);
+
+        while ((event = rd_kafka_queue_poll(p->queue, 0)) != NULL) {
+            (void) ngx_http_warehouse_producer_event(p, event);
+            rd_kafka_event_destroy(event);
+        }
+
+        ngx_http_warehouse_producer_destroy(p);
+    }
+}
