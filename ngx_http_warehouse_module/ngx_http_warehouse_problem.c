@@ -251,6 +251,12 @@ ngx_http_warehouse_problem_send(ngx_http_request_t *r,
 
     r->headers_out.status = problem->status;
     r->headers_out.content_length_n = b->last - b->pos;
+
+    if (problem->status == NGX_HTTP_WAREHOUSE_UNPROCESSABLE) {
+        /* not among the statuses that nginx has a text for */
+        ngx_str_set(&r->headers_out.status_line, "422 Unprocessable Content");
+    }
+
     ngx_str_set(&r->headers_out.content_type, "application/problem+json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
