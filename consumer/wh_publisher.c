@@ -37,7 +37,7 @@ int
 wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
     wh_error_t *err)
 {
-    int                rc;
+    int                rc, waiting;
     wh_callbacks_t     callbacks;
     wh_publisher_t    *p;
     rd_kafka_error_t  *error;
@@ -62,7 +62,7 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
         return rc;
     }
 
-    for ( ;; ) {
+    for (waiting = 0; ; waiting = 1) {
         error = rd_kafka_init_transactions(p->rk, WH_PUBLISHER_INIT_TIMEOUT);
 
         if (error == NULL) {
@@ -73,6 +73,11 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
             rc = wh_publisher_fail(p, "init_transactions", error, err);
             wh_publisher_close(p);
             return rc;
+        }
+
+        if (!waiting) {
+            wh_log(WH_LOG_WARN, "waiting for Kafka: %s",
+                   rd_kafka_error_string(error));
         }
 
         rd_kafka_error_destroy(error);

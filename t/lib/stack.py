@@ -1,0 +1,359 @@
+"""Runs the system's parts for a test: each in processes, folders, topics and
+ports of its own, on the broker that script/test has started."""
+
+import contextlib
+import http.client
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import time
+import unittest
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
+from tap import TAPTestRunner
+
+import command
+
+ROOT = os.environ["WAREHOUSE_ROOT"]
+BROKERS = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+DEADLINE = 60
+
+
+def main():
+    """Runs the test file's cases with TAP on stdout."""
+    runner = TAPTestRunner()
+    runner.set_stream(True)
+    unittest.main(testRunner=runner, verbosity=0)
+
+
+def wait(condition, what, deadline=DEADLINE):
+    """Polls until condition() is true and returns its value."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError("gave up waiting for " + what)
+        time.sleep(0.02)
+
+
+def free_ports(n):
+    sockets = [socket.socket() for _ in range(n)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class Process:
+    """One child process, ended by its id."""
+
+    def __init__(self, argv, **kwargs):
+        self.p = subprocess.Popen(argv, start_new_session=True, **kwargs)
+
+    def running(self):
+        return self.p.poll() is None
+
+    def send(self, signo):
+        self.p.send_signal(signo)
+
+    def stop(self, signo=signal.SIGTERM):
+        """Returns the exit status, negative for a signal's."""
+        if self.running():
+            self.send(signo)
+        try:
+            return self.p.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.p.kill()
+            self.p.wait()
+            raise AssertionError("%s did not stop" % self.p.args)
+
+
+class Broker:
+    """A broker of the test's own, for tests that stop and start it."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.port, self.controller = free_ports(2)
+        self.address = "127.0.0.1:%d" % self.port
+        self.process = None
+
+    def start(self):
+        self.process = Process([ROOT + "/script/kafka", "run", self.directory,
+                                str(self.port), str(self.controller)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait(self.answers, "the broker")
+
+    def answers(self):
+        return subprocess.run(["kcat", "-b", self.address, "-L", "-m", "2"],
+                              capture_output=True).returncode == 0
+
+    def stop(self, signo=signal.SIGKILL):
+        if self.process:
+            self.process.stop(signo)
+
+
+class Stack:
+    """Topics, database, daemon and nginx of one test."""
+
+    count = 0
+
+    def __init__(self, brokers=BROKERS, partitions=1, user=None):
+        Stack.count += 1
+        self.brokers = brokers
+        self.id = "t%d-%d" % (os.getpid(), Stack.count)
+        self.commands = "commands-" + self.id
+        self.notifications = "notifications-" + self.id
+        self.group = "warehouse-" + self.id
+        self.partitions = partitions
+        self.user = user
+        self.dir = tempfile.mkdtemp(prefix="e2e-", dir=os.environ["WAREHOUSE_TEST_DIR"])
+        os.chmod(self.dir, 0o755)
+        self.db_dir = self.dir + "/db"
+        os.mkdir(self.db_dir)
+        self.db = self.db_dir + "/warehouse.db"
+        self.log = self.dir + "/consumer.log"
+        self.daemon = None
+        self.nginx = None
+        self.port, = free_ports(1)
+        if user:
+            account = pwd.getpwnam(user)
+            group = pwd.getpwnam("www-data").pw_gid
+            os.chown(self.db_dir, account.pw_uid, group)
+            os.chmod(self.db_dir, 0o2750)
+            open(self.log, "w").close()
+            os.chown(self.log, account.pw_uid, group)
+        self.write_conf()
+
+    # topics
+
+    def admin(self):
+        return contextlib.closing(KafkaAdminClient(bootstrap_servers=self.brokers))
+
+    def create_topics(self, commands=None, notifications=None, notification_partitions=1):
+        with self.admin() as admin:
+            admin.create_topics([
+                NewTopic(self.commands, self.partitions, 1, topic_configs=commands or {}),
+                NewTopic(self.notifications, notification_partitions, 1,
+                         topic_configs=notifications or {}),
+            ])
+        wait(lambda: self.end(self.commands) is not None
+             and self.end(self.notifications) is not None, "the topics")
+
+    def read(self, topic):
+        """All committed records, partition after partition, in order."""
+        consumer = KafkaConsumer(bootstrap_servers=self.brokers, enable_auto_commit=False,
+                                 isolation_level="read_committed",
+                                 auto_offset_reset="earliest")
+        with contextlib.closing(consumer):
+            parts = [TopicPartition(topic, p)
+                     for p in sorted(consumer.partitions_for_topic(topic))]
+            consumer.assign(parts)
+            ends = consumer.end_offsets(parts)
+            consumer.seek_to_beginning()
+            records = []
+            wait(lambda: self.read_some(consumer, records, ends), "records of " + topic)
+        return sorted(records, key=lambda r: (r.partition, r.offset))
+
+    @staticmethod
+    def read_some(consumer, records, ends):
+        for batch in consumer.poll(timeout_ms=100).values():
+            records.extend(batch)
+        return all(consumer.position(p) >= end for p, end in ends.items())
+
+    def end(self, topic):
+        consumer = KafkaConsumer(bootstrap_servers=self.brokers)
+        with contextlib.closing(consumer):
+            known = consumer.partitions_for_topic(topic)
+            if not known:
+                return None
+            parts = [TopicPartition(topic, p) for p in known]
+            return sum(consumer.end_offsets(parts).values())
+
+    def produce(self, values, key=None):
+        """Writes values (bytes, text or None) straight into commands."""
+        producer = KafkaProducer(bootstrap_servers=self.brokers, acks="all",
+                                 max_request_size=4 << 20)
+        with contextlib.closing(producer):
+            for v in values:
+                producer.send(self.commands, v.encode() if isinstance(v, str) else v, key=key)
+            producer.flush()
+
+    # the daemon
+
+    def write_conf(self, **keys):
+        lines = {
+            "kafka.bootstrap.servers": self.brokers,
+            "database": self.db,
+            "commands_topic": self.commands,
+            "notifications_topic": self.notifications,
+            "group_id": self.group,
+            "log": self.log,
+            "pid_file": self.db_dir + "/consumer.pid",
+        }
+        lines.update(keys)
+        self.conf = self.dir + "/consumer.conf"
+        with open(self.conf, "w") as f:
+            f.writelines("%s = %s\n" % line for line in lines.items())
+
+    def start_daemon(self, *args, ready=True):
+        before = len(self.lines())
+        kwargs = {}
+        if self.user:
+            account = pwd.getpwnam(self.user)
+            kwargs = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        self.daemon = Process([ROOT + "/build/warehouse-consumer", "-c", self.conf, *args],
+                              stderr=open(self.dir + "/consumer.err", "a"), **kwargs)
+        if ready:
+            wait(lambda: self.ready(before), "the daemon")
+
+    def ready(self, before):
+        if not self.daemon.running():
+            raise AssertionError("the daemon stopped: " + "\n".join(self.lines()[-3:]))
+        return any("[notice] processing " in line for line in self.lines()[before:])
+
+    def lines(self):
+        try:
+            with open(self.log) as f:
+                return f.read().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def logged(self, text):
+        return [line for line in self.lines() if text in line]
+
+    # nginx
+
+    def start_nginx(self, workers=1, user="root", extra=""):
+        directory = self.dir + "/nginx"
+        os.makedirs(directory, exist_ok=True)
+        with open(ROOT + "/conf/nginx.conf") as f:
+            text = f.read()
+        for pattern, value in [
+                (r"load_module .*", "load_module %s/build/ngx_http_warehouse_module.so;" % ROOT),
+                (r"user .*", "user %s;" % user if os.getuid() == 0 else ""),
+                (r"worker_processes .*", "worker_processes %d;" % workers),
+                (r"pid .*", "daemon off; pid %s/nginx.pid;" % directory),
+                (r"error_log .*", "error_log %s/error.log info;" % directory),
+                (r"http \{", "http { client_body_temp_path %s/body; proxy_temp_path %s/proxy; "
+                             "fastcgi_temp_path %s/fastcgi; uwsgi_temp_path %s/uwsgi; "
+                             "scgi_temp_path %s/scgi; %s" % ((directory,) * 5 + (extra,)))]:
+            text, n = re.subn("(?m)^" + pattern, lambda m: value, text, count=1)
+            assert n == 1, pattern
+        for pattern, value in [
+                (r"access_log .*", "access_log %s/access.log;" % directory),
+                (r"bootstrap.servers .*", "bootstrap.servers %s;" % self.brokers),
+                (r"listen 8000", "listen 127.0.0.1:%d" % self.port),
+                (r"warehouse_commands .*", "warehouse_commands %s;" % self.commands),
+                (r"warehouse_items .*", "warehouse_items %s;" % self.db)]:
+            text, n = re.subn(pattern, lambda m: value, text, count=1)
+            assert n == 1, pattern
+        with open(directory + "/nginx.conf", "w") as f:
+            f.write(text)
+        self.nginx = Process(["nginx", "-c", directory + "/nginx.conf",
+                              "-e", directory + "/error.log"],
+                             stderr=subprocess.DEVNULL)
+        wait(self.listening, "nginx")
+
+    def listening(self):
+        with contextlib.suppress(OSError), \
+                socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return not self.nginx.running()
+
+    def request(self, method, path, body=None, headers=None, timeout=30):
+        """Returns (status, headers, body)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        with contextlib.closing(connection):
+            connection.request(method, path, body,
+                               {"Content-Type": "application/json", **(headers or {})})
+            reply = connection.getresponse()
+            return reply.status, reply.headers, reply.read().decode()
+
+    def post(self, action, sku, qty):
+        return self.request("POST", "/commands",
+                            json.dumps({"action": action, "sku": sku, "qty": qty}))
+
+    def items(self):
+        """The list as (status, text)."""
+        status, _, text = self.request("GET", "/items")
+        return status, text
+
+    # the database
+
+    def sql(self, *args):
+        with contextlib.closing(sqlite3.connect(self.db, timeout=10)) as db:
+            with db:
+                return db.execute(*args).fetchall()
+
+    def processed(self):
+        """Commands applied, refused or malformed, as the database counts."""
+        try:
+            return self.sql("SELECT total(value) FROM stats WHERE name <> 'conflicts'")[0][0]
+        except sqlite3.OperationalError:
+            return 0
+
+    def positions(self):
+        return dict(self.sql("SELECT partition, next FROM positions WHERE topic = ?",
+                             (self.commands,)))
+
+    def caught_up(self):
+        try:
+            return sum(self.positions().values()) >= self.end(self.commands)
+        except sqlite3.OperationalError:
+            return False
+
+    def wait_caught_up(self):
+        wait(self.caught_up, "the daemon to catch up")
+
+    # the end
+
+    def stop(self):
+        for process in (self.nginx, self.daemon):
+            if process:
+                if process.running():
+                    process.send(signal.SIGCONT)
+                process.stop(signal.SIGKILL if process is self.daemon else signal.SIGTERM)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def replay(stack):
+    """Replays commands: what the stock and the notifications have to be."""
+    ledger = command.Ledger(stack.commands)
+    for record in stack.read(stack.commands):
+        ledger.apply(record.value, record.partition, record.offset)
+    return ledger
+
+
+class Case(unittest.TestCase):
+    """A test case with a fresh stack; check() compares it with the oracle."""
+
+    maxDiff = 2000
+    partitions = 1
+    user = None
+
+    def setUp(self):
+        self.s = Stack(partitions=self.partitions, user=self.user)
+        self.addCleanup(self.s.stop)
+
+    def check(self, stack=None):
+        s = stack or self.s
+        s.wait_caught_up()
+        ledger = replay(s)
+        items = {sku: (qty, version)
+                 for sku, qty, version in s.sql("SELECT sku, qty, version FROM items")}
+        self.assertEqual(items, ledger.items)
+        self.assertEqual(sorted(r.value.decode() for r in s.read(s.notifications)),
+                         sorted(ledger.notifications))
+        return ledger
