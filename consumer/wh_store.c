@@ -13,7 +13,8 @@
 
 
 #define WH_STORE_BUSY_TIMEOUT  5000    /* ms to wait for another writer */
-#define WH_STORE_CKPT_TIMEOUT  50      /* ms to wait for readers */
+#define WH_STORE_WAIT_MIN      50      /* ms to wait for readers at first */
+#define WH_STORE_WAIT_MAX      2000    /* longer than a list takes to read */
 
 
 static int wh_store_open_file(wh_store_t **store, const char *path,
@@ -246,6 +247,7 @@ wh_store_open_file(wh_store_t **store, const char *path, const char *suffix,
     s->dev = st.st_dev;
     s->ino = st.st_ino;
     s->wal_retry = wal_limit;
+    s->wal_wait = WH_STORE_WAIT_MIN;
 
     (void) sqlite3_wal_hook(s->db, wh_store_wal_hook, s);
 
@@ -340,7 +342,7 @@ wh_store_checkpoint(wh_store_t *s)
         wh_log(WH_LOG_WARN, "%s", err.text);
     }
 
-    (void) sqlite3_busy_timeout(s->db, WH_STORE_CKPT_TIMEOUT);
+    (void) sqlite3_busy_timeout(s->db, s->wal_wait);
 
     rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
                                    NULL, NULL);
@@ -350,12 +352,19 @@ wh_store_checkpoint(wh_store_t *s)
     if (rc == SQLITE_OK) {
         s->wal_size = 0;
         s->wal_retry = s->wal_limit;
+        s->wal_wait = WH_STORE_WAIT_MIN;
         return;
     }
 
-    /* not again at once: only after the log has grown by a quarter */
+    /*
+     * Not again at once, only after the log has grown by a quarter; but then
+     * with more patience, or readers who follow each other closely would have
+     * it grow for ever.
+     */
 
     s->wal_retry = s->wal_size + s->wal_limit / 4;
+    s->wal_wait = (s->wal_wait * 2 < WH_STORE_WAIT_MAX) ? s->wal_wait * 2
+                                                        : WH_STORE_WAIT_MAX;
 
     if (rc != SQLITE_BUSY) {
         wh_log(WH_LOG_WARN, "checkpoint of the database: %s",

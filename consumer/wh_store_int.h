@@ -37,6 +37,7 @@ struct wh_store_s {
     int64_t        wal_limit;       /* bytes */
     int64_t        wal_size;        /* bytes, after the last commit */
     int64_t        wal_retry;       /* bytes past which to try once more */
+    int            wal_wait;        /* ms to wait for readers then */
     dev_t          dev;
     ino_t          ino;
     char          *path;            /* where readers look for it */
