@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""Readers: what they see while the stock changes, and what they cost."""
+
+import contextlib
+import http.client
+import json
+import os
+import random
+import sqlite3
+import threading
+
+import command
+import stack
+
+
+class Reading(stack.Case):
+
+    def setUp(self):
+        super().setUp()
+        self.s.create_topics()
+
+    def fill(self, n):
+        """Puts n items into the database, by hand."""
+        s = self.s
+        s.start_daemon()
+        s.daemon.stop()
+        with contextlib.closing(sqlite3.connect(s.db)) as db, db:
+            db.executemany("INSERT INTO items VALUES(?, 7, 1)",
+                           (("ITEM%08d" % k,) for k in range(n)))
+
+    def worker(self):
+        with open("/proc/%d/task/%d/children" % ((self.s.nginx.p.pid,) * 2)) as f:
+            return int(f.read().split()[0])
+
+    def memory(self, pid):
+        """The most it ever had, in KiB."""
+        with open("/proc/%d/status" % pid) as f:
+            return int(next(line for line in f if line.startswith("VmHWM")).split()[1])
+
+    def test_every_list_is_a_state_the_log_had(self):
+        s = self.s
+        s.start_daemon()
+        s.start_nginx(workers=2)
+        lists, done = [], threading.Event()
+
+        def read(mine):
+            while not done.is_set():
+                seen = s.items()
+                if mine[-1:] != [seen]:
+                    mine.append(seen)
+
+        threads = []
+        for _ in range(3):
+            lists.append([])
+            threads.append(threading.Thread(target=read, args=(lists[-1],)))
+            threads[-1].start()
+            self.addCleanup(threads[-1].join)
+            self.addCleanup(done.set)
+
+        rnd = random.Random(11)
+        for _ in range(40):
+            s.produce(['{"action":"%s","sku":"S%d","qty":%d}'
+                       % (rnd.choice(["increase", "increase", "decrease"]), rnd.randrange(6),
+                          rnd.randint(1, 9)) for _ in range(rnd.randint(1, 100))])
+        s.wait_caught_up()
+        done.set()
+        for t in threads:
+            t.join()
+
+        ledger, states = command.Ledger(s.commands), {}
+        states.setdefault("[]", []).append(0)
+        for n, record in enumerate(s.read(s.commands), 1):
+            ledger.apply(record.value, record.partition, record.offset)
+            text = "[%s]" % ",".join('{"sku":%s,"qty":%d}' % (command.quote(sku), qty)
+                                     for sku, (qty, _) in sorted(ledger.items.items()))
+            states.setdefault(text, []).append(n)
+        for mine in lists:
+            self.assertGreater(len(mine), 3)
+            at = 0
+            for status, text in mine:
+                self.assertEqual(status, 200)
+                self.assertIn(text, states)
+                later = [n for n in states[text] if n >= at]
+                self.assertTrue(later, "a list went back in time")
+                at = later[0]
+
+    def test_long_list(self):
+        """A million items: the memory stays, and others are served meanwhile."""
+        s = self.s
+        self.fill(1000000)
+        s.start_nginx()
+        self.assertEqual(s.request("GET", "/elsewhere")[0], 404)
+        worker = self.worker()
+        before = self.memory(worker)
+
+        first = http.client.HTTPConnection("127.0.0.1", s.port, timeout=120)
+        other = http.client.HTTPConnection("127.0.0.1", s.port, timeout=120)
+        with contextlib.closing(first), contextlib.closing(other):
+            first.connect()
+            first.sock.sendall(b"GET /items HTTP/1.1\r\nHost: x\r\n\r\n")
+            first.sock.setblocking(False)
+            others = 0
+            while True:
+                other.request("GET", "/elsewhere")
+                other.getresponse().read()
+                others += 1
+                with contextlib.suppress(BlockingIOError):
+                    data = first.sock.recv(1)
+                    break
+            # one go would have answered one or two of them before the list
+            self.assertGreater(others, 20)
+            self.assertEqual(data, b"H")
+
+        status, text = s.items()
+        self.assertEqual(status, 200)
+        self.assertEqual(len(json.loads(text)), 1000000)
+        self.assertTrue(text.startswith('[{"sku":"ITEM00000000","qty":7},'))
+        self.assertLess(self.memory(worker) - before, 16 << 10)
+        self.assertEqual([f for _, _, files in os.walk(s.dir + "/nginx/body") for f in files], [])
+
+    def test_wal_under_constant_reading(self):
+        """Readers without a pause, a writer too: the log stays small."""
+        s = self.s
+        self.fill(100000)
+        s.write_conf(wal_limit="1m")
+        s.start_daemon()
+        s.start_nginx()
+        done = threading.Event()
+
+        def read():
+            while not done.is_set():
+                s.items()
+
+        threads = [threading.Thread(target=read) for _ in range(2)]
+        for t in threads:
+            t.start()
+            self.addCleanup(t.join)
+            self.addCleanup(done.set)
+
+        biggest = 0
+        for n in range(60):
+            s.produce(['{"action":"increase","sku":"ITEM%08d","qty":1}' % (k * 97 + n)
+                       for k in range(1000)])
+            s.wait_caught_up()
+            biggest = max(biggest, os.stat(s.db + "-wal").st_size)
+        print("# the write-ahead log grew to %d KiB, with a limit of 1024" % (biggest >> 10))
+        # 60 batches of up to 1000 pages each are 240 MiB
+        self.assertLess(biggest, 24 << 20)
+
+
+if __name__ == "__main__":
+    stack.main()
