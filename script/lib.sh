@@ -37,3 +37,46 @@ stop_process() {
     kill -s "$signal" "$pid" 2> /dev/null || return 0
     wait_for "$seconds" "process $pid to stop" gone "$pid" || kill -s KILL "$pid" 2> /dev/null || true
 }
+
+# free_ports N: N ports of loopback that nobody listens on.
+free_ports() {
+    /usr/bin/python3 - "$1" <<'EOF'
+import socket, sys
+sockets = [socket.socket() for _ in range(int(sys.argv[1]))]
+for s in sockets:
+    s.bind(("127.0.0.1", 0))
+print(*[s.getsockname()[1] for s in sockets])
+EOF
+}
+
+# A folder, ports and variables for tests and benchmarks; all of it goes when
+# the script ends.  Wants $root.
+test_environment() {
+    dir=$(mktemp -d "${TMPDIR:-/tmp}/warehouse-test.XXXXXX")
+    chmod 755 "$dir"
+    kafka_pid=
+    trap 'stop_process "$kafka_pid" KILL 10 > /dev/null; rm -rf "$dir"' EXIT
+    trap 'exit 130' INT TERM
+
+    read -r kafka_port controller_port nginx_port < <(free_ports 3)
+
+    export PATH=$root/deps/python/bin:$PATH:/usr/sbin
+    export PYTHONPATH=$root/t/lib PYTHONDONTWRITEBYTECODE=1 PERL5LIB=$root/t/lib
+    export CMOCKA_MESSAGE_OUTPUT=TAP
+    export WAREHOUSE_ROOT=$root WAREHOUSE_TEST_DIR=$dir
+    export TEST_NGINX_SERVROOT=$dir/servroot TEST_NGINX_PORT=$nginx_port
+    TEST_NGINX_BINARY=$(command -v nginx)
+    export TEST_NGINX_BINARY
+    export TEST_NGINX_WAREHOUSE_MODULE=$root/build/ngx_http_warehouse_module.so
+}
+
+# The broker that they share.
+test_broker() {
+    export TEST_NGINX_KAFKA=127.0.0.1:$kafka_port
+    export KAFKA_BOOTSTRAP_SERVERS=$TEST_NGINX_KAFKA
+    setsid "$root/script/kafka" run "$dir/kafka" "$kafka_port" "$controller_port" \
+        > "$dir/kafka.log" 2>&1 &
+    kafka_pid=$!
+    disown
+    wait_for 60 "the broker" timeout 5 kcat -b "$KAFKA_BOOTSTRAP_SERVERS" -L
+}

@@ -285,8 +285,9 @@ sub response {
     } elsif (($headers{'transfer-encoding'} // '') eq 'chunked') {
         $r{body} = '';
         for ( ;; ) {
-            until ($$buf =~ /\A([0-9a-fA-F]+)\r\n/) { $fill->() or return undef }
-            my ($size, $line) = (hex $1, length $&);
+            until ($$buf =~ /\A[0-9a-fA-F]+\r\n/) { $fill->() or return undef }
+            my ($hex) = $$buf =~ /\A([0-9a-fA-F]+)\r\n/;
+            my ($size, $line) = (hex $hex, 2 + length $hex);
             $fill->() or return undef while length $$buf < $line + $size + 2;
             $r{body} .= substr $$buf, $line, $size;
             substr $$buf, 0, $line + $size + 2, '';
