@@ -122,6 +122,19 @@ class Recovery(stack.Case):
         last = json.loads(s.read(s.notifications)[-1].value)
         self.assertEqual((last["stock"], last["version"]), (1, 3))
 
+    def test_other_writers_change_survives_recovery(self):
+        """Notifications older than the item are not applied over it."""
+        s = self.s
+        s.start_daemon()
+        s.produce(['{"action":"increase","sku":"A","qty":10}'] * 3)
+        s.wait_caught_up()
+        s.daemon.stop(signal.SIGKILL)
+        s.sql("UPDATE items SET qty = 7, version = version + 1 WHERE sku = 'A'")
+        s.sql("UPDATE positions SET next = 0 WHERE topic = ?", (s.notifications,))
+        s.start_daemon()
+        self.assertTrue(s.logged("3 notifications read, 0 applied"))
+        self.assertEqual(s.sql("SELECT qty, version FROM items"), [(7, 4)])
+
     def test_busy_other_writer(self):
         """Two writers of one item: none of the changes gets lost."""
         s = self.s

@@ -258,9 +258,12 @@ sub response {
     my $eof = 0;
 
     my $fill = sub {
-        my $left = $deadline - time;
-        return 0 if $eof || $left <= 0
-                    || !IO::Select->new($socket)->can_read($left);
+        for ( ;; ) {
+            my $left = $deadline - time;
+            return 0 if $eof || $left <= 0;
+            last if IO::Select->new($socket)->can_read($left);
+            # a signal may have come; the deadline is looked at again
+        }
         my $n = sysread $socket, $$buf, $arg{slice} // 65536, length $$buf;
         $eof = 1 unless $n;
         return $n;
