@@ -13,6 +13,7 @@
 
 
 #define WH_STORE_BUSY_TIMEOUT  5000    /* ms to wait for another writer */
+#define WH_STORE_FRAME         (4096 + 24)   /* bytes of a page in the log */
 #define WH_STORE_WAIT_MIN      50      /* ms to wait for readers at first */
 #define WH_STORE_WAIT_MAX      2000    /* longer than a list takes to read */
 
@@ -111,58 +112,59 @@ int
 wh_store_publish(wh_store_t **store, wh_error_t *err)
 {
     int          off, rc;
-    char        *path;
+    char        *path, *file;
     int64_t      wal_limit;
-    char         file[PATH_MAX];
     wh_store_t  *s;
 
     s = *store;
+    *store = NULL;
 
     path = strdup(s->path);
-    if (path == NULL) {
-        return wh_error_set(err, WH_NOMEM, "out of memory");
-    }
-
+    file = strdup(s->file);
     wal_limit = s->wal_limit;
-    (void) snprintf(file, sizeof(file), "%s", s->file);
 
     /* the last connection's close moves all of the log into the file */
 
     off = 0;
     (void) sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &off);
 
-    rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
-                                   NULL, NULL);
-    if (rc != SQLITE_OK) {
+    if (path == NULL || file == NULL) {
+        rc = wh_error_set(err, WH_NOMEM, "out of memory");
+
+    } else if (sqlite3_wal_checkpoint_v2(s->db, NULL,
+                                         SQLITE_CHECKPOINT_TRUNCATE, NULL,
+                                         NULL)
+               != SQLITE_OK)
+    {
         rc = wh_schema_fail(s->db, "writing the rebuilt database", err);
-        free(path);
-        return rc;
+
+    } else {
+        rc = WH_OK;
     }
 
     wh_store_close(s);
-    *store = NULL;
 
     /* a log left behind by a lost database must not be replayed into this */
 
-    rc = WH_ERROR;
-
-    if (wh_store_remove(path, "-wal", err) != WH_OK
-        || wh_store_remove(path, "-shm", err) != WH_OK)
-    {
-        goto done;
+    if (rc == WH_OK) {
+        rc = wh_store_remove(path, "-wal", err);
     }
 
-    if (rename(file, path) == -1) {
-        (void) wh_error_set(err, WH_ERROR, "cannot rename \"%s\" to \"%s\": %s",
-                            file, path, strerror(errno));
-        goto done;
+    if (rc == WH_OK) {
+        rc = wh_store_remove(path, "-shm", err);
     }
 
-    rc = wh_store_open(store, path, wal_limit, err);
+    if (rc == WH_OK && rename(file, path) == -1) {
+        rc = wh_error_set(err, WH_ERROR, "cannot rename \"%s\" to \"%s\": %s",
+                          file, path, strerror(errno));
+    }
 
-done:
+    if (rc == WH_OK) {
+        rc = wh_store_open(store, path, wal_limit, err);
+    }
 
     free(path);
+    free(file);
 
     return rc;
 }
@@ -310,7 +312,7 @@ wh_store_wal_hook(void *data, sqlite3 *db, const char *name, int pages)
 {
     wh_store_t  *s = data;
 
-    s->wal_size = (int64_t) pages * 4096;
+    s->wal_size = (int64_t) pages * WH_STORE_FRAME;
 
     if (pages >= 1000 && s->wal_size <= s->wal_limit) {
         (void) sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE,

@@ -42,8 +42,8 @@ void wh_store_close(wh_store_t *store);
 /*
  * Makes an empty database beside path ("path.new", with permission bits mode)
  * and opens it; wh_store_publish() closes it, puts it in path's place and
- * opens it there.  Until then nobody reads it.  WH_OK, WH_ERROR; *store is
- * NULL after a failure.
+ * opens it there.  Until then nobody reads it.  WH_OK, WH_AGAIN, WH_ERROR,
+ * WH_NOMEM; *store is NULL after a failure.
  */
 int wh_store_create(wh_store_t **store, const char *path, int64_t mode,
     int64_t wal_limit, wh_error_t *err);

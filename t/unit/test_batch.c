@@ -1,0 +1,472 @@
+/*
+ * The ledger's rules, and batches against a real database: the commands of a
+ * sku in order, and the optimistic lock against somebody else's writes.
+ */
+
+#include "unit_store.h"
+
+#include "wh_batch.h"
+
+
+#define INCREASE(sku, qty)                                                    \
+    "{\"action\":\"increase\",\"sku\":\"" sku "\",\"qty\":" qty "}"
+#define DECREASE(sku, qty)                                                    \
+    "{\"action\":\"decrease\",\"sku\":\"" sku "\",\"qty\":" qty "}"
+
+
+typedef struct {
+    wh_item_t    item;
+    wh_action_t  action;
+    int64_t      qty;
+    int          refused;
+    wh_item_t    after;
+} unit_apply_t;
+
+
+typedef struct {
+    const char    *value;
+    wh_verdict_t   verdict;
+    int64_t        stock;
+    int64_t        version;
+} unit_outcome_t;
+
+
+static const unit_apply_t  unit_applies[] = {
+
+    /* an increase creates the item */
+    { { 0, 0 }, WH_INCREASE, 10, 0, { 10, 1 } },
+    { { 0, 0 }, WH_INCREASE, WH_QTY_MAX, 0, { WH_QTY_MAX, 1 } },
+    { { 0, 3 }, WH_INCREASE, 1, 0, { 1, 4 } },
+    { { 10, 1 }, WH_INCREASE, 5, 0, { 15, 2 } },
+
+    /* up to 2^53-1, not past it */
+    { { WH_QTY_MAX - 1, 5 }, WH_INCREASE, 1, 0, { WH_QTY_MAX, 6 } },
+    { { WH_QTY_MAX - 1, 5 }, WH_INCREASE, 2, 1, { WH_QTY_MAX - 1, 5 } },
+    { { WH_QTY_MAX, 5 }, WH_INCREASE, 1, 1, { WH_QTY_MAX, 5 } },
+    { { 1, 1 }, WH_INCREASE, WH_QTY_MAX, 1, { 1, 1 } },
+    { { WH_QTY_MAX, 5 }, WH_INCREASE, WH_QTY_MAX, 1, { WH_QTY_MAX, 5 } },
+
+    /* a decrease needs an item and never goes below 0 */
+    { { 0, 0 }, WH_DECREASE, 1, 1, { 0, 0 } },
+    { { 0, 3 }, WH_DECREASE, 1, 1, { 0, 3 } },
+    { { 10, 1 }, WH_DECREASE, 9, 0, { 1, 2 } },
+    { { 10, 1 }, WH_DECREASE, 10, 0, { 0, 2 } },
+    { { 10, 1 }, WH_DECREASE, 11, 1, { 10, 1 } },
+    { { 1, 1 }, WH_DECREASE, WH_QTY_MAX, 1, { 1, 1 } },
+    { { WH_QTY_MAX, 8 }, WH_DECREASE, WH_QTY_MAX, 0, { 0, 9 } },
+};
+
+
+static const unit_outcome_t  unit_outcomes[] = {
+    { INCREASE("A", "10"), WH_APPLIED, 10, 1 },
+    { DECREASE("A", "4"), WH_APPLIED, 6, 2 },
+    { DECREASE("A", "7"), WH_REFUSED, 6, 2 },
+    { "{\"action\":\"increase\",", WH_MALFORMED, 0, 0 },
+    { INCREASE("B", "3.0"), WH_APPLIED, 3, 1 },
+    { DECREASE("A", "6"), WH_APPLIED, 0, 3 },
+    { DECREASE("A", "1"), WH_REFUSED, 0, 3 },
+    { DECREASE("C", "1"), WH_REFUSED, 0, 0 },
+    { INCREASE("C", "0"), WH_MALFORMED, 0, 0 },
+    { INCREASE("\\u0041", "1"), WH_APPLIED, 1, 4 },
+    { INCREASE("a", "5"), WH_APPLIED, 5, 1 },
+    { INCREASE("AA", "9007199254740991"), WH_APPLIED, WH_QTY_MAX, 1 },
+    { INCREASE("AA", "1"), WH_REFUSED, WH_QTY_MAX, 1 },
+    { DECREASE("AA", "9007199254740991"), WH_APPLIED, 0, 2 },
+    { INCREASE("caf\xc3\xa9", "1"), WH_APPLIED, 1, 1 },
+    { INCREASE("caf\\u00e9", "1"), WH_APPLIED, 2, 2 },
+};
+
+
+static wh_batch_t *
+unit_batch(unit_store_t *u, size_t max)
+{
+    wh_batch_t  *batch;
+
+    unit_rc(u, wh_batch_create(&batch, max, &u->err), WH_OK);
+
+    return batch;
+}
+
+
+static void
+unit_add(unit_store_t *u, wh_batch_t *batch, const char *value)
+{
+    char    *copy;
+    size_t   len;
+
+    len = strlen(value);
+    copy = unit_copy(value, len);
+
+    unit_rc(u, wh_batch_add(batch, copy, len, 0,
+                            (int64_t) wh_batch_size(batch), &u->err), WH_OK);
+    free(copy);
+}
+
+
+static void
+unit_compute(unit_store_t *u, wh_batch_t *batch, size_t first, size_t count)
+{
+    unit_rc(u, wh_batch_compute(batch, first, count, u->store, &u->err),
+            WH_OK);
+}
+
+
+/* Writes what was computed, in a transaction; rolls back after a conflict. */
+
+static void
+unit_write(unit_store_t *u, wh_batch_t *batch, int expected)
+{
+    unit_rc(u, wh_store_begin(u->store, &u->err), WH_OK);
+    unit_rc(u, wh_batch_write(batch, u->store, &u->err), expected);
+
+    if (expected == WH_OK) {
+        unit_rc(u, wh_store_commit(u->store, &u->err), WH_OK);
+
+    } else {
+        wh_store_rollback(u->store);
+    }
+}
+
+
+static void
+unit_check_outcome(const wh_batch_t *batch, size_t i, wh_verdict_t verdict,
+    int64_t stock, int64_t version)
+{
+    const wh_outcome_t  *outcome;
+
+    outcome = wh_batch_outcome(batch, i);
+
+    assert_int_equal(outcome->verdict, verdict);
+    assert_int_equal(outcome->stock, stock);
+    assert_int_equal(outcome->version, version);
+
+    if (verdict != WH_APPLIED) {
+        assert_non_null(outcome->reason);
+    }
+}
+
+
+static void
+unit_check_item(unit_store_t *u, const char *sku, int64_t qty,
+    int64_t version)
+{
+    wh_item_t  item;
+
+    unit_rc(u, wh_store_get_item(u->store, sku, strlen(sku), &item, &u->err),
+            WH_OK);
+    assert_int_equal(item.qty, qty);
+    assert_int_equal(item.version, version);
+}
+
+
+static void
+test_apply(void **state)
+{
+    size_t               i;
+    wh_item_t            item;
+    const char          *reason;
+    wh_command_t         c;
+    const unit_apply_t  *row;
+
+    (void) state;
+
+    for (i = 0; i < unit_items(unit_applies); i++) {
+        row = &unit_applies[i];
+
+        memset(&c, 0, sizeof(c));
+        c.action = row->action;
+        c.qty = row->qty;
+        c.sku_len = 1;
+        c.sku[0] = 'A';
+
+        item = row->item;
+        reason = wh_apply(&item, &c);
+
+        assert_int_equal(reason != NULL, row->refused);
+        assert_int_equal(item.qty, row->after.qty);
+        assert_int_equal(item.version, row->after.version);
+    }
+
+    /* the word that the log is documented to use */
+
+    item.qty = 3;
+    item.version = 1;
+    c.action = WH_DECREASE;
+    c.qty = 4;
+    assert_string_equal(wh_apply(&item, &c), "insufficient_stock");
+}
+
+
+static void
+test_outcomes(void **state)
+{
+    size_t          i, n;
+    wh_batch_t     *batch;
+    unit_store_t   *u = *state;
+
+    n = unit_items(unit_outcomes);
+    batch = unit_batch(u, n + 1);
+
+    for (i = 0; i < n; i++) {
+        unit_add(u, batch, unit_outcomes[i].value);
+    }
+
+    /* a record without a value */
+
+    unit_rc(u, wh_batch_add(batch, NULL, 0, 7, INT64_C(5000000000), &u->err),
+            WH_OK);
+    assert_int_equal(wh_batch_size(batch), n + 1);
+
+    unit_compute(u, batch, 0, n + 1);
+    assert_int_equal(unit_sql_int(u, "SELECT count(*) FROM items"), 0);
+    unit_write(u, batch, WH_OK);
+
+    for (i = 0; i < n; i++) {
+        unit_check_outcome(batch, i, unit_outcomes[i].verdict,
+                           unit_outcomes[i].stock, unit_outcomes[i].version);
+        assert_int_equal(wh_batch_outcome(batch, i)->partition, 0);
+        assert_int_equal(wh_batch_outcome(batch, i)->offset, i);
+    }
+
+    unit_check_outcome(batch, n, WH_MALFORMED, 0, 0);
+    assert_int_equal(wh_batch_outcome(batch, n)->partition, 7);
+    assert_int_equal(wh_batch_outcome(batch, n)->offset, INT64_C(5000000000));
+
+    /* items that went down to 0 stay, refused ones are not made */
+
+    assert_int_equal(unit_sql_int(u, "SELECT count(*) FROM items"), 5);
+    unit_check_item(u, "A", 1, 4);
+    unit_check_item(u, "B", 3, 1);
+    unit_check_item(u, "C", 0, 0);
+    unit_check_item(u, "a", 5, 1);
+    unit_check_item(u, "AA", 0, 2);
+    unit_check_item(u, "caf\xc3\xa9", 2, 2);
+
+    wh_batch_clear(batch);
+    assert_int_equal(wh_batch_size(batch), 0);
+    unit_compute(u, batch, 0, 0);
+    unit_write(u, batch, WH_OK);
+
+    wh_batch_destroy(batch);
+    wh_batch_destroy(NULL);
+}
+
+
+/* A batch may be computed and written in parts. */
+
+static void
+test_parts(void **state)
+{
+    wh_batch_t    *batch;
+    unit_store_t  *u = *state;
+
+    batch = unit_batch(u, 4);
+    unit_add(u, batch, INCREASE("A", "10"));
+    unit_add(u, batch, INCREASE("B", "1"));
+    unit_add(u, batch, DECREASE("A", "3"));
+    unit_add(u, batch, DECREASE("B", "2"));
+
+    unit_compute(u, batch, 0, 2);
+    unit_write(u, batch, WH_OK);
+    unit_check_item(u, "A", 10, 1);
+    unit_check_item(u, "B", 1, 1);
+
+    unit_compute(u, batch, 2, 2);
+    unit_write(u, batch, WH_OK);
+    unit_check_outcome(batch, 0, WH_APPLIED, 10, 1);
+    unit_check_outcome(batch, 2, WH_APPLIED, 7, 2);
+    unit_check_outcome(batch, 3, WH_REFUSED, 1, 1);
+    unit_check_item(u, "A", 7, 2);
+    unit_check_item(u, "B", 1, 1);
+
+    wh_batch_destroy(batch);
+}
+
+
+/*
+ * Loses the lock on one command to the SQL of somebody else, computes again
+ * and expects this outcome.
+ */
+
+static void
+unit_conflict(unit_store_t *u, const char *command, const char *sql,
+    wh_verdict_t verdict, int64_t stock, int64_t version)
+{
+    wh_batch_t  *batch;
+
+    unit_sql(u, "DELETE FROM items");
+    unit_sql(u, "INSERT INTO items VALUES('A', 10, 5)");
+
+    batch = unit_batch(u, 1);
+    unit_add(u, batch, command);
+
+    unit_compute(u, batch, 0, 1);
+    unit_sql(u, sql);
+    unit_write(u, batch, WH_CONFLICT);
+
+    unit_compute(u, batch, 0, 1);
+    unit_write(u, batch, WH_OK);
+    unit_check_outcome(batch, 0, verdict, stock, version);
+
+    wh_batch_destroy(batch);
+}
+
+
+static void
+test_conflict_changed(void **state)
+{
+    unit_conflict(*state, DECREASE("A", "3"),
+                  "UPDATE items SET qty = 4, version = 6 WHERE sku = 'A'",
+                  WH_APPLIED, 1, 7);
+    unit_check_item(*state, "A", 1, 7);
+
+    /* the same stock again, but another version of it */
+
+    unit_conflict(*state, DECREASE("A", "3"),
+                  "UPDATE items SET version = 7 WHERE sku = 'A'",
+                  WH_APPLIED, 7, 8);
+
+    /* an older version: a database that somebody restored */
+
+    unit_conflict(*state, INCREASE("A", "3"),
+                  "UPDATE items SET qty = 2, version = 1 WHERE sku = 'A'",
+                  WH_APPLIED, 5, 2);
+
+    /* what was allowed is not any more */
+
+    unit_conflict(*state, DECREASE("A", "3"),
+                  "UPDATE items SET qty = 2, version = 6 WHERE sku = 'A'",
+                  WH_REFUSED, 2, 6);
+    unit_check_item(*state, "A", 2, 6);
+}
+
+
+static void
+test_conflict_deleted(void **state)
+{
+    unit_conflict(*state, INCREASE("A", "3"), "DELETE FROM items",
+                  WH_APPLIED, 3, 1);
+    unit_conflict(*state, DECREASE("A", "3"), "DELETE FROM items",
+                  WH_REFUSED, 0, 0);
+    unit_check_item(*state, "A", 0, 0);
+}
+
+
+static void
+test_conflict_inserted(void **state)
+{
+    unit_conflict(*state, INCREASE("N", "5"),
+                  "INSERT INTO items VALUES('N', 7, 1)", WH_APPLIED, 12, 2);
+    unit_check_item(*state, "N", 12, 2);
+}
+
+
+/* Losing one of many items takes back all; another item is no conflict. */
+
+static void
+test_conflict_of_many(void **state)
+{
+    int            i;
+    char           value[128];
+    wh_batch_t    *batch;
+    unit_store_t  *u = *state;
+
+    batch = unit_batch(u, 100);
+
+    for (i = 0; i < 100; i++) {
+        (void) snprintf(value, sizeof(value), INCREASE("S%d", "1"), i);
+        unit_add(u, batch, value);
+    }
+
+    unit_compute(u, batch, 0, 100);
+    unit_sql(u, "INSERT INTO items VALUES('S50', 1, 1)");
+    unit_write(u, batch, WH_CONFLICT);
+    assert_int_equal(unit_sql_int(u, "SELECT count(*) FROM items"), 1);
+
+    unit_compute(u, batch, 0, 100);
+    unit_sql(u, "INSERT INTO items VALUES('unrelated', 1, 1)");
+    unit_write(u, batch, WH_OK);
+    assert_int_equal(unit_sql_int(u, "SELECT count(*) FROM items"), 101);
+    assert_int_equal(unit_sql_int(u, "SELECT sum(qty) FROM items"), 102);
+
+    wh_batch_destroy(batch);
+}
+
+
+/* Thousands of commands on a few hundred skus, against the plainest model. */
+
+static void
+test_model(void **state)
+{
+    int             sku, decrease, qty, round;
+    char            value[128], name[16];
+    size_t          i;
+    int64_t         stock[300], version[300], expected[2000];
+    uint32_t        random;
+    wh_batch_t     *batch;
+    unit_store_t   *u = *state;
+
+    random = 1;
+    memset(stock, 0, sizeof(stock));
+    memset(version, 0, sizeof(version));
+    batch = unit_batch(u, 2000);
+
+    for (round = 0; round < 5; round++) {
+        wh_batch_clear(batch);
+
+        for (i = 0; i < 2000; i++) {
+            random = random * 1664525 + 1013904223;
+            sku = (int) ((random >> 8) % 300);
+            decrease = (random >> 20) & 1;
+            qty = 1 + (int) ((random >> 24) % 50);
+
+            (void) snprintf(value, sizeof(value),
+                            "{\"action\":\"%s\",\"sku\":\"S%d\",\"qty\":%d}",
+                            decrease ? "decrease" : "increase", sku, qty);
+            unit_add(u, batch, value);
+
+            if (!decrease || stock[sku] >= qty) {
+                stock[sku] += decrease ? -qty : qty;
+                version[sku]++;
+            }
+
+            expected[i] = stock[sku];
+        }
+
+        unit_compute(u, batch, 0, 2000);
+        unit_write(u, batch, WH_OK);
+
+        for (i = 0; i < 2000; i++) {
+            assert_int_equal(wh_batch_outcome(batch, i)->stock, expected[i]);
+        }
+    }
+
+    for (sku = 0; sku < 300; sku++) {
+        (void) snprintf(name, sizeof(name), "S%d", sku);
+        unit_check_item(u, name, stock[sku], version[sku]);
+    }
+
+    wh_batch_destroy(batch);
+}
+
+
+#define unit_store_test(f)                                                    \
+    cmocka_unit_test_setup_teardown(f, unit_store_setup, unit_store_teardown)
+
+
+int
+main(void)
+{
+    static const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_apply),
+        unit_store_test(test_outcomes),
+        unit_store_test(test_parts),
+        unit_store_test(test_conflict_changed),
+        unit_store_test(test_conflict_deleted),
+        unit_store_test(test_conflict_inserted),
+        unit_store_test(test_conflict_of_many),
+        unit_store_test(test_model),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
