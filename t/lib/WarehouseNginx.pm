@@ -204,6 +204,10 @@ sub start_broker {
     return $pid;
 }
 
+# so that END is reached whatever ends the test
+$SIG{PIPE} = 'IGNORE';
+$SIG{$_} = sub { exit 130 } for qw(INT TERM HUP);
+
 END {
     if ($$ == $owner) {
         local $?;

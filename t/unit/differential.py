@@ -8,6 +8,7 @@ here and in build/unit/decode, and prints TAP: one test a kind.
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 
