@@ -521,7 +521,8 @@ wh_conf_topic(const char *key, const char *topic, wh_error_t *err)
     if (len > 249
         || strspn(topic, "abcdefghijklmnopqrstuvwxyz"
                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-           != len)
+           != len
+        || strcmp(topic, ".") == 0 || strcmp(topic, "..") == 0)
     {
         return wh_error_set(err, WH_ERROR, "\"%s\": \"%s\" is not the name "
                             "of a topic", key, topic);

@@ -42,7 +42,7 @@ ngx_http_warehouse_commands_handler(ngx_http_request_t *r)
 
     rc = ngx_http_warehouse_commands_media(r);
 
-    if (rc != NGX_OK) {
+    if (rc != NGX_DECLINED) {
         return rc;
     }
 
@@ -63,7 +63,10 @@ ngx_http_warehouse_commands_handler(ngx_http_request_t *r)
 }
 
 
-/* NGX_OK, or the answer to a body that is not plain application/json. */
+/*
+ * NGX_DECLINED: nothing to object to; otherwise what the handler returns for
+ * a body that is not plain application/json.
+ */
 
 static ngx_int_t
 ngx_http_warehouse_commands_media(ngx_http_request_t *r)
@@ -101,7 +104,7 @@ ngx_http_warehouse_commands_media(ngx_http_request_t *r)
     }
 
     if (r->headers_in.content_type == NULL) {
-        return NGX_OK;
+        return NGX_DECLINED;
     }
 
     /* parameters say nothing that JSON would need (RFC 8259 §11) */
@@ -119,7 +122,7 @@ ngx_http_warehouse_commands_media(ngx_http_request_t *r)
     if (len == sizeof("application/json") - 1
         && ngx_strncasecmp(type->data, (u_char *) "application/json", len) == 0)
     {
-        return NGX_OK;
+        return NGX_DECLINED;
     }
 
     return ngx_http_warehouse_problem(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,

@@ -177,6 +177,8 @@ ngx_http_warehouse_kafka_set(ngx_conf_t *cf, rd_kafka_conf_t *kafka,
         return NGX_CONF_OK;
     }
 
+    text[strcspn(text, "\n")] = '\0';
+
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "kafka property \"%V\": %s",
                        name, text);
 

@@ -333,7 +333,8 @@ ngx_http_warehouse_commands(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (name.len == 0 || name.len > 249
         || strspn((char *) name.data, "abcdefghijklmnopqrstuvwxyz"
                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-           != name.len)
+           != name.len
+        || ngx_strcmp(name.data, ".") == 0 || ngx_strcmp(name.data, "..") == 0)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" is not the name of a topic", &name);
