@@ -7,7 +7,7 @@ static const char  *wh_schema_sql =
     "CREATE TABLE items("
     " sku TEXT PRIMARY KEY,"
     " qty INTEGER NOT NULL CHECK(qty >= 0),"
-    " version INTEGER NOT NULL) WITHOUT ROWID;"
+    " version INTEGER NOT NULL CHECK(version >= 1)) WITHOUT ROWID;"
 
     /* next: the first offset not processed yet */
     "CREATE TABLE positions("

@@ -2,7 +2,6 @@
  * warehouse-consumer: arguments, configuration, start.
  */
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +33,6 @@ static int wh_main_key(wh_conf_t *conf, const char *arg, wh_error_t *err);
 static int wh_main_configure(wh_args_t *args, wh_conf_t *conf, int argc,
     char *const argv[], wh_error_t *err);
 static int wh_main_start(const wh_conf_t *conf, wh_error_t *err);
-static int wh_main_pid_file(const char *path, wh_error_t *err);
 static void wh_main_help(void);
 
 
@@ -84,10 +82,6 @@ main(int argc, char *const argv[])
            WH_VERSION, (int) getpid());
 
     status = wh_daemon_run(&conf);
-
-    if (*conf.pid_file != '\0') {
-        (void) unlink(conf.pid_file);
-    }
 
     wh_conf_free(&conf);
 
@@ -189,41 +183,11 @@ wh_main_key(wh_conf_t *conf, const char *arg, wh_error_t *err)
 static int
 wh_main_start(const wh_conf_t *conf, wh_error_t *err)
 {
-    if (wh_log_open(conf->log, err) != WH_OK
-        || wh_signal_init(err) != WH_OK
-        || wh_main_pid_file(conf->pid_file, err) != WH_OK)
-    {
+    if (wh_log_open(conf->log, err) != WH_OK) {
         return WH_ERROR;
     }
 
-    return WH_OK;
-}
-
-
-static int
-wh_main_pid_file(const char *path, wh_error_t *err)
-{
-    int    n;
-    FILE  *file;
-
-    if (*path == '\0') {
-        return WH_OK;
-    }
-
-    file = fopen(path, "we");
-    if (file == NULL) {
-        return wh_error_set(err, WH_ERROR, "cannot open \"%s\": %s", path,
-                            strerror(errno));
-    }
-
-    n = fprintf(file, "%d\n", (int) getpid());
-
-    if (fclose(file) != 0 || n < 0) {
-        return wh_error_set(err, WH_ERROR, "cannot write \"%s\": %s", path,
-                            strerror(errno));
-    }
-
-    return WH_OK;
+    return wh_signal_init(err);
 }
 
 

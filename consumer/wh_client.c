@@ -48,7 +48,7 @@ static const wh_client_property_t  wh_client_fixed[] = {
     { WH_CLIENT_CONSUMER | WH_CLIENT_READER, "isolation.level",
       "read_committed" },
     { WH_CLIENT_WATCHER, "isolation.level", "read_uncommitted" },
-    { WH_CLIENT_READER, "enable.partition.eof", "true" },
+    { WH_CLIENT_CONSUMER | WH_CLIENT_READER, "enable.partition.eof", "true" },
 
     /* 2.0.2 can loop with cooperative-sticky */
     { WH_CLIENT_CONSUMER, "partition.assignment.strategy", "range" },

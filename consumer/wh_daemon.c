@@ -1,22 +1,18 @@
 #include "wh_daemon.h"
+#include "wh_instance.h"
 #include "wh_log.h"
 #include "wh_session.h"
 #include "wh_signal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 
 #define WH_BACKOFF_MIN   100     /* ms between two sessions */
 #define WH_BACKOFF_MAX   5000
 #define WH_RETRY_MAX     100     /* ms between two tries at one batch */
+#define WH_RETRIES       100
 
 
 /* A slice of the batch: what goes into one transaction. */
@@ -29,13 +25,17 @@ typedef struct {
 } wh_slice_t;
 
 
-static int wh_daemon_lock(const wh_conf_t *conf, int *fd, wh_error_t *err);
 static int wh_daemon_session(const wh_conf_t *conf, wh_batch_t *batch,
     int *backoff, wh_error_t *err);
 static int wh_daemon_batch(wh_session_t *s, wh_error_t *err);
 static int wh_daemon_slice(wh_session_t *s, wh_slice_t *slice,
     wh_error_t *err);
 static void wh_daemon_measure(const wh_session_t *s, wh_slice_t *slice);
+static rd_kafka_topic_partition_t *wh_daemon_behind(const wh_session_t *s,
+    wh_slice_t *slice, int32_t partition);
+static int wh_daemon_commit(wh_session_t *s, wh_slice_t *slice,
+    wh_error_t *err);
+static void wh_daemon_count(const wh_session_t *s, wh_slice_t *slice);
 static int wh_daemon_write(wh_session_t *s, const wh_slice_t *slice,
     wh_error_t *err);
 static int wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice,
@@ -46,16 +46,16 @@ static void wh_daemon_log(const wh_session_t *s, const wh_slice_t *slice);
 int
 wh_daemon_run(const wh_conf_t *conf)
 {
-    int          backoff, lock, rc;
-    wh_batch_t  *batch;
-    wh_error_t   err;
+    int             backoff, rc;
+    wh_batch_t     *batch;
+    wh_error_t      err;
+    wh_instance_t   instance;
 
     err.reason = NULL;
-    lock = -1;
     batch = NULL;
     backoff = WH_BACKOFF_MIN;
 
-    rc = wh_daemon_lock(conf, &lock, &err);
+    rc = wh_instance_claim(&instance, conf, &err);
 
     if (rc == WH_OK) {
         rc = wh_batch_create(&batch, (size_t) conf->batch_size, &err);
@@ -80,10 +80,7 @@ wh_daemon_run(const wh_conf_t *conf)
     }
 
     wh_batch_destroy(batch);
-
-    if (lock != -1) {
-        (void) close(lock);
-    }
+    wh_instance_release(&instance);
 
     if (rc == WH_OK || rc == WH_AGAIN) {
         wh_log(WH_LOG_NOTICE, "stopped, as asked");
@@ -102,39 +99,6 @@ wh_daemon_run(const wh_conf_t *conf)
 }
 
 
-/* One daemon a database; the lock goes with the process. */
-
-static int
-wh_daemon_lock(const wh_conf_t *conf, int *fd, wh_error_t *err)
-{
-    int   n;
-    char  file[PATH_MAX];
-
-    n = snprintf(file, sizeof(file), "%s.lock", conf->database);
-
-    if (n < 0 || (size_t) n >= sizeof(file)) {
-        return wh_error_set(err, WH_ERROR, "the path \"%s\" is too long",
-                            conf->database);
-    }
-
-    *fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-    if (*fd == -1) {
-        return wh_error_set(err, WH_ERROR, "cannot open \"%s\": %s", file,
-                            strerror(errno));
-    }
-
-    if (flock(*fd, LOCK_EX | LOCK_NB) == -1) {
-        return wh_error_set(err, WH_ERROR, errno == EWOULDBLOCK
-                            ? "\"%s\" is locked: another warehouse-consumer "
-                              "works on this database"
-                            : "cannot lock \"%s\"", file);
-    }
-
-    return WH_OK;
-}
-
-
 static int
 wh_daemon_session(const wh_conf_t *conf, wh_batch_t *batch, int *backoff,
     wh_error_t *err)
@@ -150,7 +114,7 @@ wh_daemon_session(const wh_conf_t *conf, wh_batch_t *batch, int *backoff,
 
         rc = wh_session_poll(&s, err);
 
-        if (rc == WH_OK && wh_batch_size(batch) > 0) {
+        if (rc == WH_OK) {
             rc = wh_daemon_batch(&s, err);
         }
     }
@@ -184,16 +148,15 @@ wh_daemon_batch(wh_session_t *s, wh_error_t *err)
     int         rc, wait;
     wh_slice_t  slice;
 
-    rc = wh_store_same_file(s->store, err);
-    if (rc != WH_OK) {
-        return rc;
+    if (wh_batch_size(s->batch) == 0 && s->ends->cnt == 0) {
+        return WH_OK;
     }
 
     memset(&slice, 0, sizeof(slice));
     slice.count = wh_batch_size(s->batch);
     wait = 1;
 
-    while (slice.first < wh_batch_size(s->batch)) {
+    do {
 
         rc = wh_daemon_slice(s, &slice, err);
 
@@ -204,12 +167,18 @@ wh_daemon_batch(wh_session_t *s, wh_error_t *err)
             slice.count = (slice.count + 1) / 2;
             slice.counts[WH_STAT_CONFLICTS]++;
 
-            wh_wait(wait);
-            wait = (wait * 2 < WH_RETRY_MAX) ? wait * 2 : WH_RETRY_MAX;
-
             if (wh_stopping()) {
                 return wh_error_set(err, WH_AGAIN, "asked to stop");
             }
+
+            if (slice.counts[WH_STAT_CONFLICTS] == WH_RETRIES) {
+                /* the consumer has to be polled some time */
+                return WH_AGAIN;
+            }
+
+            wh_wait(wait);
+            wh_signal_serve();
+            wait = (wait * 2 < WH_RETRY_MAX) ? wait * 2 : WH_RETRY_MAX;
 
             continue;
         }
@@ -222,11 +191,83 @@ wh_daemon_batch(wh_session_t *s, wh_error_t *err)
         slice.first += slice.count;
         slice.count = wh_batch_size(s->batch) - slice.first;
         wait = 1;
-    }
+    } while (slice.first < wh_batch_size(s->batch));
 
     wh_store_checkpoint(s->store);
 
     return WH_OK;
+}
+
+
+static int
+wh_daemon_slice(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
+{
+    int  rc;
+
+    slice->next = rd_kafka_topic_partition_list_new(s->next->cnt);
+    wh_daemon_measure(s, slice);
+
+    rc = (slice->next->cnt > 0) ? wh_daemon_commit(s, slice, err) : WH_OK;
+
+    rd_kafka_topic_partition_list_destroy(slice->next);
+    slice->next = NULL;
+
+    return rc;
+}
+
+
+/*
+ * Finds the offsets behind the slice.  Where it ends the batch, these are the
+ * ends that were reached: a position left in front of records that are never
+ * shown to us would look like lost commands once retention has deleted them.
+ */
+
+static void
+wh_daemon_measure(const wh_session_t *s, wh_slice_t *slice)
+{
+    int                           i;
+    size_t                        k;
+    const wh_outcome_t           *o;
+    rd_kafka_topic_partition_t   *end, *known;
+
+    for (k = slice->first; k < slice->first + slice->count; k++) {
+        o = wh_batch_outcome(s->batch, k);
+        wh_daemon_behind(s, slice, o->partition)->offset = o->offset + 1;
+    }
+
+    if (slice->first + slice->count < wh_batch_size(s->batch)) {
+        return;
+    }
+
+    for (i = 0; i < s->ends->cnt; i++) {
+        end = &s->ends->elems[i];
+        known = rd_kafka_topic_partition_list_find(s->next, end->topic,
+                                                   end->partition);
+
+        if (end->offset > known->offset) {
+            wh_daemon_behind(s, slice, end->partition)->offset = end->offset;
+        }
+    }
+}
+
+
+/* The element of a partition in slice->next, added where it is missing. */
+
+static rd_kafka_topic_partition_t *
+wh_daemon_behind(const wh_session_t *s, wh_slice_t *slice, int32_t partition)
+{
+    rd_kafka_topic_partition_t  *next;
+
+    next = rd_kafka_topic_partition_list_find(slice->next,
+                                              s->conf->commands_topic,
+                                              partition);
+    if (next == NULL) {
+        next = rd_kafka_topic_partition_list_add(slice->next,
+                                                 s->conf->commands_topic,
+                                                 partition);
+    }
+
+    return next;
 }
 
 
@@ -237,19 +278,16 @@ wh_daemon_batch(wh_session_t *s, wh_error_t *err)
  */
 
 static int
-wh_daemon_slice(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
+wh_daemon_commit(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
 {
     int  i, rc;
 
     rc = wh_batch_compute(s->batch, slice->first, slice->count, s->store, err);
-    if (rc != WH_OK) {
-        return rc;
+
+    if (rc == WH_OK) {
+        wh_daemon_count(s, slice);
+        rc = wh_daemon_write(s, slice, err);
     }
-
-    slice->next = rd_kafka_topic_partition_list_new(s->next->cnt);
-    wh_daemon_measure(s, slice);
-
-    rc = wh_daemon_write(s, slice, err);
 
     if (rc == WH_OK) {
         rc = wh_daemon_publish(s, slice, err);
@@ -259,39 +297,33 @@ wh_daemon_slice(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
         rc = wh_store_commit(s->store, err);
     }
 
-    if (rc == WH_OK) {
-        for (i = 0; i < slice->next->cnt; i++) {
-            (void) rd_kafka_topic_partition_list_set_offset(s->next,
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    for (i = 0; i < slice->next->cnt; i++) {
+        (void) rd_kafka_topic_partition_list_set_offset(s->next,
                                               s->conf->commands_topic,
                                               slice->next->elems[i].partition,
                                               slice->next->elems[i].offset);
-        }
-
-        s->worked = 1;
-        wh_daemon_log(s, slice);
-
-        if (wh_publisher_suspect(s->publisher)) {
-            rc = wh_error_set(err, WH_AGAIN, "a request of the transaction "
-                              "went without its answer: the producer is "
-                              "replaced");
-        }
     }
 
-    rd_kafka_topic_partition_list_destroy(slice->next);
-    slice->next = NULL;
+    s->worked = 1;
+    wh_daemon_log(s, slice);
 
-    return rc;
+    if (wh_publisher_suspect(s->publisher)) {
+        return wh_error_set(err, WH_AGAIN, "a request of the transaction went "
+                            "without its answer: the producer is replaced");
+    }
+
+    return WH_OK;
 }
 
 
-/* Counts the verdicts and finds the offsets behind the slice. */
-
 static void
-wh_daemon_measure(const wh_session_t *s, wh_slice_t *slice)
+wh_daemon_count(const wh_session_t *s, wh_slice_t *slice)
 {
-    size_t                       i;
-    const wh_outcome_t          *o;
-    rd_kafka_topic_partition_t  *next;
+    size_t  i;
 
     static const wh_stat_t  stats[] = {
         [WH_APPLIED] = WH_STAT_APPLIED,
@@ -299,30 +331,12 @@ wh_daemon_measure(const wh_session_t *s, wh_slice_t *slice)
         [WH_MALFORMED] = WH_STAT_MALFORMED,
     };
 
-    next = NULL;
-
     slice->counts[WH_STAT_APPLIED] = 0;
     slice->counts[WH_STAT_REFUSED] = 0;
     slice->counts[WH_STAT_MALFORMED] = 0;
 
     for (i = slice->first; i < slice->first + slice->count; i++) {
-        o = wh_batch_outcome(s->batch, i);
-
-        slice->counts[stats[o->verdict]]++;
-
-        if (next == NULL || next->partition != o->partition) {
-            next = rd_kafka_topic_partition_list_find(slice->next,
-                                                      s->conf->commands_topic,
-                                                      o->partition);
-        }
-
-        if (next == NULL) {
-            next = rd_kafka_topic_partition_list_add(slice->next,
-                                                     s->conf->commands_topic,
-                                                     o->partition);
-        }
-
-        next->offset = o->offset + 1;
+        slice->counts[stats[wh_batch_outcome(s->batch, i)->verdict]]++;
     }
 }
 

@@ -8,6 +8,7 @@
 
 
 #define WH_PUBLISHER_INIT_TIMEOUT   1000    /* ms, then asked again */
+#define WH_PUBLISHER_POLL           100     /* ms */
 #define WH_PUBLISHER_FLUSH_TIMEOUT  30000   /* ms, above message.timeout.ms */
 
 
@@ -178,7 +179,7 @@ wh_publisher_on_response(rd_kafka_t *rk, int sockfd, const char *broker,
 }
 
 
-/* Called by rd_kafka_flush(), in our own thread. */
+/* Called by rd_kafka_flush() and rd_kafka_poll(), in our own thread. */
 
 static void
 wh_publisher_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message,
@@ -233,13 +234,23 @@ wh_publisher_send(wh_publisher_t *p, const wh_outcome_t *o, wh_error_t *err)
 
     len = wh_notification_write(text, &n);
 
-    e = rd_kafka_producev(p->rk, RD_KAFKA_V_TOPIC(p->conf->notifications_topic),
-                          RD_KAFKA_V_PARTITION(0),
-                          RD_KAFKA_V_KEY(o->command.sku, o->command.sku_len),
-                          RD_KAFKA_V_VALUE(text, len),
-                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY
-                                              | RD_KAFKA_MSG_F_BLOCK),
-                          RD_KAFKA_V_END);
+    for ( ;; ) {
+        e = rd_kafka_producev(p->rk,
+                              RD_KAFKA_V_TOPIC(p->conf->notifications_topic),
+                              RD_KAFKA_V_PARTITION(0),
+                              RD_KAFKA_V_KEY(o->command.sku,
+                                             o->command.sku_len),
+                              RD_KAFKA_V_VALUE(text, len),
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                              RD_KAFKA_V_END);
+
+        if (e != RD_KAFKA_RESP_ERR__QUEUE_FULL || wh_stopping()) {
+            break;
+        }
+
+        /* room comes with the delivery reports, which are served here */
+        (void) rd_kafka_poll(p->rk, WH_PUBLISHER_POLL);
+    }
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return wh_publisher_fail(p, "producing a notification",

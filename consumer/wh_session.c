@@ -12,6 +12,7 @@
 #define WH_SESSION_HEARTBEATS  40      /* polls: more than two heartbeats */
 
 
+static void wh_session_clear(wh_session_t *s);
 static int wh_session_open_store(wh_session_t *s, wh_error_t *err);
 static int wh_session_recover(wh_session_t *s, wh_error_t *err);
 static int wh_session_join(wh_session_t *s, wh_error_t *err);
@@ -36,6 +37,7 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_batch_t *batch,
     s->batch = batch;
 
     wh_batch_clear(batch);
+    s->ends = rd_kafka_topic_partition_list_new(1);
 
     memset(&callbacks, 0, sizeof(callbacks));
     callbacks.opaque = s;
@@ -76,7 +78,8 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_batch_t *batch,
 void
 wh_session_close(wh_session_t *s)
 {
-    wh_batch_clear(s->batch);
+    wh_session_clear(s);
+    rd_kafka_topic_partition_list_destroy(s->ends);
 
     if (s->store != NULL) {
         wh_store_rollback(s->store);
@@ -95,12 +98,26 @@ wh_session_close(wh_session_t *s)
         rd_kafka_topic_partition_list_destroy(s->next);
     }
 
+    s->ends = NULL;
     s->publisher = NULL;
     s->consumer = NULL;
     s->watcher = NULL;
     s->store = NULL;
     s->metadata = NULL;
     s->next = NULL;
+}
+
+
+/* Forgets what was polled. */
+
+static void
+wh_session_clear(wh_session_t *s)
+{
+    wh_batch_clear(s->batch);
+
+    while (s->ends->cnt > 0) {
+        (void) rd_kafka_topic_partition_list_del_by_idx(s->ends, 0);
+    }
 }
 
 
@@ -177,7 +194,7 @@ wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
 
     /* what was polled under the old assignment is not ours to process */
 
-    wh_batch_clear(s->batch);
+    wh_session_clear(s);
     s->assigned = 0;
 
     if (s->metadata != NULL) {
@@ -243,8 +260,13 @@ wh_session_poll(wh_session_t *s, wh_error_t *err)
     int                  rc, timeout;
     rd_kafka_message_t  *m;
 
-    wh_batch_clear(s->batch);
+    wh_session_clear(s);
     timeout = WH_SESSION_POLL;
+
+    /* the other handles' errors and logs */
+
+    (void) rd_kafka_poll(wh_publisher_handle(s->publisher), 0);
+    (void) rd_kafka_poll(s->watcher, 0);
 
     while (wh_batch_size(s->batch) < (size_t) s->conf->batch_size) {
 
@@ -272,7 +294,9 @@ wh_session_poll(wh_session_t *s, wh_error_t *err)
         timeout = 0;
     }
 
-    return wh_session_fatal(s, err);
+    rc = wh_session_fatal(s, err);
+
+    return (rc == WH_OK) ? wh_store_same_file(s->store, err) : rc;
 }
 
 
@@ -285,6 +309,7 @@ wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
     switch (m->err) {
 
     case RD_KAFKA_RESP_ERR_NO_ERROR:
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         break;
 
     case RD_KAFKA_RESP_ERR__FATAL:
@@ -303,6 +328,15 @@ wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
     if (s->metadata == NULL || next == NULL) {
         return wh_error_set(err, WH_AGAIN, "a command of a partition that is "
                             "not assigned");
+    }
+
+    if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        (void) rd_kafka_topic_partition_list_del(s->ends, next->topic,
+                                                 next->partition);
+        rd_kafka_topic_partition_list_add(s->ends, next->topic,
+                                          next->partition)
+            ->offset = m->offset;
+        return WH_OK;
     }
 
     if (m->offset < next->offset) {

@@ -34,6 +34,13 @@ typedef struct {
     /* commands: every assigned partition with the next offset to process */
     rd_kafka_topic_partition_list_t     *next;
 
+    /*
+     * Partitions that the last poll reached the end of, with that offset: it
+     * is behind records that are not shown to us, such as the markers and the
+     * aborted commands of other producers' transactions.
+     */
+    rd_kafka_topic_partition_list_t     *ends;
+
     int                                  assigned;    /* assign is due */
     int                                  partitions;  /* in the assignment */
     int                                  worked;      /* a batch went through */
@@ -49,8 +56,8 @@ int wh_session_open(wh_session_t *session, const wh_conf_t *conf,
 void wh_session_close(wh_session_t *session);
 
 /*
- * Polls commands into the batch: waits a moment for the first, then takes
- * what is there.  WH_OK (the batch may be empty), WH_AGAIN, WH_ERROR.
+ * Polls commands into the batch, and ends: waits a moment for the first, then
+ * takes what is there.  WH_OK (the batch may be empty), WH_AGAIN, WH_ERROR.
  */
 int wh_session_poll(wh_session_t *session, wh_error_t *err);
 

@@ -69,8 +69,10 @@ wh_signal_handler(int signo)
         _exit(WH_EXIT_FORCED);
 
     default:
-        wh_stop = 1;
-        (void) alarm(WH_STOP_TIMEOUT);
+        if (!wh_stop) {
+            wh_stop = 1;
+            (void) alarm(WH_STOP_TIMEOUT);
+        }
         break;
     }
 

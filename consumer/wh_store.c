@@ -79,7 +79,7 @@ wh_store_create(wh_store_t **store, const char *path, int64_t mode,
 
     rc = wh_store_open_file(store, path, ".new", wal_limit, err);
     if (rc != WH_OK) {
-        return WH_ERROR;
+        return rc;
     }
 
     (*store)->unpublished = 1;
@@ -195,7 +195,7 @@ static int
 wh_store_open_file(wh_store_t **store, const char *path, const char *suffix,
     int64_t wal_limit, wh_error_t *err)
 {
-    int          on;
+    int          on, rc;
     size_t       len;
     wh_store_t  *s;
     struct stat  st;
@@ -228,10 +228,9 @@ wh_store_open_file(wh_store_t **store, const char *path, const char *suffix,
                         "PRAGMA synchronous = NORMAL;", NULL, NULL, NULL)
            != SQLITE_OK)
     {
-        (void) wh_error_set(err, WH_ERROR, "cannot open the database "
-                            "\"%s\": %s", s->file, sqlite3_errmsg(s->db));
+        rc = wh_schema_fail(s->db, "opening the database", err);
         wh_store_close(s);
-        return WH_ERROR;
+        return rc;
     }
 
     /* readers under another uid need the log to stay when we leave */

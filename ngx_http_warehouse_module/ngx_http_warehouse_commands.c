@@ -51,6 +51,10 @@ ngx_http_warehouse_commands_handler(ngx_http_request_t *r)
     rc = ngx_http_read_client_request_body(r, ngx_http_warehouse_commands_body);
 
     if (rc == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
+
+        /* what is left of the body must not be taken for the next request */
+        r->keepalive = 0;
+
         return ngx_http_warehouse_problem(r, rc, "the body is larger than "
                                           "client_max_body_size", NULL);
     }

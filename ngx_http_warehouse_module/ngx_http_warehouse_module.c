@@ -228,10 +228,7 @@ ngx_http_warehouse_create_main_conf(ngx_conf_t *cf)
     ngx_queue_init(&wmcf->retired);
     wmcf->retry = ngx_current_msec;
 
-    /*
-     * With master_process off a new configuration takes over in the same
-     * process, without exit_process().
-     */
+    /* with master_process off a configuration may go without exit_process() */
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     if (cln == NULL) {

@@ -398,6 +398,7 @@ ngx_http_warehouse_producer_report(ngx_http_warehouse_producer_t *p,
     const rd_kafka_message_t *message)
 {
     ngx_http_request_t            *r;
+    ngx_http_warehouse_ctx_t      *ctx;
     ngx_http_warehouse_pending_t  *pn;
     ngx_http_warehouse_outcome_e   outcome;
 
@@ -407,7 +408,13 @@ ngx_http_warehouse_producer_report(ngx_http_warehouse_producer_t *p,
     ngx_free(pn);
     p->pending--;
 
-    if (r == NULL || p->exiting) {
+    if (r == NULL) {
+        return;
+    }
+
+    if (p->exiting) {
+        ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
+        ctx->pending = NULL;
         return;
     }
 
@@ -489,7 +496,7 @@ ngx_http_warehouse_producer_log(rd_kafka_event_t *event)
 static void
 ngx_http_warehouse_producer_retire(ngx_http_warehouse_producer_t *p)
 {
-    if (p->failed) {
+    if (p->failed || p->exiting) {
         return;
     }
 

@@ -55,7 +55,9 @@ struct ngx_http_warehouse_db_s {
     ngx_http_warehouse_snapshot_t  *building;   /* or NULL */
     ngx_queue_t                     waiting;    /* for the one being built */
     ngx_queue_t                     late;       /* for the one after it */
+    ngx_queue_t                     dropped;    /* the database went away */
     ngx_event_t                     slice;
+    ngx_event_t                     drop;
     ngx_event_t                     hold;
     size_t                          buffer;
     ngx_path_t                     *temp_path;
@@ -68,6 +70,7 @@ static ngx_int_t ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db);
 static ngx_int_t ngx_http_warehouse_db_open_handle(ngx_http_warehouse_db_t *db,
     sqlite3 **handle, const char *sql, sqlite3_stmt **stmt);
 static void ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db);
+static void ngx_http_warehouse_db_drop(ngx_event_t *ev);
 static ngx_int_t ngx_http_warehouse_db_version(ngx_http_warehouse_db_t *db,
     int *version);
 
@@ -79,7 +82,9 @@ static void ngx_http_warehouse_build_hold(ngx_event_t *ev);
 static void ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db,
     ngx_int_t rc);
 static void ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
-    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot);
+    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot,
+    const char *why);
+static void ngx_http_warehouse_queue_move(ngx_queue_t *to, ngx_queue_t *from);
 static void ngx_http_warehouse_build_late(ngx_http_warehouse_db_t *db);
 
 static ngx_int_t ngx_http_warehouse_snapshot_row(ngx_http_warehouse_db_t *db);
@@ -112,10 +117,15 @@ ngx_http_warehouse_db_create(ngx_conf_t *cf, ngx_str_t *path)
     db->path = *path;
     ngx_queue_init(&db->waiting);
     ngx_queue_init(&db->late);
+    ngx_queue_init(&db->dropped);
 
     db->slice.handler = ngx_http_warehouse_build_event;
     db->slice.data = db;
     db->slice.log = &cf->cycle->new_log;
+
+    db->drop.handler = ngx_http_warehouse_db_drop;
+    db->drop.data = db;
+    db->drop.log = &cf->cycle->new_log;
 
     db->hold.handler = ngx_http_warehouse_build_hold;
     db->hold.data = db;
@@ -132,20 +142,26 @@ ngx_http_warehouse_db_path(ngx_http_warehouse_db_t *db)
 }
 
 
+/* The process ends: nobody can be answered any more. */
+
 static void
 ngx_http_warehouse_db_cleanup(void *data)
 {
     ngx_http_warehouse_db_t *db = data;
 
-    if (db->slice.posted) {
-        ngx_delete_posted_event(&db->slice);
-    }
-
-    if (db->hold.timer_set) {
-        ngx_del_timer(&db->hold);
-    }
+    ngx_queue_t  *q;
 
     ngx_http_warehouse_db_close(db);
+
+    if (db->drop.posted) {
+        ngx_delete_posted_event(&db->drop);
+    }
+
+    while (!ngx_queue_empty(&db->dropped)) {
+        q = ngx_queue_head(&db->dropped);
+        ngx_http_warehouse_snapshot_cancel(
+                        ngx_queue_data(q, ngx_http_warehouse_ctx_t, queue));
+    }
 }
 
 
@@ -158,11 +174,13 @@ ngx_http_warehouse_db_cleanup(void *data)
 static ngx_int_t
 ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db)
 {
+    ngx_err_t    err;
     struct stat  st, after;
 
     if (stat((char *) db->path.data, &st) == -1) {
+        err = ngx_errno;
         ngx_http_warehouse_db_close(db);
-        (void) wh_error_set(&db->err, WH_NONE, ngx_errno == NGX_ENOENT
+        (void) wh_error_set(&db->err, WH_NONE, err == NGX_ENOENT
                             ? "there is no database yet"
                             : "the database cannot be reached");
         return NGX_DECLINED;
@@ -235,14 +253,32 @@ ngx_http_warehouse_db_open_handle(ngx_http_warehouse_db_t *db,
 }
 
 
-/* Also gives up a build that is under way, with what waits for it. */
+/*
+ * Also gives up a build that is under way.  Who waits for it is answered from
+ * an event of its own: an answer may lead back here.
+ */
 
 static void
 ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db)
 {
+    if (db->slice.posted) {
+        ngx_delete_posted_event(&db->slice);
+    }
+
+    if (db->hold.timer_set) {
+        ngx_del_timer(&db->hold);
+    }
+
+    ngx_http_warehouse_queue_move(&db->dropped, &db->waiting);
+    ngx_http_warehouse_queue_move(&db->dropped, &db->late);
+
+    if (!ngx_queue_empty(&db->dropped)) {
+        ngx_post_event(&db->drop, &ngx_posted_events);
+    }
+
     if (db->building != NULL) {
-        (void) wh_error_set(&db->err, WH_AGAIN, "the database was replaced");
-        ngx_http_warehouse_build_end(db, NGX_DECLINED);
+        ngx_http_warehouse_snapshot_release(db->building);
+        db->building = NULL;
     }
 
     if (db->current != NULL) {
@@ -259,6 +295,22 @@ ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db)
     db->list = NULL;
     db->probe = NULL;
     db->reader = NULL;
+}
+
+
+static void
+ngx_http_warehouse_db_drop(ngx_event_t *ev)
+{
+    ngx_queue_t               dropped;
+    ngx_http_warehouse_db_t  *db;
+
+    db = ev->data;
+
+    ngx_queue_init(&dropped);
+    ngx_http_warehouse_queue_move(&dropped, &db->dropped);
+
+    ngx_http_warehouse_build_answer(db, &dropped, NULL, "the database was "
+                                    "replaced or became unreadable");
 }
 
 
@@ -529,13 +581,10 @@ ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db, ngx_int_t rc)
     /* what an answer leads to may queue anew, so the queue is taken off */
 
     ngx_queue_init(&waiting);
+    ngx_http_warehouse_queue_move(&waiting, &db->waiting);
 
-    if (!ngx_queue_empty(&db->waiting)) {
-        ngx_queue_add(&waiting, &db->waiting);
-        ngx_queue_init(&db->waiting);
-    }
-
-    ngx_http_warehouse_build_answer(db, &waiting, rc == NGX_OK ? s : NULL);
+    ngx_http_warehouse_build_answer(db, &waiting, rc == NGX_OK ? s : NULL,
+                                    db->err.text);
     ngx_http_warehouse_snapshot_release(s);
 
     ngx_http_warehouse_build_late(db);
@@ -544,7 +593,8 @@ ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db, ngx_int_t rc)
 
 static void
 ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
-    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot)
+    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot,
+    const char *why)
 {
     ngx_queue_t               *q;
     ngx_http_warehouse_ctx_t  *ctx;
@@ -560,7 +610,17 @@ ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
             snapshot->refs++;
         }
 
-        ngx_http_warehouse_items_done(ctx->request, snapshot, db->err.text);
+        ngx_http_warehouse_items_done(ctx->request, snapshot, why);
+    }
+}
+
+
+static void
+ngx_http_warehouse_queue_move(ngx_queue_t *to, ngx_queue_t *from)
+{
+    if (!ngx_queue_empty(from)) {
+        ngx_queue_add(to, from);
+        ngx_queue_init(from);
     }
 }
 
@@ -570,30 +630,25 @@ ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
 static void
 ngx_http_warehouse_build_late(ngx_http_warehouse_db_t *db)
 {
-    int          version;
-    ngx_int_t    rc;
-    ngx_queue_t  late;
+    int  version;
 
     if (db->building != NULL || ngx_queue_empty(&db->late)) {
         return;
     }
 
-    ngx_queue_init(&late);
-    ngx_queue_add(&late, &db->late);
-    ngx_queue_init(&db->late);
-
-    if (db->probe == NULL
-        || ngx_http_warehouse_db_version(db, &version) != NGX_OK)
-    {
-        ngx_http_warehouse_build_answer(db, &late, NULL);
+    if (ngx_http_warehouse_db_version(db, &version) != NGX_OK) {
+        ngx_http_warehouse_db_close(db);
         return;
     }
 
-    ngx_queue_add(&db->waiting, &late);
+    ngx_http_warehouse_queue_move(&db->waiting, &db->late);
 
-    rc = ngx_http_warehouse_build_start(db, version);
-
-    (void) rc;    /* done or failed: build_end() has answered them */
+    if (ngx_http_warehouse_build_start(db, version) == NGX_DECLINED
+        && !ngx_queue_empty(&db->waiting))
+    {
+        /* it did not even begin */
+        ngx_http_warehouse_db_close(db);
+    }
 }
 
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import random
+import signal
 import sqlite3
 import threading
 
@@ -117,6 +118,69 @@ class Reading(stack.Case):
         self.assertTrue(text.startswith('[{"sku":"ITEM00000000","qty":7},'))
         self.assertLess(self.memory(worker) - before, 16 << 10)
         self.assertEqual([f for _, _, files in os.walk(s.dir + "/nginx/body") for f in files], [])
+
+    def interrupted(self, change):
+        """Three requests around a list that is being built: one before a
+        commit, one after it, and one after the database has gone."""
+        s = self.s
+        self.fill(500000)
+        s.start_nginx()
+        self.assertEqual(s.request("GET", "/elsewhere")[0], 404)
+        worker = self.worker()
+        connections = []
+        with contextlib.ExitStack() as closing:
+            for step in (None, self.commit, change):
+                if step:
+                    step()
+                c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=120)
+                connections.append(closing.enter_context(contextlib.closing(c)))
+                c.request("GET", "/items")
+                # the worker has taken it once it answers this
+                self.assertEqual(s.request("GET", "/elsewhere")[0], 404)
+            replies = [c.getresponse() for c in connections]
+            replies = [(r.status, r.read()) for r in replies]
+        self.assertEqual(self.worker(), worker)
+        return replies
+
+    def commit(self):
+        self.s.sql("UPDATE items SET qty = 8, version = 2 WHERE sku = 'ITEM00000000'")
+
+    def test_database_removed_under_a_list(self):
+        for status, body in self.interrupted(lambda: os.unlink(self.s.db)):
+            self.assertIn(status, (200, 503))
+            self.assertEqual(len(json.loads(body)), 500000 if status == 200 else 4)
+
+    def test_database_replaced_under_a_list(self):
+        def replace():
+            with contextlib.closing(sqlite3.connect(self.s.db)) as db, \
+                    contextlib.closing(sqlite3.connect(self.s.db + ".other")) as other:
+                db.backup(other)
+                with other:
+                    other.execute("DELETE FROM items WHERE sku > 'ITEM00000009'")
+                other.execute("PRAGMA journal_mode = WAL")
+            os.rename(self.s.db + ".other", self.s.db)
+
+        replies = self.interrupted(replace)
+        for (status, body), length in zip(replies, (500000, 500000, 10)):
+            self.assertIn(status, (200, 503))
+            if status == 200:
+                self.assertEqual(len(json.loads(body)), length)
+        stack.wait(lambda: self.s.items()[0] == 200, "the other database")
+        self.assertEqual(len(json.loads(self.s.items()[1])), 10)
+
+    def test_quit_while_a_list_is_built(self):
+        s = self.s
+        self.fill(500000)
+        for single in (False, True):
+            s.start_nginx(single=single)
+            c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=120)
+            with contextlib.closing(c):
+                c.request("GET", "/items")
+                self.assertEqual(s.request("GET", "/elsewhere")[0], 404)
+                s.nginx.send(signal.SIGQUIT)
+                if not single:
+                    self.assertEqual(len(json.loads(c.getresponse().read())), 500000)
+                self.assertEqual(s.nginx.stop(signal.SIGQUIT), 0)
 
     def test_wal_under_constant_reading(self):
         """Readers without a pause, a writer too: the log stays small."""

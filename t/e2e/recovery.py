@@ -55,9 +55,11 @@ class Recovery(stack.Case):
         s.produce(commands(500, 3))
         self.check()
         self.remove_database()
-        self.assertEqual(s.items()[0], 503)
-        s.produce(commands(500, 4))
+        # nobody has to send a command for it to be noticed
+        stack.wait(lambda: s.logged("trying again"), "the loss to be noticed")
         stack.wait(lambda: s.items()[0] == 200, "the rebuilt database")
+        s.produce(commands(500, 4))
+        stack.wait(s.caught_up, "the new commands")
         ledger = self.check()
         self.assertEqual(json.loads(s.items()[1]),
                          [{"sku": sku, "qty": qty}

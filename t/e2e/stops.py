@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import stack
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 GOOD = '{"action":"increase","sku":"A","qty":5}'
 
@@ -114,6 +114,28 @@ class Stops(stack.Case):
         s.wait_caught_up()
         self.assertEqual(s.sql("SELECT qty, version FROM items"), [(20, 4)])
 
+    def test_only_control_records_expired(self):
+        """Commit markers and aborted commands of others are not lost commands."""
+        s = self.s
+        s.create_topics()
+        s.start_daemon()
+        producer = KafkaProducer(bootstrap_servers=s.brokers, transactional_id=s.id)
+        with contextlib.closing(producer):
+            producer.init_transactions()
+            for end in (producer.commit_transaction, producer.abort_transaction):
+                producer.begin_transaction()
+                producer.send(s.commands, GOOD.encode())
+                producer.flush()
+                end()
+        s.wait_caught_up()
+        self.assertEqual(s.sql("SELECT qty, version FROM items"), [(5, 1)])
+        self.assertEqual(s.daemon.stop(), 0)
+        self.delete_records(s.commands, s.end(s.commands))
+        s.start_daemon()
+        s.produce([GOOD])
+        s.wait_caught_up()
+        self.assertEqual(s.sql("SELECT qty, version FROM items"), [(10, 2)])
+
     def test_lost_database_with_trimmed_notifications(self):
         s = self.s
         self.processed_once()
@@ -132,6 +154,8 @@ class Stops(stack.Case):
         s.start_daemon(ready=False)
         self.stopped("is locked", "another warehouse-consumer")
         self.assertTrue(first.running())
+        with open(s.db_dir + "/consumer.pid") as f:
+            self.assertEqual(int(f.read()), first.p.pid)
 
     def test_second_daemon_of_the_same_group(self):
         s = self.s

@@ -235,7 +235,7 @@ class Stack:
 
     # nginx
 
-    def start_nginx(self, workers=1, user="root", extra=""):
+    def start_nginx(self, workers=1, user="root", extra="", single=False):
         directory = self.dir + "/nginx"
         os.makedirs(directory, exist_ok=True)
         with open(ROOT + "/conf/nginx.conf") as f:
@@ -244,7 +244,8 @@ class Stack:
                 (r"load_module .*", "load_module %s/build/ngx_http_warehouse_module.so;" % ROOT),
                 (r"user .*", "user %s;" % user if os.getuid() == 0 else ""),
                 (r"worker_processes .*", "worker_processes %d;" % workers),
-                (r"pid .*", "daemon off; pid %s/nginx.pid;" % directory),
+                (r"pid .*", "daemon off; master_process %s; pid %s/nginx.pid;"
+                 % ("off" if single else "on", directory)),
                 (r"error_log .*", "error_log %s/error.log info;" % directory),
                 (r"http \{", "http { client_body_temp_path %s/body; proxy_temp_path %s/proxy; "
                              "fastcgi_temp_path %s/fastcgi; uwsgi_temp_path %s/uwsgi; "
