@@ -252,6 +252,18 @@ alive('chunked garbage');
 }
 
 
+# --- a body that is refused is never read as the next request
+
+{
+    my $inner = "GET /elsewhere HTTP/1.1\r\nHost: x\r\n\r\n" . 'x' x 70000;
+    my $socket = connect_to($port);
+    syswrite $socket, post_chunked('/commands', $inner);
+    my $r = response($socket);
+    is $r->{status}, 413, 'a request inside a body that is too large: 413';
+    ok !response($socket), 'a request inside a body that is too large: not answered';
+}
+
+
 # --- a hundred at once
 
 {
