@@ -18,14 +18,14 @@ BACKLOG = 1000000
 
 
 def show(name, rates):
-    print("%-52s %8.0f/s   (%.0f to %.0f)"
+    print("%-57s %7.0f/s   (%.0f to %.0f)"
           % (name, statistics.median(rates), min(rates), max(rates)), flush=True)
 
 
-def wrk(s, path, connections):
+def wrk(port, path, connections):
     out = subprocess.run(
         ["wrk", "-t1", "-c%d" % connections, "-d%d" % SECONDS, "-s",
-         stack.ROOT + "/bench/post.lua", "http://127.0.0.1:%d" % s.port],
+         stack.ROOT + "/bench/post.lua", "http://127.0.0.1:%d" % port],
         env={**os.environ, "WAREHOUSE_PATH": path}, capture_output=True, text=True).stdout
     if "Non-2xx" in out or "Socket errors" in out:
         raise SystemExit(out)
@@ -36,19 +36,18 @@ def posts():
     s = stack.Stack()
     try:
         s.create_topics()
-        s.start_nginx(extra="access_log off; server { listen 127.0.0.1:%d; location = /ok "
-                            "{ return 200 '{\"status\":\"accepted\"}'; } }" % (s.port + 1))
-        plain = stack.Stack()
-        plain.port = s.port + 1
-        wrk(s, "/commands", 256)
+        plain, = stack.free_ports(1)
+        s.start_nginx(extra="server { listen 127.0.0.1:%d; location = /ok "
+                            "{ return 200 '{\"status\":\"accepted\"}'; } }" % plain)
+        wrk(s.port, "/commands", 256)
         rates = {"/commands": [], "/ok": []}
         for _ in range(ROUNDS):
-            rates["/commands"].append(wrk(s, "/commands", 256))
+            rates["/commands"].append(wrk(s.port, "/commands", 256))
             rates["/ok"].append(wrk(plain, "/ok", 256))
         show("POST acknowledged by the broker, 256 connections", rates["/commands"])
         show("the same POSTs to \"return 200\"", rates["/ok"])
         ratios = [a / b for a, b in zip(rates["/commands"], rates["/ok"])]
-        print("%-52s %8.2f     (%.2f to %.2f)" % ("ratio", statistics.median(ratios),
+        print("%-57s %7.2f     (%.2f to %.2f)" % ("ratio", statistics.median(ratios),
                                                   min(ratios), max(ratios)), flush=True)
     finally:
         s.stop()
