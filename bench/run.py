@@ -36,7 +36,7 @@ def posts():
     s = stack.Stack()
     try:
         s.create_topics()
-        plain, = stack.free_ports(1)
+        plain, = stack.free_ports()
         s.start_nginx(extra="server { listen 127.0.0.1:%d; location = /ok "
                             "{ return 200 '{\"status\":\"accepted\"}'; } }" % plain)
         wrk(s.port, "/commands", 256)

@@ -38,13 +38,19 @@ stop_process() {
     wait_for "$seconds" "process $pid to stop" gone "$pid" || kill -s KILL "$pid" 2> /dev/null || true
 }
 
-# free_ports N: N ports of loopback that nobody listens on.
+# free_ports N: N ports of loopback that nobody listens on, below the range
+# that outgoing connections take theirs from.
 free_ports() {
     /usr/bin/python3 - "$1" <<'EOF'
-import socket, sys
-sockets = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in sockets:
-    s.bind(("127.0.0.1", 0))
+import random, socket, sys
+sockets = []
+while len(sockets) < int(sys.argv[1]):
+    s = socket.socket()
+    try:
+        s.bind(("127.0.0.1", random.randrange(20000, 32000)))
+        sockets.append(s)
+    except OSError:
+        pass
 print(*[s.getsockname()[1] for s in sockets])
 EOF
 }

@@ -16,7 +16,8 @@ class Server:
 
     def __init__(self, directory, user=None):
         self.var = directory
-        self.port, = stack.free_ports(1)
+        # nginx's, the broker's and its controller's
+        self.port = stack.free_ports(1092, 11092)[0]
         self.user = user
 
     def start(self):

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -46,14 +47,20 @@ def wait(condition, what, deadline=DEADLINE):
         time.sleep(0.02)
 
 
-def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+def free_ports(*distances):
+    """A free port of loopback, and those at the distances given.  They lie
+    below the range that outgoing connections take theirs from."""
+    while True:
+        first = random.randrange(10000, 20000)
+        ports = [first] + [first + distance for distance in distances]
+        with contextlib.ExitStack() as sockets:
+            try:
+                for port in ports:
+                    s = sockets.enter_context(contextlib.closing(socket.socket()))
+                    s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return ports
 
 
 class Process:
@@ -85,7 +92,7 @@ class Broker:
 
     def __init__(self, directory):
         self.directory = directory
-        self.port, self.controller = free_ports(2)
+        self.port, self.controller = free_ports(1)
         self.address = "127.0.0.1:%d" % self.port
         self.process = None
 
@@ -126,7 +133,7 @@ class Stack:
         self.log = self.dir + "/consumer.log"
         self.daemon = None
         self.nginx = None
-        self.port, = free_ports(1)
+        self.port, = free_ports()
         if user:
             account = pwd.getpwnam(user)
             group = pwd.getpwnam("www-data").pw_gid
@@ -209,11 +216,13 @@ class Stack:
 
     def start_daemon(self, *args, ready=True):
         before = len(self.lines())
-        kwargs = {}
+        program, kwargs = ROOT + "/build/warehouse-consumer", {}
         if self.user:
+            # the tree may lie where that user cannot go
+            program = shutil.copy(program, self.dir)
             account = pwd.getpwnam(self.user)
             kwargs = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        self.daemon = Process([ROOT + "/build/warehouse-consumer", "-c", self.conf, *args],
+        self.daemon = Process([program, "-c", self.conf, *args],
                               stderr=open(self.dir + "/consumer.err", "a"), **kwargs)
         if ready:
             wait(lambda: self.ready(before), "the daemon")
