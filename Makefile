@@ -10,6 +10,13 @@ BUILD   ?= build
 
 CC      ?= cc
 CFLAGS  ?= -O2 -g
+
+# make SANITIZE=1 BUILD=build/sanitize: with the address and undefined
+# behaviour sanitizers; nginx then needs their libraries preloaded
+ifdef SANITIZE
+CFLAGS   = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+endif
+
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 LIBS     = -lrdkafka -lsqlite3 -lcjson -linih -lpthread
 
@@ -39,7 +46,7 @@ $(BUILD)/obj/%.o: %.c $(headers) Makefile
 
 # a copy of nginx's tree is configured as Debian's nginx was, once
 $(BUILD)/nginx/Makefile: config script/configure-module
-	script/configure-module $(NGINX_SRC) $(BUILD)/nginx
+	script/configure-module $(NGINX_SRC) $(BUILD)/nginx "$(CFLAGS)"
 
 $(BUILD)/ngx_http_warehouse_module.so: $(BUILD)/nginx/Makefile $(module)
 	$(MAKE) -C $(BUILD)/nginx -f objs/Makefile modules > $(BUILD)/module.log 2>&1 || { cat $(BUILD)/module.log; exit 1; }

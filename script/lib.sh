@@ -70,10 +70,11 @@ test_environment() {
     export PYTHONPATH=$root/t/lib PYTHONDONTWRITEBYTECODE=1 PERL5LIB=$root/t/lib
     export CMOCKA_MESSAGE_OUTPUT=TAP
     export WAREHOUSE_ROOT=$root WAREHOUSE_TEST_DIR=$dir
+    export WAREHOUSE_BUILD=${WAREHOUSE_BUILD:-$root/build}
     export TEST_NGINX_SERVROOT=$dir/servroot TEST_NGINX_PORT=$nginx_port
     TEST_NGINX_BINARY=$(command -v nginx)
     export TEST_NGINX_BINARY
-    export TEST_NGINX_WAREHOUSE_MODULE=$root/build/ngx_http_warehouse_module.so
+    export TEST_NGINX_WAREHOUSE_MODULE=$WAREHOUSE_BUILD/ngx_http_warehouse_module.so
 }
 
 # The broker that they share.

@@ -216,7 +216,7 @@ class Stops(stack.Case):
 class Process(stack.Case):
 
     def run_daemon(self, *args):
-        return subprocess.run([stack.ROOT + "/build/warehouse-consumer", *args],
+        return subprocess.run([stack.BUILD + "/warehouse-consumer", *args],
                               capture_output=True, text=True, timeout=stack.DEADLINE)
 
     def test_command_line(self):

@@ -24,6 +24,7 @@ from tap import TAPTestRunner
 import command
 
 ROOT = os.environ["WAREHOUSE_ROOT"]
+BUILD = os.environ["WAREHOUSE_BUILD"]
 BROKERS = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
 DEADLINE = 60
 
@@ -216,7 +217,7 @@ class Stack:
 
     def start_daemon(self, *args, ready=True):
         before = len(self.lines())
-        program, kwargs = ROOT + "/build/warehouse-consumer", {}
+        program, kwargs = BUILD + "/warehouse-consumer", {}
         if self.user:
             # the tree may lie where that user cannot go
             program = shutil.copy(program, self.dir)
@@ -250,7 +251,7 @@ class Stack:
         with open(ROOT + "/conf/nginx.conf") as f:
             text = f.read()
         for pattern, value in [
-                (r"load_module .*", "load_module %s/build/ngx_http_warehouse_module.so;" % ROOT),
+                (r"load_module .*", "load_module %s/ngx_http_warehouse_module.so;" % BUILD),
                 (r"user .*", "user %s;" % user if os.getuid() == 0 else ""),
                 (r"worker_processes .*", "worker_processes %d;" % workers),
                 (r"pid .*", "daemon off; master_process %s; pid %s/nginx.pid;"
