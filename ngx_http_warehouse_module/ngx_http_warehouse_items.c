@@ -1,5 +1,5 @@
 #include "ngx_http_warehouse_problem.h"
-#include "ngx_http_warehouse_snapshot.h"
+#include "ngx_http_warehouse_db.h"
 
 
 static ngx_int_t ngx_http_warehouse_items_send(ngx_http_request_t *r,
@@ -50,9 +50,9 @@ ngx_http_warehouse_items_handler(ngx_http_request_t *r)
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_warehouse_module);
 
-    rc = ngx_http_warehouse_snapshot_get(wlcf->db, ctx, wlcf->buffer,
-                                         clcf->client_body_temp_path,
-                                         &snapshot, &why);
+    rc = ngx_http_warehouse_db_snapshot(wlcf->db, ctx, wlcf->buffer,
+                                        clcf->client_body_temp_path,
+                                        &snapshot, &why);
     switch (rc) {
 
     case NGX_OK:
@@ -138,7 +138,7 @@ ngx_http_warehouse_items_send(ngx_http_request_t *r,
 static void
 ngx_http_warehouse_items_cancel(void *data)
 {
-    ngx_http_warehouse_snapshot_cancel(data);
+    ngx_http_warehouse_db_cancel(data);
 }
 
 

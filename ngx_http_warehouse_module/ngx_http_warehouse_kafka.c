@@ -14,6 +14,8 @@ static char *ngx_http_warehouse_kafka_set(ngx_conf_t *cf,
     rd_kafka_conf_t *kafka, ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_warehouse_kafka_key(ngx_conf_t *cf,
     ngx_str_t *path, ngx_str_t *pem);
+static ngx_int_t ngx_http_warehouse_kafka_check(ngx_conf_t *cf,
+    ngx_http_warehouse_main_conf_t *wmcf);
 static void ngx_http_warehouse_kafka_log(const rd_kafka_t *rk, int level,
     const char *fac, const char *text);
 
@@ -242,12 +244,6 @@ ngx_http_warehouse_kafka_key(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *pem)
 }
 
 
-/*
- * Checks the whole: librdkafka sees contradictions, missing files and bad
- * credentials only when it creates a producer, so one is created and
- * destroyed, without brokers, before any worker is forked.
- */
-
 ngx_int_t
 ngx_http_warehouse_kafka_init(ngx_conf_t *cf,
     ngx_http_warehouse_main_conf_t *wmcf)
@@ -255,10 +251,8 @@ ngx_http_warehouse_kafka_init(ngx_conf_t *cf,
     char              text[512];
     size_t            size;
     ngx_int_t         timeout;
-    rd_kafka_t       *rk;
     ngx_uint_t        i;
     ngx_keyval_t     *kv;
-    rd_kafka_conf_t  *kafka;
 
     if (wmcf->kafka == NULL && wmcf->topics.nelts == 0) {
         return NGX_OK;
@@ -301,6 +295,24 @@ ngx_http_warehouse_kafka_init(ngx_conf_t *cf,
     }
 
     wmcf->timeout = (ngx_msec_t) timeout;
+
+    return ngx_http_warehouse_kafka_check(cf, wmcf);
+}
+
+
+/*
+ * librdkafka sees contradictions, missing files and bad credentials only when
+ * it creates a producer, so one is created and destroyed, without brokers,
+ * before any worker is forked.
+ */
+
+static ngx_int_t
+ngx_http_warehouse_kafka_check(ngx_conf_t *cf,
+    ngx_http_warehouse_main_conf_t *wmcf)
+{
+    char              text[512];
+    rd_kafka_t       *rk;
+    rd_kafka_conf_t  *kafka;
 
     kafka = rd_kafka_conf_dup(wmcf->kafka);
 

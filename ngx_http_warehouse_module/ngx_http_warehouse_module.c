@@ -1,7 +1,7 @@
 #include "ngx_http_warehouse_module.h"
 #include "ngx_http_warehouse_problem.h"
 #include "ngx_http_warehouse_producer.h"
-#include "ngx_http_warehouse_snapshot.h"
+#include "ngx_http_warehouse_db.h"
 
 
 static char *ngx_http_warehouse_commands(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -1,15 +1,7 @@
 #include "ngx_http_warehouse_snapshot.h"
-#include "wh_json.h"
-#include "wh_schema.h"
-
-#include <sys/stat.h>
-#include <time.h>
 
 
-#define NGX_HTTP_WAREHOUSE_SLICE   1000      /* us of building in one go */
-#define NGX_HTTP_WAREHOUSE_ROWS    32        /* rows between two looks */
-#define NGX_HTTP_WAREHOUSE_BLOCK   65536     /* bytes */
-#define NGX_HTTP_WAREHOUSE_HOLD    600000    /* ms: longer than any build */
+#define NGX_HTTP_WAREHOUSE_BLOCK  65536    /* bytes */
 
 
 typedef struct ngx_http_warehouse_block_s  ngx_http_warehouse_block_t;
@@ -31,9 +23,13 @@ struct ngx_http_warehouse_block_s {
 
 struct ngx_http_warehouse_snapshot_s {
     ngx_uint_t                      refs;
-    int                             version;    /* PRAGMA data_version */
+    int                             version;
     off_t                           size;
     size_t                          memory;     /* bytes in blocks */
+    size_t                          buffer;     /* what that may be */
+    ngx_path_t                     *temp_path;
+    ngx_log_t                      *log;
+    const char                     *error;
     ngx_http_warehouse_block_t     *blocks;
     ngx_http_warehouse_block_t     *last;
     ngx_pool_t                     *pool;       /* of the file, or NULL */
@@ -42,672 +38,37 @@ struct ngx_http_warehouse_snapshot_s {
 };
 
 
-struct ngx_http_warehouse_db_s {
-    ngx_str_t                       path;
-    sqlite3                        *probe;      /* asks for the version */
-    sqlite3_stmt                   *data_version;
-    sqlite3                        *reader;     /* reads the list */
-    sqlite3_stmt                   *list;
-    dev_t                           dev;
-    ino_t                           ino;
-
-    ngx_http_warehouse_snapshot_t  *current;    /* the newest, or NULL */
-    ngx_http_warehouse_snapshot_t  *building;   /* or NULL */
-    ngx_queue_t                     waiting;    /* for the one being built */
-    ngx_queue_t                     late;       /* for the one after it */
-    ngx_queue_t                     dropped;    /* the database went away */
-    ngx_event_t                     slice;
-    ngx_event_t                     drop;
-    ngx_event_t                     hold;
-    size_t                          buffer;
-    ngx_path_t                     *temp_path;
-    wh_error_t                      err;
-};
-
-
-static void ngx_http_warehouse_db_cleanup(void *data);
-static ngx_int_t ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db);
-static ngx_int_t ngx_http_warehouse_db_open_handle(ngx_http_warehouse_db_t *db,
-    sqlite3 **handle, const char *sql, sqlite3_stmt **stmt);
-static void ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db);
-static void ngx_http_warehouse_db_drop(ngx_event_t *ev);
-static ngx_int_t ngx_http_warehouse_db_version(ngx_http_warehouse_db_t *db,
-    int *version);
-
-static ngx_int_t ngx_http_warehouse_build_start(ngx_http_warehouse_db_t *db,
-    int version);
-static ngx_int_t ngx_http_warehouse_build_slice(ngx_http_warehouse_db_t *db);
-static void ngx_http_warehouse_build_event(ngx_event_t *ev);
-static void ngx_http_warehouse_build_hold(ngx_event_t *ev);
-static void ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db,
-    ngx_int_t rc);
-static void ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
-    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot,
-    const char *why);
-static void ngx_http_warehouse_queue_move(ngx_queue_t *to, ngx_queue_t *from);
-static void ngx_http_warehouse_build_late(ngx_http_warehouse_db_t *db);
-
-static ngx_int_t ngx_http_warehouse_snapshot_row(ngx_http_warehouse_db_t *db);
-static u_char *ngx_http_warehouse_snapshot_reserve(
-    ngx_http_warehouse_db_t *db, size_t size);
 static ngx_int_t ngx_http_warehouse_snapshot_spill(
-    ngx_http_warehouse_db_t *db);
+    ngx_http_warehouse_snapshot_t *s);
 static ngx_int_t ngx_http_warehouse_snapshot_file(
-    ngx_http_warehouse_db_t *db);
-static void ngx_http_warehouse_snapshot_append(
-    ngx_http_warehouse_snapshot_t *s, size_t size);
+    ngx_http_warehouse_snapshot_t *s);
 
 
-ngx_http_warehouse_db_t *
-ngx_http_warehouse_db_create(ngx_conf_t *cf, ngx_str_t *path)
+ngx_http_warehouse_snapshot_t *
+ngx_http_warehouse_snapshot_create(int version, size_t buffer,
+    ngx_path_t *temp_path, ngx_log_t *log)
 {
-    ngx_pool_cleanup_t       *cln;
-    ngx_http_warehouse_db_t  *db;
-
-    cln = ngx_pool_cleanup_add(cf->pool, sizeof(ngx_http_warehouse_db_t));
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    cln->handler = ngx_http_warehouse_db_cleanup;
-    db = cln->data;
-
-    ngx_memzero(db, sizeof(ngx_http_warehouse_db_t));
-
-    db->path = *path;
-    ngx_queue_init(&db->waiting);
-    ngx_queue_init(&db->late);
-    ngx_queue_init(&db->dropped);
-
-    db->slice.handler = ngx_http_warehouse_build_event;
-    db->slice.data = db;
-    db->slice.log = &cf->cycle->new_log;
-
-    db->drop.handler = ngx_http_warehouse_db_drop;
-    db->drop.data = db;
-    db->drop.log = &cf->cycle->new_log;
-
-    db->hold.handler = ngx_http_warehouse_build_hold;
-    db->hold.data = db;
-    db->hold.log = &cf->cycle->new_log;
-
-    return db;
-}
-
-
-ngx_str_t *
-ngx_http_warehouse_db_path(ngx_http_warehouse_db_t *db)
-{
-    return &db->path;
-}
-
-
-/* The process ends: nobody can be answered any more. */
-
-static void
-ngx_http_warehouse_db_cleanup(void *data)
-{
-    ngx_http_warehouse_db_t *db = data;
-
-    ngx_queue_t  *q;
-
-    ngx_http_warehouse_db_close(db);
-
-    if (db->drop.posted) {
-        ngx_delete_posted_event(&db->drop);
-    }
-
-    while (!ngx_queue_empty(&db->dropped)) {
-        q = ngx_queue_head(&db->dropped);
-        ngx_http_warehouse_snapshot_cancel(
-                        ngx_queue_data(q, ngx_http_warehouse_ctx_t, queue));
-    }
-}
-
-
-/*
- * Makes sure that the file at the path is the one that is open.  It is never
- * opened here but by SQLite: closing a descriptor of our own would drop the
- * locks SQLite holds on the file.  NGX_OK, NGX_DECLINED with db->err set.
- */
-
-static ngx_int_t
-ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db)
-{
-    ngx_err_t    err;
-    struct stat  st, after;
-
-    if (stat((char *) db->path.data, &st) == -1) {
-        err = ngx_errno;
-        ngx_http_warehouse_db_close(db);
-        (void) wh_error_set(&db->err, WH_NONE, err == NGX_ENOENT
-                            ? "there is no database yet"
-                            : "the database cannot be reached");
-        return NGX_DECLINED;
-    }
-
-    if (db->probe != NULL) {
-
-        if (st.st_dev == db->dev && st.st_ino == db->ino) {
-            return NGX_OK;
-        }
-
-        /* replaced: an open reader would go on with the old file for ever */
-        ngx_http_warehouse_db_close(db);
-    }
-
-    if (ngx_http_warehouse_db_open_handle(db, &db->probe,
-                                          "PRAGMA data_version",
-                                          &db->data_version)
-        != NGX_OK
-        || ngx_http_warehouse_db_open_handle(db, &db->reader,
-                                             WH_SQL_LIST_ITEMS, &db->list)
-           != NGX_OK)
-    {
-        ngx_http_warehouse_db_close(db);
-        return NGX_DECLINED;
-    }
-
-    if (stat((char *) db->path.data, &after) == -1
-        || after.st_dev != st.st_dev || after.st_ino != st.st_ino)
-    {
-        ngx_http_warehouse_db_close(db);
-        (void) wh_error_set(&db->err, WH_AGAIN,
-                            "the database is being replaced");
-        return NGX_DECLINED;
-    }
-
-    db->dev = st.st_dev;
-    db->ino = st.st_ino;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_warehouse_db_open_handle(ngx_http_warehouse_db_t *db,
-    sqlite3 **handle, const char *sql, sqlite3_stmt **stmt)
-{
-    if (sqlite3_open_v2((char *) db->path.data, handle,
-                        SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL)
-        != SQLITE_OK)
-    {
-        (void) wh_schema_fail(*handle, "the database cannot be opened",
-                              &db->err);
-        return NGX_DECLINED;
-    }
-
-    if (wh_schema_check(*handle, &db->err) != WH_OK) {
-        return NGX_DECLINED;
-    }
-
-    if (sqlite3_prepare_v3(*handle, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt,
-                           NULL)
-        != SQLITE_OK)
-    {
-        (void) wh_schema_fail(*handle, "the database cannot be read", &db->err);
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * Also gives up a build that is under way.  Who waits for it is answered from
- * an event of its own: an answer may lead back here.
- */
-
-static void
-ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db)
-{
-    if (db->slice.posted) {
-        ngx_delete_posted_event(&db->slice);
-    }
-
-    if (db->hold.timer_set) {
-        ngx_del_timer(&db->hold);
-    }
-
-    ngx_http_warehouse_queue_move(&db->dropped, &db->waiting);
-    ngx_http_warehouse_queue_move(&db->dropped, &db->late);
-
-    if (!ngx_queue_empty(&db->dropped)) {
-        ngx_post_event(&db->drop, &ngx_posted_events);
-    }
-
-    if (db->building != NULL) {
-        ngx_http_warehouse_snapshot_release(db->building);
-        db->building = NULL;
-    }
-
-    if (db->current != NULL) {
-        ngx_http_warehouse_snapshot_release(db->current);
-        db->current = NULL;
-    }
-
-    (void) sqlite3_finalize(db->data_version);
-    (void) sqlite3_finalize(db->list);
-    (void) sqlite3_close(db->probe);
-    (void) sqlite3_close(db->reader);
-
-    db->data_version = NULL;
-    db->list = NULL;
-    db->probe = NULL;
-    db->reader = NULL;
-}
-
-
-static void
-ngx_http_warehouse_db_drop(ngx_event_t *ev)
-{
-    ngx_queue_t               dropped;
-    ngx_http_warehouse_db_t  *db;
-
-    db = ev->data;
-
-    ngx_queue_init(&dropped);
-    ngx_http_warehouse_queue_move(&dropped, &db->dropped);
-
-    ngx_http_warehouse_build_answer(db, &dropped, NULL, "the database was "
-                                    "replaced or became unreadable");
-}
-
-
-/* A number that changes with every commit of another connection. */
-
-static ngx_int_t
-ngx_http_warehouse_db_version(ngx_http_warehouse_db_t *db, int *version)
-{
-    ngx_int_t  rc;
-
-    rc = NGX_OK;
-
-    if (sqlite3_step(db->data_version) == SQLITE_ROW) {
-        *version = sqlite3_column_int(db->data_version, 0);
-
-    } else {
-        (void) wh_schema_fail(db->probe, "the database cannot be read",
-                              &db->err);
-        rc = NGX_DECLINED;
-    }
-
-    (void) sqlite3_reset(db->data_version);
-
-    return rc;
-}
-
-
-ngx_int_t
-ngx_http_warehouse_snapshot_get(ngx_http_warehouse_db_t *db,
-    ngx_http_warehouse_ctx_t *ctx, size_t buffer, ngx_path_t *temp_path,
-    ngx_http_warehouse_snapshot_t **snapshot, const char **why)
-{
-    int        version;
-    ngx_int_t  rc;
-
-    *why = db->err.text;
-
-    if (ngx_http_warehouse_db_open(db) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    if (ngx_http_warehouse_db_version(db, &version) != NGX_OK) {
-        ngx_http_warehouse_db_close(db);
-        return NGX_DECLINED;
-    }
-
-    if (db->current != NULL && db->current->version == version) {
-        db->current->refs++;
-        *snapshot = db->current;
-        return NGX_OK;
-    }
-
-    db->buffer = buffer;
-    db->temp_path = temp_path;
-
-    if (db->building == NULL) {
-
-        rc = ngx_http_warehouse_build_start(db, version);
-
-        if (rc == NGX_OK) {
-            db->current->refs++;
-            *snapshot = db->current;
-        }
-
-        if (rc != NGX_AGAIN) {
-            return rc;
-        }
-    }
-
-    /*
-     * A build that began before the last commit may not show it, and who
-     * asks after a commit is to see it.
-     */
-
-    ngx_queue_insert_tail(db->building->version == version ? &db->waiting
-                                                           : &db->late,
-                          &ctx->queue);
-    ctx->queued = 1;
-
-    return NGX_AGAIN;
-}
-
-
-void
-ngx_http_warehouse_snapshot_cancel(ngx_http_warehouse_ctx_t *ctx)
-{
-    if (ctx->queued) {
-        ngx_queue_remove(&ctx->queue);
-        ctx->queued = 0;
-    }
-}
-
-
-/*
- * Begins a build and does its first slice, which for most lists is all.
- * version was read before the snapshot, which is thus at least as new.
- * NGX_OK: db->current is the new snapshot; NGX_AGAIN; NGX_DECLINED.
- */
-
-static ngx_int_t
-ngx_http_warehouse_build_start(ngx_http_warehouse_db_t *db, int version)
-{
-    u_char                         *p;
-    ngx_int_t                       rc;
     ngx_http_warehouse_snapshot_t  *s;
 
-    s = ngx_calloc(sizeof(ngx_http_warehouse_snapshot_t), db->slice.log);
-    if (s == NULL) {
-        (void) wh_error_set(&db->err, WH_NOMEM, "out of memory");
-        return NGX_DECLINED;
+    s = ngx_calloc(sizeof(ngx_http_warehouse_snapshot_t), log);
+
+    if (s != NULL) {
+        s->refs = 1;
+        s->version = version;
+        s->buffer = buffer;
+        s->temp_path = temp_path;
+        s->log = log;
     }
 
-    s->refs = 1;
-    s->version = version;
-    db->building = s;
-
-    rc = NGX_DECLINED;
-
-    if (sqlite3_exec(db->reader, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) {
-        (void) wh_schema_fail(db->reader, "the database cannot be read",
-                              &db->err);
-
-    } else if (wh_schema_ready(db->reader, &db->err) == WH_OK) {
-
-        p = ngx_http_warehouse_snapshot_reserve(db, 1);
-
-        if (p != NULL) {
-            *p = '[';
-            ngx_http_warehouse_snapshot_append(s, 1);
-
-            rc = ngx_http_warehouse_build_slice(db);
-        }
-    }
-
-    if (rc == NGX_AGAIN) {
-
-        /* a worker that shuts down leaves when no such timer is set */
-        ngx_add_timer(&db->hold, NGX_HTTP_WAREHOUSE_HOLD);
-
-        ngx_post_event(&db->slice, &ngx_posted_next_events);
-
-    } else {
-        ngx_http_warehouse_build_end(db, rc);
-    }
-
-    return rc;
+    return s;
 }
 
 
-static ngx_int_t
-ngx_http_warehouse_build_slice(ngx_http_warehouse_db_t *db)
+u_char *
+ngx_http_warehouse_snapshot_reserve(ngx_http_warehouse_snapshot_t *s,
+    size_t size)
 {
-    int              rc;
-    u_char          *p;
-    ngx_uint_t       n;
-    struct timespec  begin, now;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &begin);
-
-    for (n = 1; ; n++) {
-
-        rc = sqlite3_step(db->list);
-
-        if (rc != SQLITE_ROW) {
-            break;
-        }
-
-        if (ngx_http_warehouse_snapshot_row(db) != NGX_OK) {
-            return NGX_DECLINED;
-        }
-
-        if (n % NGX_HTTP_WAREHOUSE_ROWS == 0) {
-            (void) clock_gettime(CLOCK_MONOTONIC, &now);
-
-            if ((now.tv_sec - begin.tv_sec) * 1000000
-                + (now.tv_nsec - begin.tv_nsec) / 1000
-                >= NGX_HTTP_WAREHOUSE_SLICE)
-            {
-                return NGX_AGAIN;
-            }
-        }
-    }
-
-    if (rc != SQLITE_DONE) {
-        (void) wh_schema_fail(db->reader, "the database cannot be read",
-                              &db->err);
-        return NGX_DECLINED;
-    }
-
-    p = ngx_http_warehouse_snapshot_reserve(db, 1);
-    if (p == NULL) {
-        return NGX_DECLINED;
-    }
-
-    *p = ']';
-    ngx_http_warehouse_snapshot_append(db->building, 1);
-
-    return (db->building->pool != NULL) ? ngx_http_warehouse_snapshot_spill(db)
-                                        : NGX_OK;
-}
-
-
-static void
-ngx_http_warehouse_build_event(ngx_event_t *ev)
-{
-    ngx_int_t                 rc;
-    ngx_http_warehouse_db_t  *db;
-
-    db = ev->data;
-    rc = ngx_http_warehouse_build_slice(db);
-
-    if (rc == NGX_AGAIN) {
-        ngx_post_event(&db->slice, &ngx_posted_next_events);
-        return;
-    }
-
-    ngx_http_warehouse_build_end(db, rc);
-}
-
-
-static void
-ngx_http_warehouse_build_hold(ngx_event_t *ev)
-{
-    /* only there to be set; a build goes on whatever its length */
-    ngx_add_timer(ev, NGX_HTTP_WAREHOUSE_HOLD);
-}
-
-
-/* Ends the read transaction, keeps or frees the snapshot, answers. */
-
-static void
-ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db, ngx_int_t rc)
-{
-    ngx_queue_t                     waiting;
-    ngx_http_warehouse_snapshot_t  *s;
-
-    s = db->building;
-    db->building = NULL;
-
-    if (db->slice.posted) {
-        ngx_delete_posted_event(&db->slice);
-    }
-
-    if (db->hold.timer_set) {
-        ngx_del_timer(&db->hold);
-    }
-
-    (void) sqlite3_reset(db->list);
-
-    if (!sqlite3_get_autocommit(db->reader)) {
-        (void) sqlite3_exec(db->reader, "COMMIT", NULL, NULL, NULL);
-    }
-
-    if (rc == NGX_OK) {
-
-        if (db->current != NULL) {
-            ngx_http_warehouse_snapshot_release(db->current);
-        }
-
-        db->current = s;
-        s->refs++;
-
-    } else {
-        ngx_log_error(NGX_LOG_ERR, db->slice.log, 0, "warehouse: \"%V\": %s",
-                      &db->path, db->err.text);
-    }
-
-    /* what an answer leads to may queue anew, so the queue is taken off */
-
-    ngx_queue_init(&waiting);
-    ngx_http_warehouse_queue_move(&waiting, &db->waiting);
-
-    ngx_http_warehouse_build_answer(db, &waiting, rc == NGX_OK ? s : NULL,
-                                    db->err.text);
-    ngx_http_warehouse_snapshot_release(s);
-
-    ngx_http_warehouse_build_late(db);
-}
-
-
-static void
-ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
-    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot,
-    const char *why)
-{
-    ngx_queue_t               *q;
-    ngx_http_warehouse_ctx_t  *ctx;
-
-    while (!ngx_queue_empty(queue)) {
-
-        q = ngx_queue_head(queue);
-        ctx = ngx_queue_data(q, ngx_http_warehouse_ctx_t, queue);
-
-        ngx_http_warehouse_snapshot_cancel(ctx);
-
-        if (snapshot != NULL) {
-            snapshot->refs++;
-        }
-
-        ngx_http_warehouse_items_done(ctx->request, snapshot, why);
-    }
-}
-
-
-static void
-ngx_http_warehouse_queue_move(ngx_queue_t *to, ngx_queue_t *from)
-{
-    if (!ngx_queue_empty(from)) {
-        ngx_queue_add(to, from);
-        ngx_queue_init(from);
-    }
-}
-
-
-/* The requests that came during a build, after a commit. */
-
-static void
-ngx_http_warehouse_build_late(ngx_http_warehouse_db_t *db)
-{
-    int  version;
-
-    if (db->building != NULL || ngx_queue_empty(&db->late)) {
-        return;
-    }
-
-    if (ngx_http_warehouse_db_version(db, &version) != NGX_OK) {
-        ngx_http_warehouse_db_close(db);
-        return;
-    }
-
-    ngx_http_warehouse_queue_move(&db->waiting, &db->late);
-
-    if (ngx_http_warehouse_build_start(db, version) == NGX_DECLINED
-        && !ngx_queue_empty(&db->waiting))
-    {
-        /* it did not even begin */
-        ngx_http_warehouse_db_close(db);
-    }
-}
-
-
-static ngx_int_t
-ngx_http_warehouse_snapshot_row(ngx_http_warehouse_db_t *db)
-{
-    u_char                         *p, *start;
-    size_t                          len, need;
-    const char                     *sku;
-    ngx_http_warehouse_snapshot_t  *s;
-
-    s = db->building;
-
-    sku = (const char *) sqlite3_column_text(db->list, 0);
-    len = (size_t) sqlite3_column_bytes(db->list, 0);
-
-    if (sku == NULL) {
-        (void) wh_error_set(&db->err, WH_NOMEM, "out of memory");
-        return NGX_DECLINED;
-    }
-
-    need = sizeof(",{\"sku\":,\"qty\":}") - 1 + wh_json_string(NULL, sku, len)
-           + WH_JSON_INT_LEN;
-
-    start = ngx_http_warehouse_snapshot_reserve(db, need);
-    if (start == NULL) {
-        return NGX_DECLINED;
-    }
-
-    p = start;
-
-    if (s->size > 1) {
-        *p++ = ',';
-    }
-
-    p = ngx_cpymem(p, "{\"sku\":", 7);
-    p += wh_json_string((char *) p, sku, len);
-    p = ngx_cpymem(p, ",\"qty\":", 7);
-    p += wh_json_int((char *) p, sqlite3_column_int64(db->list, 1));
-    *p++ = '}';
-
-    ngx_http_warehouse_snapshot_append(s, p - start);
-
-    return NGX_OK;
-}
-
-
-/*
- * Makes room for size bytes in one piece at the list's end; what is used of
- * it is then added with ngx_http_warehouse_snapshot_append().
- */
-
-static u_char *
-ngx_http_warehouse_snapshot_reserve(ngx_http_warehouse_db_t *db, size_t size)
-{
-    ngx_http_warehouse_block_t     *block;
-    ngx_http_warehouse_snapshot_t  *s;
-
-    s = db->building;
+    ngx_http_warehouse_block_t  *block;
 
     if (s->last != NULL && s->last->size - s->last->len >= size) {
         return s->last->data + s->last->len;
@@ -715,9 +76,9 @@ ngx_http_warehouse_snapshot_reserve(ngx_http_warehouse_db_t *db, size_t size)
 
     if (s->last != NULL
         && (s->pool != NULL
-            || s->memory + NGX_HTTP_WAREHOUSE_BLOCK > db->buffer))
+            || s->memory + NGX_HTTP_WAREHOUSE_BLOCK > s->buffer))
     {
-        if (ngx_http_warehouse_snapshot_spill(db) != NGX_OK) {
+        if (ngx_http_warehouse_snapshot_spill(s) != NGX_OK) {
             return NULL;
         }
 
@@ -729,9 +90,9 @@ ngx_http_warehouse_snapshot_reserve(ngx_http_warehouse_db_t *db, size_t size)
     size = ngx_max(size, NGX_HTTP_WAREHOUSE_BLOCK);
 
     block = ngx_alloc(offsetof(ngx_http_warehouse_block_t, data) + size,
-                      db->slice.log);
+                      s->log);
     if (block == NULL) {
-        (void) wh_error_set(&db->err, WH_NOMEM, "out of memory");
+        s->error = "out of memory";
         return NULL;
     }
 
@@ -753,7 +114,7 @@ ngx_http_warehouse_snapshot_reserve(ngx_http_warehouse_db_t *db, size_t size)
 }
 
 
-static void
+void
 ngx_http_warehouse_snapshot_append(ngx_http_warehouse_snapshot_t *s,
     size_t size)
 {
@@ -762,17 +123,21 @@ ngx_http_warehouse_snapshot_append(ngx_http_warehouse_snapshot_t *s,
 }
 
 
+ngx_int_t
+ngx_http_warehouse_snapshot_finish(ngx_http_warehouse_snapshot_t *s)
+{
+    return (s->pool != NULL) ? ngx_http_warehouse_snapshot_spill(s) : NGX_OK;
+}
+
+
 /* Writes the blocks to the file, and keeps only the last one, empty. */
 
 static ngx_int_t
-ngx_http_warehouse_snapshot_spill(ngx_http_warehouse_db_t *db)
+ngx_http_warehouse_snapshot_spill(ngx_http_warehouse_snapshot_t *s)
 {
-    ngx_http_warehouse_block_t     *block;
-    ngx_http_warehouse_snapshot_t  *s;
+    ngx_http_warehouse_block_t  *block;
 
-    s = db->building;
-
-    if (s->pool == NULL && ngx_http_warehouse_snapshot_file(db) != NGX_OK) {
+    if (s->pool == NULL && ngx_http_warehouse_snapshot_file(s) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -783,9 +148,7 @@ ngx_http_warehouse_snapshot_spill(ngx_http_warehouse_db_t *db)
             && ngx_write_file(&s->file, block->data, block->len, s->written)
                != (ssize_t) block->len)
         {
-            (void) wh_error_set(&db->err, WH_ERROR,
-                                "the list cannot be written to a temporary "
-                                "file");
+            s->error = "the list cannot be written to a temporary file";
             return NGX_DECLINED;
         }
 
@@ -804,32 +167,27 @@ ngx_http_warehouse_snapshot_spill(ngx_http_warehouse_db_t *db)
 
 
 static ngx_int_t
-ngx_http_warehouse_snapshot_file(ngx_http_warehouse_db_t *db)
+ngx_http_warehouse_snapshot_file(ngx_http_warehouse_snapshot_t *s)
 {
-    ngx_http_warehouse_snapshot_t  *s;
-
-    s = db->building;
-
-    s->pool = ngx_create_pool(512, db->slice.log);
+    s->pool = ngx_create_pool(512, s->log);
     if (s->pool == NULL) {
-        (void) wh_error_set(&db->err, WH_NOMEM, "out of memory");
+        s->error = "out of memory";
         return NGX_DECLINED;
     }
 
-    s->file.log = db->slice.log;
+    s->file.log = s->log;
 
-    if (ngx_create_temp_file(&s->file, db->temp_path, s->pool, 1, 0, 0)
+    if (ngx_create_temp_file(&s->file, s->temp_path, s->pool, 1, 0, 0)
         != NGX_OK)
     {
-        (void) wh_error_set(&db->err, WH_ERROR,
-                            "no temporary file can be created for the list");
+        s->error = "no temporary file can be created for the list";
         return NGX_DECLINED;
     }
 
     /* the descriptor is all we need: nothing to be left behind by a crash */
 
     if (ngx_delete_file(s->file.name.data) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_CRIT, db->slice.log, ngx_errno,
+        ngx_log_error(NGX_LOG_CRIT, s->log, ngx_errno,
                       ngx_delete_file_n " \"%V\" failed", &s->file.name);
     }
 
@@ -857,6 +215,27 @@ ngx_http_warehouse_snapshot_release(ngx_http_warehouse_snapshot_t *s)
     }
 
     ngx_free(s);
+}
+
+
+int
+ngx_http_warehouse_snapshot_version(ngx_http_warehouse_snapshot_t *s)
+{
+    return s->version;
+}
+
+
+const char *
+ngx_http_warehouse_snapshot_error(ngx_http_warehouse_snapshot_t *s)
+{
+    return s->error;
+}
+
+
+void
+ngx_http_warehouse_snapshot_retain(ngx_http_warehouse_snapshot_t *s)
+{
+    s->refs++;
 }
 
 

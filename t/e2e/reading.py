@@ -29,10 +29,6 @@ class Reading(stack.Case):
             db.executemany("INSERT INTO items VALUES(?, 7, 1)",
                            (("ITEM%08d" % k,) for k in range(n)))
 
-    def worker(self):
-        with open("/proc/%d/task/%d/children" % ((self.s.nginx.p.pid,) * 2)) as f:
-            return int(f.read().split()[0])
-
     def memory(self, pid):
         """The most it ever had, in KiB."""
         with open("/proc/%d/status" % pid) as f:
@@ -91,7 +87,7 @@ class Reading(stack.Case):
         self.fill(1000000)
         s.start_nginx()
         self.assertEqual(s.request("GET", "/elsewhere")[0], 404)
-        worker = self.worker()
+        worker = self.s.worker()
         before = self.memory(worker)
 
         first = http.client.HTTPConnection("127.0.0.1", s.port, timeout=120)
@@ -126,7 +122,7 @@ class Reading(stack.Case):
         self.fill(500000)
         s.start_nginx()
         self.assertEqual(s.request("GET", "/elsewhere")[0], 404)
-        worker = self.worker()
+        worker = self.s.worker()
         connections = []
         with contextlib.ExitStack() as closing:
             for step in (None, self.commit, change):
@@ -139,7 +135,7 @@ class Reading(stack.Case):
                 self.assertEqual(s.request("GET", "/elsewhere")[0], 404)
             replies = [c.getresponse() for c in connections]
             replies = [(r.status, r.read()) for r in replies]
-        self.assertEqual(self.worker(), worker)
+        self.assertEqual(self.s.worker(), worker)
         return replies
 
     def commit(self):

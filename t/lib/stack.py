@@ -277,6 +277,11 @@ class Stack:
                              stderr=subprocess.DEVNULL)
         wait(self.listening, "nginx")
 
+    def worker(self):
+        """The id of nginx's first worker."""
+        with open("/proc/%d/task/%d/children" % ((self.nginx.p.pid,) * 2)) as f:
+            return int(f.read().split()[0])
+
     def listening(self):
         with contextlib.suppress(OSError), \
                 socket.create_connection(("127.0.0.1", self.port), 1):
