@@ -58,6 +58,7 @@ sub configure {
     @$self{keys %arg} = values %arg;
     my %c = (master => 'on', workers => 1, main => '', listen => '',
              server => '', kafka => commands_kafka(), http => '', %$self);
+    $self->{expected} = $c{master} eq 'on' ? $c{workers} : 0;
 
     spew("$dir/nginx.conf", <<"CONF");
 ${module}daemon off;
@@ -106,7 +107,8 @@ sub start {
     wait_until(20, sub {
         return 1 if waitpid($pid, WNOHANG) == $pid;
         IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                              PeerPort => $self->{port}) && -s "$dir/nginx.pid";
+                              PeerPort => $self->{port}) && -s "$dir/nginx.pid"
+            && $self->workers == $self->{expected};
     });
 
     Test::More::BAIL_OUT('nginx did not start: ' . $self->error_log)
