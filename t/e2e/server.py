@@ -19,6 +19,7 @@ class Server:
         # nginx's, the broker's and its controller's
         self.port = stack.free_ports(1092, 11092)[0]
         self.user = user
+        self.process = None
 
     def start(self):
         env = {k: v for k, v in os.environ.items() if k != "KAFKA_BOOTSTRAP_SERVERS"}
@@ -31,6 +32,11 @@ class Server:
         self.process = stack.Process([stack.ROOT + "/script/server"], env=env,
                                      stdout=self.output, stderr=self.output, **kwargs)
         stack.wait(self.ready, "script/server", 120)
+
+    def stop(self):
+        """For the end of a test, however far it came."""
+        if self.process:
+            self.process.stop()
 
     def ready(self):
         if not self.process.running():
@@ -71,8 +77,8 @@ class ServerCase(stack.unittest.TestCase):
         if user:
             os.chown(directory, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
         server = Server(directory, user)
+        self.addCleanup(server.stop)
         server.start()
-        self.addCleanup(server.process.stop)
         return server
 
     def increase(self, server, stock):
@@ -107,7 +113,6 @@ class ServerCase(stack.unittest.TestCase):
         self.increase(two, 20)
 
         one.start()
-        self.addCleanup(one.process.stop)
         self.increase(one, 40)
         self.assertEqual(one.process.stop(signal.SIGTERM), 0)
         self.assertEqual(two.process.stop(signal.SIGTERM), 0)
