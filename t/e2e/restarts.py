@@ -41,6 +41,16 @@ class Load(threading.Thread):
 
 class Restarts(stack.Case):
 
+    def own_broker(self):
+        """A broker for this test alone, with the topics, to stop and start."""
+        broker = stack.Broker(self.s.dir + "/broker")
+        self.addCleanup(broker.stop)
+        broker.start()
+        self.s.brokers = broker.address
+        self.s.write_conf()
+        self.s.create_topics()
+        return broker
+
     def load(self, n=4):
         threads = [Load(self.s, seed) for seed in range(n)]
         for t in threads:
@@ -108,13 +118,8 @@ class Restarts(stack.Case):
         self.check()
 
     def test_broker_killed(self):
-        broker = stack.Broker(self.s.dir + "/broker")
-        self.addCleanup(broker.stop)
-        broker.start()
-        self.s.brokers = broker.address
-        self.s.write_conf()
         s = self.s
-        s.create_topics()
+        broker = self.own_broker()
         s.start_daemon()
         s.start_nginx()
         threads = self.load()
@@ -128,13 +133,8 @@ class Restarts(stack.Case):
         self.check()
 
     def test_broker_away_at_start(self):
-        broker = stack.Broker(self.s.dir + "/broker")
-        self.addCleanup(broker.stop)
-        broker.start()
-        self.s.brokers = broker.address
-        self.s.write_conf()
         s = self.s
-        s.create_topics()
+        broker = self.own_broker()
         broker.stop(signal.SIGTERM)
         s.start_daemon(ready=False)
         stack.wait(lambda: s.logged("waiting for Kafka"), "a word about the broker")
@@ -146,13 +146,8 @@ class Restarts(stack.Case):
         self.assertEqual(s.daemon.stop(signal.SIGTERM), 0)
 
     def test_stop_while_the_broker_is_away(self):
-        broker = stack.Broker(self.s.dir + "/broker")
-        self.addCleanup(broker.stop)
-        broker.start()
-        self.s.brokers = broker.address
-        self.s.write_conf()
         s = self.s
-        s.create_topics()
+        broker = self.own_broker()
         s.start_daemon()
         s.produce(['{"action":"increase","sku":"A","qty":1}'])
         s.wait_caught_up()
