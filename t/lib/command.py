@@ -1,6 +1,7 @@
 """The rules for a command, a second time, in plain Python: what the tests
 judge the C code by.  RFC 8259 for the text, RFC 7493 for the integer."""
 
+import base64
 import json
 import re
 import sys
@@ -86,40 +87,98 @@ def quote(text):
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def source(topic, partition, offset):
+    return '{"topic":"%s","partition":%d,"offset":%d}' % (topic, partition, offset)
+
+
 def notification(action, sku, qty, stock, version, topic, partition, offset):
     """The exact text of a notification."""
-    return ('{"action":"%s","sku":%s,"qty":%d,"stock":%d,"version":%d,'
-            '"source":{"topic":"%s","partition":%d,"offset":%d}}'
-            % (action, quote(sku), qty, stock, version, topic, partition, offset))
+    return ('{"action":"%s","sku":%s,"qty":%d,"stock":%d,"version":%d,"source":%s}'
+            % (action, quote(sku), qty, stock, version, source(topic, partition, offset)))
+
+
+KEY = "idempotency-key"
+TIME = "source-timestamp"
+RETENTION = 24 * 3600 * 1000
+MALFORMED_MAX = 256 * 1024         # bytes of a malformed command in a rejection
 
 
 class Ledger:
     """The rule of the ledger, applied to commands in order."""
 
-    def __init__(self, topic):
+    def __init__(self, topic, retention=RETENTION, keys_max=None):
         self.topic = topic
+        self.retention = retention
+        self.keys_max = keys_max
         self.items = {}            # sku -> (qty, version)
-        self.notifications = []    # exact texts, in order
+        self.keys = {}             # (sku, key) -> (action, qty, time, partition, offset)
+        self.notifications = []    # (exact text, headers), in order
+        self.rejections = []       # (key, exact text, headers), in order
         self.refused = 0
         self.malformed = 0
+        self.duplicates = 0
 
-    def apply(self, data, partition, offset):
+    def apply(self, data, partition, offset, timestamp=0, headers=()):
         try:
             action, sku, qty = decode(data or b"")
-        except (NotJSON, NotCommand):
+            key = self.key(headers)
+        except (NotJSON, NotCommand) as e:
             self.malformed += 1
+            self.reject_malformed(data, e, partition, offset)
             return
         stock, version = self.items.get(sku, (0, 0))
-        if action == "decrease":
-            qty_signed = -qty
-            possible = version > 0 and qty <= stock
-        else:
-            qty_signed = qty
-            possible = stock + qty <= MAX
-        if not possible:
-            self.refused += 1
+        reason = original = None
+        seen = key and self.keys.get((sku, key))
+        if seen and timestamp < seen[2] + self.retention:
+            if seen[:2] == (action, qty):
+                self.duplicates += 1
+                original = seen[3:]
+                reason = "idempotency_key_repeated"
+            else:
+                reason = "idempotency_key_reused"
+        elif action == "decrease" and version == 0:
+            reason = "unknown_sku"
+        elif action == "decrease" and qty > stock:
+            reason = "insufficient_stock"
+        elif action == "increase" and stock + qty > MAX:
+            reason = "stock_limit"
+        if reason:
+            self.refused += original is None
+            self.reject(action, sku, qty, stock, partition, offset, reason, original, key)
             return
-        stock, version = stock + qty_signed, version + 1
+        stock += qty if action == "increase" else -qty
+        version += 1
         self.items[sku] = stock, version
-        self.notifications.append(notification(action, sku, qty, stock, version,
-                                               self.topic, partition, offset))
+        if key:
+            self.keys.pop((sku, key), None)
+            self.keys[sku, key] = action, qty, timestamp, partition, offset
+            while self.keys_max and len(self.keys) > self.keys_max:
+                del self.keys[next(iter(self.keys))]
+        headers = {KEY: key, TIME: str(timestamp)} if key else {}
+        self.notifications.append((notification(action, sku, qty, stock, version, self.topic,
+                                                partition, offset), headers))
+
+    @staticmethod
+    def key(headers):
+        values = [value for name, value in headers if name == KEY]
+        if not values:
+            return None
+        if len(values) > 1 or not re.fullmatch(rb"[!-~]{1,255}", values[0] or b""):
+            raise NotCommand("idempotency_key")
+        return values[0].decode()
+
+    def reject(self, action, sku, qty, stock, partition, offset, reason, original, key):
+        text = ('{"outcome":"%s","reason":"%s","action":"%s","sku":%s,"qty":%d,"stock":%d,"source":%s'
+                % ("duplicate" if original else "refused", reason, action, quote(sku), qty, stock,
+                   source(self.topic, partition, offset)))
+        if original:
+            text += ',"original":' + source(self.topic, *original)
+        self.rejections.append((sku, text + "}", {KEY: key} if key else {}))
+
+    def reject_malformed(self, data, why, partition, offset):
+        """The reason is compared by its kind only: the C code's words differ."""
+        value = "null" if data is None else \
+            '"%s"' % base64.b64encode(data[:MALFORMED_MAX]).decode()
+        text = ('{"outcome":"malformed","reason":"*","source":%s,"size":%d,"value":%s}'
+                % (source(self.topic, partition, offset), len(data or b""), value))
+        self.rejections.append((None, text, {}))

@@ -91,8 +91,10 @@ class Process:
 class Broker:
     """A broker of the test's own, for tests that stop and start it."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, extra=""):
+        """extra: more lines of server.properties."""
         self.directory = directory
+        self.extra = extra
         self.port, self.controller = free_ports(1)
         self.address = "127.0.0.1:%d" % self.port
         self.process = None
@@ -100,7 +102,8 @@ class Broker:
     def start(self):
         self.process = Process([ROOT + "/script/kafka", "run", self.directory,
                                 str(self.port), str(self.controller)],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               env={**os.environ, "KAFKA_EXTRA": self.extra})
         wait(self.answers, "the broker")
 
     def answers(self):
@@ -123,6 +126,7 @@ class Stack:
         self.id = "t%d-%d" % (os.getpid(), Stack.count)
         self.commands = "commands-" + self.id
         self.notifications = "notifications-" + self.id
+        self.rejections = None     # a topic's name, where there is one
         self.group = "warehouse-" + self.id
         self.partitions = partitions
         self.user = user
@@ -155,9 +159,10 @@ class Stack:
                 NewTopic(self.commands, self.partitions, 1, topic_configs=commands or {}),
                 NewTopic(self.notifications, notification_partitions, 1,
                          topic_configs=notifications or {}),
-            ])
+            ] + ([NewTopic(self.rejections, 2, 1)] if self.rejections else []))
         wait(lambda: self.end(self.commands) is not None
-             and self.end(self.notifications) is not None, "the topics")
+             and self.end(self.notifications) is not None
+             and (not self.rejections or self.end(self.rejections) is not None), "the topics")
 
     def read(self, topic):
         """All committed records, partition after partition, in order."""
@@ -189,13 +194,15 @@ class Stack:
             parts = [TopicPartition(topic, p) for p in known]
             return sum(consumer.end_offsets(parts).values())
 
-    def produce(self, values, key=None):
-        """Writes values (bytes, text or None) straight into commands."""
+    def produce(self, values, key=None, headers=None, timestamp=None):
+        """Writes values (bytes, text or None) straight into commands; headers
+        are (name, bytes), timestamp is in milliseconds."""
         producer = KafkaProducer(bootstrap_servers=self.brokers, acks="all",
                                  max_request_size=4 << 20)
         with contextlib.closing(producer):
             for v in values:
-                producer.send(self.commands, v.encode() if isinstance(v, str) else v, key=key)
+                producer.send(self.commands, v.encode() if isinstance(v, str) else v, key=key,
+                              headers=headers, timestamp_ms=timestamp)
             producer.flush()
 
     # the daemon
@@ -210,6 +217,8 @@ class Stack:
             "log": self.log,
             "pid_file": self.db_dir + "/consumer.pid",
         }
+        if self.rejections:
+            lines["rejections_topic"] = self.rejections
         lines.update(keys)
         self.conf = self.dir + "/consumer.conf"
         with open(self.conf, "w") as f:
@@ -344,12 +353,20 @@ class Stack:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-def replay(stack):
+def headers(record):
+    return {name: value.decode() for name, value in record.headers}
+
+
+def replay(stack, **limits):
     """Replays commands: what the stock and the notifications have to be."""
-    ledger = command.Ledger(stack.commands)
-    for record in stack.read(stack.commands):
-        ledger.apply(record.value, record.partition, record.offset)
+    ledger = command.Ledger(stack.commands, **limits)
+    for r in stack.read(stack.commands):
+        ledger.apply(r.value, r.partition, r.offset, r.timestamp, r.headers)
     return ledger
+
+
+def sort(records):
+    return sorted(records, key=repr)
 
 
 class Case(unittest.TestCase):
@@ -363,13 +380,36 @@ class Case(unittest.TestCase):
         self.s = Stack(partitions=self.partitions, user=self.user)
         self.addCleanup(self.s.stop)
 
-    def check(self, stack=None):
+    def own_broker(self, extra=""):
+        """A broker for this test alone, with the stack's topics."""
+        broker = Broker(self.s.dir + "/broker", extra)
+        self.addCleanup(broker.stop)
+        broker.start()
+        self.s.brokers = broker.address
+        self.s.write_conf()
+        self.s.create_topics()
+        return broker
+
+    def check(self, stack=None, **limits):
+        """Items, versions, notifications and rejections are those, and only
+        those, that commands lead to."""
         s = stack or self.s
         s.wait_caught_up()
-        ledger = replay(s)
+        ledger = replay(s, **limits)
         items = {sku: (qty, version)
                  for sku, qty, version in s.sql("SELECT sku, qty, version FROM items")}
         self.assertEqual(items, ledger.items)
-        self.assertEqual(sorted(r.value.decode() for r in s.read(s.notifications)),
-                         sorted(ledger.notifications))
+        self.assertEqual(sort((r.value.decode(), headers(r)) for r in s.read(s.notifications)),
+                         sort(ledger.notifications))
+        if s.rejections:
+            self.check_rejections(s, ledger)
         return ledger
+
+    def check_rejections(self, s, ledger):
+        got = []
+        for r in s.read(s.rejections):
+            text = r.value.decode()
+            if '"outcome":"malformed"' in text:
+                text = re.sub('"reason":"[a-z_]+"', '"reason":"*"', text, count=1)
+            got.append((r.key and r.key.decode(), text, headers(r)))
+        self.assertEqual(sort(got), sort(ledger.rejections))

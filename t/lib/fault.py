@@ -1,0 +1,298 @@
+"""What the fault tests share: the seed, traffic by HTTP and straight into
+Kafka, readers of GET /items, and their checks.
+
+Every choice comes from the seed that script/test prints: FAULT_SEED repeats a
+run (but not the timing of processes).  FAULT_LONG asks for the long one."""
+
+import collections
+import contextlib
+import http.client
+import json
+import os
+import random
+import sys
+import threading
+
+from kafka import KafkaProducer
+
+import stack
+
+SEED = os.environ.get("FAULT_SEED", "1")
+LONG = bool(os.environ.get("FAULT_LONG"))
+NAME = os.path.basename(sys.argv[0])
+SKUS = 20
+
+
+def rng(*names):
+    """A generator of its own for each use, from the seed."""
+    return random.Random("-".join([SEED, NAME, *map(str, names)]))
+
+
+class Worker(threading.Thread):
+    """A thread that repeats step() until it is told to finish."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.done = threading.Event()
+        self.trouble = None
+
+    def run(self):
+        try:
+            while not self.done.is_set():
+                self.step()
+        except Exception as e:
+            self.trouble = e
+        finally:
+            self.leave()
+
+    def leave(self):
+        pass
+
+    def finish(self):
+        self.done.set()
+        self.join()
+        if self.trouble:
+            raise self.trouble
+
+
+class Commands:
+    """Commands by chance: some with an idempotency key, some sent again."""
+
+    def __init__(self, rnd, name, keys=True):
+        self.rnd = rnd
+        self.name = name
+        self.keys = keys
+        self.count = 0
+        self.recent = collections.deque(maxlen=50)
+
+    def next(self):
+        """(body, key or None); the body tells one sending from another."""
+        rnd = self.rnd
+        self.count += 1
+        if self.recent and rnd.random() < 0.1:
+            action, sku, qty, key = rnd.choice(self.recent)
+            if rnd.random() < 0.2:
+                qty += 1               # the key again, for another command
+        else:
+            action = rnd.choice(["increase", "increase", "decrease"])
+            sku = "S%d" % rnd.randrange(SKUS)
+            qty = rnd.randint(1, 9)
+            key = None
+            if self.keys and rnd.random() < 0.3:
+                key = "%s.%d" % (self.name, self.count)
+                self.recent.append((action, sku, qty, key))
+        return json.dumps({"action": action, "sku": sku, "qty": qty,
+                           "n": "%s.%d" % (self.name, self.count)}), key
+
+
+class Poster(Worker):
+    """Posts commands one after another and keeps what was answered.  A
+    command that got 503 or no answer is not sent again."""
+
+    def __init__(self, s, name, keys=True, pause=0):
+        super().__init__()
+        self.s = s
+        self.commands = Commands(rng("poster", name), "p%s" % name, keys)
+        self.pause = pause
+        self.connection = None
+        self.replies = []              # (body, status or None, position or None)
+
+    def step(self):
+        body, key = self.commands.next()
+        headers = {"Content-Type": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
+        status = position = None
+        try:
+            if self.connection is None:
+                self.connection = http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
+            self.connection.request("POST", "/commands", body, headers)
+            reply = self.connection.getresponse()
+            reply.read()
+            status, position = reply.status, reply.headers["Warehouse-Position"]
+        except (OSError, http.client.HTTPException):
+            self.leave()
+        self.replies.append((body, status, position))
+        if status != 200:
+            self.done.wait(0.02)
+        elif self.pause:
+            self.done.wait(self.pause)
+
+    def leave(self):
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def accepted(self):
+        return sum(1 for _, status, _ in self.replies if status == 200)
+
+
+class Writer(Worker):
+    """Writes straight into commands: good ones, with and without key, and
+    what is no command at all."""
+
+    ODD = [b"", None, b"\xff\x00", b"[]", b'{"action":"increase","sku":"A","qty":-1}',
+           b'{"action":"increase","sku":"A","qty":1}x', b"x" * 5000]
+
+    def __init__(self, s, name, keys=True, pause=0.002):
+        super().__init__()
+        self.s = s
+        self.rnd = rng("writer", name)
+        self.commands = Commands(self.rnd, "w%s" % name, keys)
+        self.pause = pause
+        self.producer = KafkaProducer(bootstrap_servers=s.brokers, acks="all",
+                                      delivery_timeout_ms=120000)
+        self.count = 0
+
+    def step(self):
+        body, key = self.commands.next()
+        headers = [("idempotency-key", key.encode())] if key else None
+        value = body.encode()
+        if self.rnd.random() < 0.05:
+            value = self.rnd.choice(self.ODD)
+        elif self.rnd.random() < 0.02 and self.commands.keys:
+            headers = [("idempotency-key", b"a b")]
+        # as other producers would: the sku decides the partition
+        sku = json.loads(body)["sku"]
+        self.producer.send(self.s.commands, value, key=sku.encode(), headers=headers)
+        self.count += 1
+        self.done.wait(self.pause)
+
+    def leave(self):
+        with contextlib.closing(self.producer):
+            self.producer.flush(120)
+
+
+class Reader(Worker):
+    """Polls GET /items all the time and keeps each list that differs from the
+    one before."""
+
+    def __init__(self, s):
+        super().__init__()
+        self.s = s
+        self.lists = []
+        self.statuses = collections.Counter()
+        self.connection = None
+
+    def step(self):
+        try:
+            if self.connection is None:
+                self.connection = http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
+            self.connection.request("GET", "/items")
+            reply = self.connection.getresponse()
+            text = reply.read().decode()
+        except (OSError, http.client.HTTPException):
+            self.statuses[None] += 1
+            self.leave()
+            self.done.wait(0.02)
+            return
+        self.statuses[reply.status] += 1
+        if reply.status != 200:
+            self.done.wait(0.02)
+        elif not self.lists or self.lists[-1] != text:
+            self.lists.append(text)
+        self.done.wait(0.002)
+
+    def leave(self):
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+def states(records):
+    """The texts GET /items may show, one for each batch: the notifications of
+    one transaction lie together, and its commit marker leaves a gap."""
+    stock, texts, last = {}, ["[]"], None
+
+    def text():
+        return "[%s]" % ",".join('{"sku":"%s","qty":%d}' % item for item in sorted(stock.items()))
+
+    for r in records:
+        if last is not None and r.offset != last + 1:
+            texts.append(text())
+        last = r.offset
+        n = json.loads(r.value)
+        stock[n["sku"]] = n["stock"]
+    texts.append(text())
+    return texts
+
+
+class Case(stack.Case):
+    """A stack with traffic and readers; run_checks() compares all of it."""
+
+    keys = True
+
+    def setUp(self):
+        super().setUp()
+        self.posters, self.writers, self.readers = [], [], []
+        self.addCleanup(self.stop_traffic)
+
+    def stop_traffic(self):
+        for worker in self.posters + self.writers + self.readers:
+            worker.done.set()
+        for worker in self.posters + self.writers + self.readers:
+            worker.join()
+
+    def start_traffic(self, posters=2, writers=1, readers=1, pause=0.002):
+        """Needs a running nginx where there are posters or readers."""
+        self.posters = [Poster(self.s, n, self.keys, pause) for n in range(posters)]
+        self.writers = [Writer(self.s, n, self.keys, pause) for n in range(writers)]
+        self.readers = [Reader(self.s) for _ in range(readers)]
+        for worker in self.posters + self.writers + self.readers:
+            worker.start()
+
+    def sent(self):
+        return (sum(p.accepted() for p in self.posters)
+                + sum(w.count for w in self.writers))
+
+    def more(self, n=100):
+        """Waits until n more commands were accepted or written."""
+        goal = self.sent() + n
+        stack.wait(lambda: self.sent() >= goal, "%d commands" % n, 120)
+
+    def finish(self, **limits):
+        """Ends the traffic, lets the daemon catch up and checks everything;
+        returns the oracle's ledger."""
+        for worker in self.posters + self.writers:
+            worker.finish()
+        self.s.wait_caught_up()
+        for reader in self.readers:
+            reader.finish()
+        ledger = self.check(**limits)
+        self.check_replies()
+        self.check_readers()
+        return ledger
+
+    def check_replies(self):
+        """Every 200 is in the topic once, where the reply said; a 503 is not
+        there; anything else is there at most once."""
+        written = collections.defaultdict(list)
+        for r in self.s.read(self.s.commands):
+            if r.value is not None:
+                written[r.value].append("%d:%d" % (r.partition, r.offset))
+        for p in self.posters:
+            for body, status, position in p.replies:
+                places = written.get(body.encode(), [])
+                if status == 200:
+                    self.assertEqual(places, [position or places[0]] if places else "written", body)
+                elif status == 503:
+                    self.assertEqual(places, [], body)
+                else:
+                    self.assertIn(status, (None, 504))
+                    self.assertLessEqual(len(places), 1, body)
+
+    def check_readers(self):
+        """Every list was the stock after a batch, and time never went back."""
+        texts = states(self.s.read(self.s.notifications))
+        places = collections.defaultdict(list)
+        for n, text in enumerate(texts):
+            places[text].append(n)
+        for reader in self.readers:
+            self.assertLessEqual(set(reader.statuses), {200, 503, None})
+            at = 0
+            for text in reader.lists:
+                later = [n for n in places[text] if n >= at]
+                self.assertTrue(later, "GET /items showed %s %s" % (
+                    text, "again, after newer lists" if places[text]
+                    else "which the stock never was between two batches"))
+                at = later[0]
