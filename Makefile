@@ -18,7 +18,7 @@ CFLAGS   = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sani
 endif
 
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-LIBS     = -lrdkafka -lsqlite3 -lcjson -linih -lpthread
+LIBS     = -lrdkafka -lsqlite3 -lcjson -linih -lcrypto -lpthread
 
 # Debian's nginx-dev; for an upstream tree see "Deploying" in README.md
 NGINX_SRC ?= /usr/share/nginx/src

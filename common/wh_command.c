@@ -219,7 +219,7 @@ wh_notification_fields(const cJSON *object, wh_notification_t *n,
 }
 
 
-static char *
+char *
 wh_put(char *dst, const char *text)
 {
     size_t  len;
@@ -231,12 +231,10 @@ wh_put(char *dst, const char *text)
 }
 
 
-/* The fields that commands and notifications share, without the last "}". */
-
-static char *
-wh_put_command(char *p, const wh_command_t *command)
+char *
+wh_put_fields(char *p, const wh_command_t *command)
 {
-    p = wh_put(p, "{\"action\":\"");
+    p = wh_put(p, "\"action\":\"");
     p = wh_put(p, wh_actions[command->action]);
     p = wh_put(p, "\",\"sku\":");
     p += wh_json_string(p, command->sku, command->sku_len);
@@ -252,7 +250,8 @@ wh_command_write(char *dst, const wh_command_t *command)
 {
     char  *p;
 
-    p = wh_put_command(dst, command);
+    p = wh_put(dst, "{");
+    p = wh_put_fields(p, command);
     *p++ = '}';
 
     return (size_t) (p - dst);
@@ -264,18 +263,30 @@ wh_notification_write(char *dst, const wh_notification_t *n)
 {
     char  *p;
 
-    p = wh_put_command(dst, &n->command);
+    p = wh_put(dst, "{");
+    p = wh_put_fields(p, &n->command);
     p = wh_put(p, ",\"stock\":");
     p += wh_json_int(p, n->stock);
     p = wh_put(p, ",\"version\":");
     p += wh_json_int(p, n->version);
-    p = wh_put(p, ",\"source\":{\"topic\":");
-    p += wh_json_string(p, n->topic, strlen(n->topic));
-    p = wh_put(p, ",\"partition\":");
-    p += wh_json_int(p, n->partition);
-    p = wh_put(p, ",\"offset\":");
-    p += wh_json_int(p, n->offset);
-    p = wh_put(p, "}}");
+    p = wh_put(p, ",\"source\":");
+    p = wh_put_source(p, n->topic, n->partition, n->offset);
+    *p++ = '}';
 
     return (size_t) (p - dst);
+}
+
+
+char *
+wh_put_source(char *p, const char *topic, int32_t partition, int64_t offset)
+{
+    p = wh_put(p, "{\"topic\":");
+    p += wh_json_string(p, topic, strlen(topic));
+    p = wh_put(p, ",\"partition\":");
+    p += wh_json_int(p, partition);
+    p = wh_put(p, ",\"offset\":");
+    p += wh_json_int(p, offset);
+    *p++ = '}';
+
+    return p;
 }

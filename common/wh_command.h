@@ -24,6 +24,10 @@
 #define WH_NOTIFICATION_LEN  (WH_COMMAND_LEN + 512)
 
 
+/* header of a notification with a key: when its command was written, ms */
+#define WH_NOTIFICATION_TIME  "source-timestamp"
+
+
 typedef enum {
     WH_INCREASE = 0,
     WH_DECREASE
@@ -67,6 +71,15 @@ int wh_notification_decode(const char *text, size_t len,
  */
 size_t wh_command_write(char *dst, const wh_command_t *command);
 size_t wh_notification_write(char *dst, const wh_notification_t *n);
+
+/*
+ * The parts they consist of, for other texts: a string as it is, a command
+ * without its braces, a source.  Return where the text ends.
+ */
+char *wh_put(char *dst, const char *text);
+char *wh_put_fields(char *dst, const wh_command_t *command);
+char *wh_put_source(char *dst, const char *topic, int32_t partition,
+    int64_t offset);
 
 
 #endif

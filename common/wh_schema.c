@@ -3,6 +3,25 @@
 #include <string.h>
 
 
+/*
+ * The commands that used an idempotency key, in the order of their
+ * processing.  change: the quantity, negative for a decrease; time: of the
+ * command's record, in ms since 1970.
+ */
+
+#define WH_SCHEMA_KEYS                                                        \
+    "CREATE TABLE keys("                                                      \
+    " id INTEGER PRIMARY KEY,"                                                \
+    " sku TEXT NOT NULL,"                                                     \
+    " key TEXT NOT NULL,"                                                     \
+    " change INTEGER NOT NULL,"                                               \
+    " time INTEGER NOT NULL,"                                                 \
+    " partition INTEGER NOT NULL,"                                            \
+    " offset INTEGER NOT NULL,"                                               \
+    " UNIQUE(sku, key));"                                                     \
+    "CREATE INDEX keys_time ON keys(partition, time);"
+
+
 static const char  *wh_schema_sql =
     "CREATE TABLE items("
     " sku TEXT PRIMARY KEY,"
@@ -22,8 +41,20 @@ static const char  *wh_schema_sql =
     "CREATE TABLE stats("
     " name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
 
+    WH_SCHEMA_KEYS
+
     "INSERT INTO meta VALUES('state', 'recovering');"
-    "PRAGMA user_version = 1;";
+    "PRAGMA user_version = 2;";
+
+static const char  *wh_schema_from_1 =
+    "BEGIN IMMEDIATE;"
+    WH_SCHEMA_KEYS
+    "PRAGMA user_version = 2;"
+    "COMMIT;";
+
+
+static int wh_schema_version(sqlite3 *db, int *version, int *objects,
+    wh_error_t *err);
 
 
 int
@@ -40,7 +71,52 @@ wh_schema_create(sqlite3 *db, wh_error_t *err)
 int
 wh_schema_check(sqlite3 *db, wh_error_t *err)
 {
-    int            rc, version, objects;
+    int  rc, version, objects;
+
+    rc = wh_schema_version(db, &version, &objects, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    if (version >= 1 && version <= WH_SCHEMA_VERSION) {
+        return WH_OK;
+    }
+
+    if (version == 0 && objects == 0) {
+        return wh_error_set(err, WH_NONE, "the database is empty");
+    }
+
+    return wh_error_set(err, WH_ERROR,
+                        "the database has schema version %d, this program "
+                        "works with version %d", version, WH_SCHEMA_VERSION);
+}
+
+
+int
+wh_schema_upgrade(sqlite3 *db, wh_error_t *err)
+{
+    int  rc, version, objects;
+
+    rc = wh_schema_version(db, &version, &objects, err);
+    if (rc != WH_OK || version != 1) {
+        return rc;
+    }
+
+    if (sqlite3_exec(db, wh_schema_from_1, NULL, NULL, NULL) != SQLITE_OK) {
+        rc = wh_schema_fail(db, "upgrading the database", err);
+        (void) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    }
+
+    return rc;
+}
+
+
+/* The schema's version and the number of things in it. */
+
+static int
+wh_schema_version(sqlite3 *db, int *version, int *objects, wh_error_t *err)
+{
+    int            rc;
     sqlite3_stmt  *stmt;
 
     if (sqlite3_prepare_v2(db,
@@ -59,21 +135,11 @@ wh_schema_check(sqlite3 *db, wh_error_t *err)
         return rc;
     }
 
-    version = sqlite3_column_int(stmt, 0);
-    objects = sqlite3_column_int(stmt, 1);
+    *version = sqlite3_column_int(stmt, 0);
+    *objects = sqlite3_column_int(stmt, 1);
     (void) sqlite3_finalize(stmt);
 
-    if (version == WH_SCHEMA_VERSION) {
-        return WH_OK;
-    }
-
-    if (version == 0 && objects == 0) {
-        return wh_error_set(err, WH_NONE, "the database is empty");
-    }
-
-    return wh_error_set(err, WH_ERROR,
-                        "the database has schema version %d, this program "
-                        "works with version %d", version, WH_SCHEMA_VERSION);
+    return WH_OK;
 }
 
 

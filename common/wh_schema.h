@@ -11,7 +11,7 @@
 #include "wh_error.h"
 
 
-#define WH_SCHEMA_VERSION  1    /* PRAGMA user_version */
+#define WH_SCHEMA_VERSION  2    /* PRAGMA user_version */
 
 /* all items, bytewise by sku: the primary key's own order */
 #define WH_SQL_LIST_ITEMS  "SELECT sku, qty FROM items ORDER BY sku"
@@ -24,10 +24,17 @@
 int wh_schema_create(sqlite3 *db, wh_error_t *err);
 
 /*
- * Checks that db has this schema.  WH_OK; WH_NONE: nothing in it yet;
- * WH_AGAIN: busy; WH_ERROR: something else, err says what.
+ * Checks that db has this schema or an older one, whose items look the same.
+ * WH_OK; WH_NONE: nothing in it yet; WH_AGAIN: busy; WH_ERROR: something
+ * else, err says what.
  */
 int wh_schema_check(sqlite3 *db, wh_error_t *err);
+
+/*
+ * Brings a database that wh_schema_check() accepted to this schema.
+ * WH_OK, WH_AGAIN, WH_ERROR.
+ */
+int wh_schema_upgrade(sqlite3 *db, wh_error_t *err);
 
 /*
  * Asks whether the stock may be shown, in the caller's read transaction.

@@ -18,24 +18,46 @@ typedef struct {
 } wh_entry_t;
 
 
+/* An idempotency key that a slice names. */
+
+typedef struct {
+    wh_use_t         use;           /* with the commands so far */
+    int              oom;
+    UT_hash_handle   hh;
+    char             name[];        /* sku, NUL, key, NUL */
+} wh_key_entry_t;
+
+
 struct wh_batch_s {
-    size_t          max;
-    size_t          size;
-    wh_outcome_t   *outcomes;       /* max of them */
-    wh_entry_t     *entries;        /* max of them: the items of a slice */
-    size_t          nentries;
-    wh_entry_t     *index;          /* the entries by sku */
+    wh_limits_t      limits;
+    size_t           size;
+    size_t           first;         /* the slice computed last */
+    size_t           count;
+    wh_outcome_t    *outcomes;      /* limits.max of them */
+    wh_entry_t      *entries;       /* as many: the items of a slice */
+    size_t           nentries;
+    wh_entry_t      *index;         /* the entries by sku */
+    wh_key_entry_t  *keys;          /* those of a slice, by name */
 };
 
 
-static int wh_batch_entry(wh_batch_t *batch, const wh_command_t *command,
-    wh_store_t *store, wh_entry_t **entry, wh_error_t *err);
+static int wh_batch_copy(char **dst, const char *src, size_t len,
+    wh_error_t *err);
 static int wh_batch_outcomes(wh_batch_t *batch, size_t first, size_t count,
     wh_store_t *store, wh_error_t *err);
+static int wh_batch_outcome_of(wh_batch_t *batch, wh_outcome_t *outcome,
+    wh_store_t *store, wh_error_t *err);
+static int wh_batch_entry(wh_batch_t *batch, const wh_command_t *command,
+    wh_store_t *store, wh_entry_t **entry, wh_error_t *err);
+static int wh_batch_key(wh_batch_t *batch, const wh_outcome_t *outcome,
+    wh_store_t *store, wh_key_entry_t **key, wh_error_t *err);
+static int64_t wh_change(const wh_command_t *command);
+static void wh_batch_forget(wh_batch_t *batch);
 
 
 int
-wh_batch_create(wh_batch_t **batch, size_t max, wh_error_t *err)
+wh_batch_create(wh_batch_t **batch, const wh_limits_t *limits,
+    wh_error_t *err)
 {
     wh_batch_t  *b;
 
@@ -44,9 +66,9 @@ wh_batch_create(wh_batch_t **batch, size_t max, wh_error_t *err)
         return wh_error_set(err, WH_NOMEM, "out of memory");
     }
 
-    b->max = max;
-    b->outcomes = malloc(max * sizeof(wh_outcome_t));
-    b->entries = malloc(max * sizeof(wh_entry_t));
+    b->limits = *limits;
+    b->outcomes = malloc(limits->max * sizeof(wh_outcome_t));
+    b->entries = malloc(limits->max * sizeof(wh_entry_t));
 
     if (b->outcomes == NULL || b->entries == NULL) {
         wh_batch_destroy(b);
@@ -66,7 +88,7 @@ wh_batch_destroy(wh_batch_t *b)
         return;
     }
 
-    HASH_CLEAR(hh, b->index);
+    wh_batch_clear(b);
     free(b->outcomes);
     free(b->entries);
     free(b);
@@ -74,39 +96,77 @@ wh_batch_destroy(wh_batch_t *b)
 
 
 int
-wh_batch_add(wh_batch_t *b, const char *value, size_t len, int32_t partition,
-    int64_t offset, wh_error_t *err)
+wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
 {
     int            rc;
+    wh_key_t       key;
     wh_error_t     why;
     wh_outcome_t  *o;
 
-    if (b->size == b->max) {
+    if (b->size == b->limits.max) {
         return wh_error_set(err, WH_ERROR, "the batch is full");
     }
 
     o = &b->outcomes[b->size];
-    o->partition = partition;
-    o->offset = offset;
 
-    rc = wh_command_decode(value ? value : "", len, &o->command, &why);
+    o->verdict = WH_APPLIED;
+    o->reason = NULL;
+    o->key = NULL;
+    o->time = (r->time < 0) ? 0 : (r->time > WH_QTY_MAX) ? WH_QTY_MAX : r->time;
+    o->stock = 0;
+    o->version = 0;
+    o->partition = r->partition;
+    o->offset = r->offset;
+    o->value = NULL;
+    o->len = r->len;
+
+    rc = wh_command_decode(r->value ? r->value : "", r->len, &o->command, &why);
 
     if (rc == WH_NOMEM) {
         return wh_error_set(err, rc, "%s", why.text);
     }
 
-    if (rc == WH_OK) {
-        o->verdict = WH_APPLIED;
-        o->reason = NULL;
+    if (rc == WH_OK && r->key != NULL) {
+        rc = wh_key_set(&key, r->key, r->key_len, &why);
+    }
 
-    } else {
+    if (rc != WH_OK) {
         o->verdict = WH_MALFORMED;
         o->reason = why.reason;
     }
 
-    o->stock = 0;
-    o->version = 0;
-    b->size++;
+    if (rc != WH_OK && b->limits.keep && r->value != NULL) {
+        rc = wh_batch_copy(&o->value, r->value,
+                           r->len < WH_VALUE_MAX ? r->len : WH_VALUE_MAX, err);
+
+    } else if (rc == WH_OK && r->key != NULL) {
+        rc = wh_batch_copy(&o->key, key.text, key.len, err);
+
+    } else {
+        rc = WH_OK;
+    }
+
+    if (rc == WH_OK) {
+        b->size++;
+    }
+
+    return rc;
+}
+
+
+/* A copy with a NUL behind it. */
+
+static int
+wh_batch_copy(char **dst, const char *src, size_t len, wh_error_t *err)
+{
+    *dst = malloc(len + 1);
+
+    if (*dst == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    memcpy(*dst, src, len);
+    (*dst)[len] = '\0';
 
     return WH_OK;
 }
@@ -115,7 +175,33 @@ wh_batch_add(wh_batch_t *b, const char *value, size_t len, int32_t partition,
 void
 wh_batch_clear(wh_batch_t *b)
 {
+    size_t  i;
+
+    wh_batch_forget(b);
+
+    for (i = 0; i < b->size; i++) {
+        free(b->outcomes[i].key);
+        free(b->outcomes[i].value);
+    }
+
     b->size = 0;
+}
+
+
+/* Forgets what the last slice read. */
+
+static void
+wh_batch_forget(wh_batch_t *b)
+{
+    wh_key_entry_t  *key, *next;
+
+    HASH_CLEAR(hh, b->index);
+    b->nentries = 0;
+
+    HASH_ITER(hh, b->keys, key, next) {
+        HASH_DEL(b->keys, key);
+        free(key);
+    }
 }
 
 
@@ -139,8 +225,9 @@ wh_batch_compute(wh_batch_t *b, size_t first, size_t count, wh_store_t *store,
 {
     int  rc;
 
-    HASH_CLEAR(hh, b->index);
-    b->nentries = 0;
+    wh_batch_forget(b);
+    b->first = first;
+    b->count = count;
 
     rc = wh_store_begin_read(store, err);
     if (rc != WH_OK) {
@@ -170,30 +257,137 @@ static int
 wh_batch_outcomes(wh_batch_t *b, size_t first, size_t count,
     wh_store_t *store, wh_error_t *err)
 {
-    int            rc;
-    size_t         i;
-    wh_entry_t    *entry;
-    wh_outcome_t  *o;
-
-    entry = NULL;
+    int     rc;
+    size_t  i;
 
     for (i = first; i < first + count; i++) {
-        o = &b->outcomes[i];
 
-        if (o->verdict == WH_MALFORMED) {
+        if (b->outcomes[i].verdict == WH_MALFORMED) {
             continue;
         }
 
-        rc = wh_batch_entry(b, &o->command, store, &entry, err);
+        rc = wh_batch_outcome_of(b, &b->outcomes[i], store, err);
         if (rc != WH_OK) {
             return rc;
         }
+    }
 
+    return WH_OK;
+}
+
+
+/*
+ * A key counts from the time of the record that used it.  A refused command
+ * does not use its key up.
+ */
+
+static int
+wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_store_t *store,
+    wh_error_t *err)
+{
+    int              rc;
+    wh_entry_t      *entry;
+    wh_key_entry_t  *key;
+
+    entry = NULL;
+    key = NULL;
+
+    rc = wh_batch_entry(b, &o->command, store, &entry, err);
+
+    if (rc == WH_OK && o->key != NULL) {
+        rc = wh_batch_key(b, o, store, &key, err);
+    }
+
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    if (key != NULL && key->use.change != 0
+        && o->time < key->use.time + b->limits.retention)
+    {
+        if (key->use.change == wh_change(&o->command)) {
+            o->verdict = WH_DUPLICATE;
+            o->reason = "idempotency_key_repeated";
+            o->original = key->use;
+
+        } else {
+            o->verdict = WH_REFUSED;
+            o->reason = "idempotency_key_reused";
+        }
+
+    } else {
         o->reason = wh_apply(&entry->now, &o->command);
         o->verdict = (o->reason == NULL) ? WH_APPLIED : WH_REFUSED;
-        o->stock = entry->now.qty;
-        o->version = entry->now.version;
+
+        if (key != NULL && o->verdict == WH_APPLIED) {
+            wh_use(&key->use, &o->command, o->time, o->partition, o->offset);
+        }
     }
+
+    o->stock = entry->now.qty;
+    o->version = entry->now.version;
+
+    return WH_OK;
+}
+
+
+void
+wh_use(wh_use_t *use, const wh_command_t *command, int64_t time,
+    int32_t partition, int64_t offset)
+{
+    use->change = wh_change(command);
+    use->time = time;
+    use->partition = partition;
+    use->offset = offset;
+}
+
+
+static int64_t
+wh_change(const wh_command_t *command)
+{
+    return (command->action == WH_DECREASE) ? -command->qty : command->qty;
+}
+
+
+static int
+wh_batch_key(wh_batch_t *b, const wh_outcome_t *o, wh_store_t *store,
+    wh_key_entry_t **key, wh_error_t *err)
+{
+    int              rc;
+    char             name[WH_SKU_MAX + 1 + WH_KEY_MAX + 1];
+    size_t           len;
+    wh_key_entry_t  *k;
+
+    len = o->command.sku_len + 1 + strlen(o->key) + 1;
+    memcpy(name, o->command.sku, o->command.sku_len + 1);
+    strcpy(name + o->command.sku_len + 1, o->key);
+
+    HASH_FIND(hh, b->keys, name, len, k);
+
+    if (k == NULL) {
+        k = calloc(1, sizeof(wh_key_entry_t) + len);
+        if (k == NULL) {
+            return wh_error_set(err, WH_NOMEM, "out of memory");
+        }
+
+        memcpy(k->name, name, len);
+
+        rc = wh_store_get_key(store, o->command.sku, o->command.sku_len, o->key,
+                              &k->use, err);
+        if (rc != WH_OK) {
+            free(k);
+            return rc;
+        }
+
+        HASH_ADD(hh, b->keys, name[0], len, k);
+
+        if (k->oom) {
+            free(k);
+            return wh_error_set(err, WH_NOMEM, "out of memory");
+        }
+    }
+
+    *key = k;
 
     return WH_OK;
 }
@@ -239,9 +433,11 @@ wh_batch_entry(wh_batch_t *b, const wh_command_t *command, wh_store_t *store,
 int
 wh_batch_write(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
 {
-    int          rc;
-    size_t       i;
-    wh_entry_t  *e;
+    int            rc;
+    size_t         i;
+    wh_use_t       use;
+    wh_entry_t    *e;
+    wh_outcome_t  *o;
 
     for (i = 0; i < b->nentries; i++) {
         e = &b->entries[i];
@@ -252,6 +448,23 @@ wh_batch_write(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
 
         rc = wh_store_put_item(store, e->sku, e->hh.keylen, e->read.version,
                                &e->now, err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+    }
+
+    for (i = b->first; i < b->first + b->count; i++) {
+        o = &b->outcomes[i];
+
+        if (o->key == NULL || o->verdict != WH_APPLIED) {
+            continue;
+        }
+
+        wh_use(&use, &o->command, o->time, o->partition, o->offset);
+
+        rc = wh_store_put_key(store, o->command.sku, o->command.sku_len,
+                              o->key, &use, b->limits.retention,
+                              b->limits.keys, err);
         if (rc != WH_OK) {
             return rc;
         }

@@ -11,42 +11,77 @@
 
 #include "wh_command.h"
 #include "wh_error.h"
+#include "wh_key.h"
 #include "wh_store.h"
+
+
+/* of a malformed command's bytes, those that are kept for a rejection */
+#define WH_VALUE_MAX  (256 * 1024)
 
 
 typedef enum {
     WH_APPLIED = 0,
     WH_REFUSED,
+    WH_DUPLICATE,                /* its idempotency key was used before */
     WH_MALFORMED
 } wh_verdict_t;
+
+
+/* One record of commands, as it was read; nothing in it is owned. */
+
+typedef struct {
+    const char    *value;        /* NULL: there is none */
+    size_t         len;          /* bytes */
+    const char    *key;          /* idempotency key, unchecked; NULL: none */
+    size_t         key_len;
+    int64_t        time;         /* ms since 1970 */
+    int32_t        partition;
+    int64_t        offset;
+} wh_record_t;
 
 
 /* What became of the command at one position. */
 
 typedef struct {
     wh_verdict_t   verdict;
-    const char    *reason;       /* refused, malformed: a word for the log */
+    const char    *reason;       /* unless applied: a word for machines */
     wh_command_t   command;      /* unless malformed */
+    char          *key;          /* idempotency key, or NULL */
+    int64_t        time;         /* of the record, ms since 1970 */
     int64_t        stock;        /* after the command; malformed: 0 */
     int64_t        version;      /* after the command; malformed: 0 */
     int32_t        partition;
     int64_t        offset;
+    wh_use_t       original;     /* duplicate: the command it repeats */
+    char          *value;        /* malformed: its first WH_VALUE_MAX bytes */
+    size_t         len;          /* malformed: how many there were */
 } wh_outcome_t;
+
+
+/* What a batch has to know of the configuration. */
+
+typedef struct {
+    size_t         max;          /* commands in the batch */
+    int            keep;         /* the bytes of malformed ones */
+    int64_t        retention;    /* of idempotency keys, ms */
+    int64_t        keys;         /* most of them to remember */
+} wh_limits_t;
 
 
 typedef struct wh_batch_s  wh_batch_t;
 
 
-/* Room for max commands.  WH_OK, WH_NOMEM; wh_batch_destroy() takes NULL. */
-int wh_batch_create(wh_batch_t **batch, size_t max, wh_error_t *err);
+/* An empty batch.  WH_OK, WH_NOMEM; wh_batch_destroy() takes NULL. */
+int wh_batch_create(wh_batch_t **batch, const wh_limits_t *limits,
+    wh_error_t *err);
 void wh_batch_destroy(wh_batch_t *batch);
 
 /*
- * Decodes one record of commands and adds it; value may be NULL with len 0.
- * A record that is not a command is added as malformed.  WH_OK; WH_NOMEM.
+ * Decodes one record of commands and adds it.  What is not a command is added
+ * as malformed.  WH_OK; WH_NOMEM.
  */
-int wh_batch_add(wh_batch_t *batch, const char *value, size_t len,
-    int32_t partition, int64_t offset, wh_error_t *err);
+int wh_batch_add(wh_batch_t *batch, const wh_record_t *record,
+    wh_error_t *err);
 
 /* Empties the batch. */
 void wh_batch_clear(wh_batch_t *batch);
@@ -63,10 +98,14 @@ int wh_batch_compute(wh_batch_t *batch, size_t first, size_t count,
     wh_store_t *store, wh_error_t *err);
 
 /*
- * Writes the items computed last, each guarded by the version read, in the
- * caller's transaction.  WH_OK; WH_CONFLICT: roll back and compute again.
+ * Writes the items computed last, each guarded by the version read, and the
+ * keys that were used, in the caller's transaction.  WH_OK; WH_CONFLICT: roll back and compute again.
  */
 int wh_batch_write(wh_batch_t *batch, wh_store_t *store, wh_error_t *err);
+
+/* Fills use for a command that used its key at this time and position. */
+void wh_use(wh_use_t *use, const wh_command_t *command, int64_t time,
+    int32_t partition, int64_t offset);
 
 /*
  * The rule of the ledger: applies command to item and returns NULL, or leaves

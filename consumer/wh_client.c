@@ -41,6 +41,7 @@ static const wh_client_property_t  wh_client_defaults[] = {
 static const wh_client_property_t  wh_client_fixed[] = {
     { WH_CLIENT_PRODUCER, "enable.idempotence", "true" },
     { WH_CLIENT_PRODUCER, "acks", "all" },
+    { WH_CLIENT_PRODUCER, "partitioner", "murmur2_random" },
     { WH_CLIENT_READS, "enable.auto.commit", "false" },
     { WH_CLIENT_READS, "enable.auto.offset.store", "false" },
     { WH_CLIENT_READS, "auto.offset.reset", "error" },
@@ -306,6 +307,32 @@ wh_client_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     } else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         wh_log(WH_LOG_WARN, "kafka: no broker can be reached: %s", reason);
     }
+}
+
+
+int
+wh_client_header(const rd_kafka_message_t *message, const char *name,
+    const char **value, size_t *len)
+{
+    int                  n;
+    const void          *bytes;
+    rd_kafka_headers_t  *headers;
+
+    if (rd_kafka_message_headers(message, &headers)
+        != RD_KAFKA_RESP_ERR_NO_ERROR)
+    {
+        return 0;
+    }
+
+    for (n = 0;
+         rd_kafka_header_get(headers, (size_t) n, name, &bytes, len)
+         == RD_KAFKA_RESP_ERR_NO_ERROR;
+         n++)
+    {
+        *value = bytes;
+    }
+
+    return n;
 }
 
 

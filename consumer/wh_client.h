@@ -51,6 +51,14 @@ void wh_client_close(rd_kafka_t *rk);
  */
 int wh_client_check(const wh_conf_t *conf, wh_error_t *err);
 
+/*
+ * Finds a header of a message.  Returns how many of that name there are;
+ * where there is one, *value (maybe NULL) and *len are its bytes, which belong
+ * to the message.
+ */
+int wh_client_header(const rd_kafka_message_t *message, const char *name,
+    const char **value, size_t *len);
+
 /* The cluster's id, at most size - 1 bytes.  WH_OK; WH_AGAIN: no answer. */
 int wh_client_cluster_id(rd_kafka_t *rk, char *id, size_t size,
     wh_error_t *err);

@@ -64,6 +64,10 @@ static const wh_conf_key_t  wh_conf_keys[] = {
       offsetof(wh_conf_t, notifications_topic), 0, 0, "notifications",
       "topic the notifications are written to; one partition" },
 
+    { "rejections_topic", WH_CONF_STRING,
+      offsetof(wh_conf_t, rejections_topic), 0, 0, "",
+      "topic that refused, duplicate and malformed commands are written to" },
+
     { "group_id", WH_CONF_STRING, offsetof(wh_conf_t, group_id), 0, 0,
       "warehouse",
       "group.id, group.instance.id and transactional.id of this daemon" },
@@ -71,6 +75,14 @@ static const wh_conf_key_t  wh_conf_keys[] = {
     { "batch_size", WH_CONF_NUMBER, offsetof(wh_conf_t, batch_size),
       1, 100000, "10000",
       "most commands in one transaction" },
+
+    { "idempotency_retention", WH_CONF_NUMBER,
+      offsetof(wh_conf_t, idempotency_retention), 1, 366 * 86400, "86400",
+      "seconds an idempotency key is remembered, by the commands' time" },
+
+    { "idempotency_keys", WH_CONF_NUMBER,
+      offsetof(wh_conf_t, idempotency_keys), 1, 1000000000, "1000000",
+      "most idempotency keys remembered; the oldest go first" },
 
     { "wal_limit", WH_CONF_SIZE, offsetof(wh_conf_t, wal_limit),
       1 << 20, INT64_C(1) << 40, "64m",
@@ -481,19 +493,28 @@ wh_conf_pair_end(wh_conf_file_t *f)
 int
 wh_conf_check(const wh_conf_t *conf, wh_error_t *err)
 {
-    size_t  i;
+    size_t  i, k;
 
-    if (wh_conf_topic("commands_topic", conf->commands_topic, err) != WH_OK
-        || wh_conf_topic("notifications_topic", conf->notifications_topic,
-                         err)
-           != WH_OK)
-    {
-        return WH_ERROR;
-    }
+    const struct {
+        const char  *key;
+        const char  *topic;
+    } topics[] = {
+        { "commands_topic", conf->commands_topic },
+        { "notifications_topic", conf->notifications_topic },
+        { "rejections_topic", conf->rejections_topic },
+    };
 
-    if (strcmp(conf->commands_topic, conf->notifications_topic) == 0) {
-        return wh_error_set(err, WH_ERROR, "\"commands_topic\" and "
-                            "\"notifications_topic\" are the same");
+    for (i = 0; i < 3; i++) {
+        if (wh_conf_topic(topics[i].key, topics[i].topic, err) != WH_OK) {
+            return WH_ERROR;
+        }
+
+        for (k = 0; k < i; k++) {
+            if (strcmp(topics[k].topic, topics[i].topic) == 0) {
+                return wh_error_set(err, WH_ERROR, "\"%s\" and \"%s\" are "
+                                    "the same", topics[k].key, topics[i].key);
+            }
+        }
     }
 
     for (i = 0; i < conf->nproperties; i++) {

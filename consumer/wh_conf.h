@@ -23,8 +23,11 @@ typedef struct {
     int64_t         database_mode;          /* permission bits */
     char           *commands_topic;
     char           *notifications_topic;
+    char           *rejections_topic;       /* "": none */
     char           *group_id;
     int64_t         batch_size;             /* commands */
+    int64_t         idempotency_retention;  /* seconds */
+    int64_t         idempotency_keys;       /* number */
     int64_t         wal_limit;              /* bytes */
     int64_t         skip_trimmed_commands;  /* 0 or 1 */
     char           *log;

@@ -41,6 +41,8 @@ static int wh_daemon_write(wh_session_t *s, const wh_slice_t *slice,
 static int wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice,
     wh_error_t *err);
 static void wh_daemon_log(const wh_session_t *s, const wh_slice_t *slice);
+static size_t wh_daemon_line(char *line, size_t size,
+    const wh_outcome_t *outcome);
 
 
 int
@@ -49,6 +51,7 @@ wh_daemon_run(const wh_conf_t *conf)
     int             backoff, rc;
     wh_batch_t     *batch;
     wh_error_t      err;
+    wh_limits_t     limits;
     wh_instance_t   instance;
 
     err.reason = NULL;
@@ -58,7 +61,12 @@ wh_daemon_run(const wh_conf_t *conf)
     rc = wh_instance_claim(&instance, conf, &err);
 
     if (rc == WH_OK) {
-        rc = wh_batch_create(&batch, (size_t) conf->batch_size, &err);
+        limits.max = (size_t) conf->batch_size;
+        limits.keep = (*conf->rejections_topic != '\0');
+        limits.retention = conf->idempotency_retention * 1000;
+        limits.keys = conf->idempotency_keys;
+
+        rc = wh_batch_create(&batch, &limits, &err);
     }
 
     if (rc == WH_OK) {
@@ -328,11 +336,13 @@ wh_daemon_count(const wh_session_t *s, wh_slice_t *slice)
     static const wh_stat_t  stats[] = {
         [WH_APPLIED] = WH_STAT_APPLIED,
         [WH_REFUSED] = WH_STAT_REFUSED,
+        [WH_DUPLICATE] = WH_STAT_DUPLICATES,
         [WH_MALFORMED] = WH_STAT_MALFORMED,
     };
 
     slice->counts[WH_STAT_APPLIED] = 0;
     slice->counts[WH_STAT_REFUSED] = 0;
+    slice->counts[WH_STAT_DUPLICATES] = 0;
     slice->counts[WH_STAT_MALFORMED] = 0;
 
     for (i = slice->first; i < slice->first + slice->count; i++) {
@@ -379,20 +389,16 @@ wh_daemon_write(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
 static int
 wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
 {
-    int                  rc;
-    size_t               i;
-    int64_t              stored, next;
-    const wh_outcome_t  *o;
+    int      rc;
+    size_t   i;
+    int64_t  stored, next;
 
     rc = wh_publisher_begin(s->publisher, err);
 
     for (i = slice->first; rc == WH_OK && i < slice->first + slice->count; i++)
     {
-        o = wh_batch_outcome(s->batch, i);
-
-        if (o->verdict == WH_APPLIED) {
-            rc = wh_publisher_send(s->publisher, o, err);
-        }
+        rc = wh_publisher_send(s->publisher, wh_batch_outcome(s->batch, i),
+                               err);
     }
 
     if (rc == WH_OK) {
@@ -423,40 +429,57 @@ wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
 static void
 wh_daemon_log(const wh_session_t *s, const wh_slice_t *slice)
 {
-    int                  n;
-    char                 line[WH_COMMAND_LEN + 256], command[WH_COMMAND_LEN];
-    size_t               i, len;
-    const wh_outcome_t  *o;
+    char    line[WH_COMMAND_LEN + WH_KEY_MAX + 256];
+    size_t  i, len;
 
     for (i = slice->first; i < slice->first + slice->count; i++) {
-        o = wh_batch_outcome(s->batch, i);
-
-        if (o->verdict == WH_MALFORMED) {
-            n = snprintf(line, sizeof(line), "Malformed: reason=%s "
-                         "position=%" PRId32 ":%" PRId64, o->reason,
-                         o->partition, o->offset);
-
-        } else {
-            len = wh_command_write(command, &o->command);
-
-            if (o->verdict == WH_APPLIED) {
-                n = snprintf(line, sizeof(line), "Processed and notified: "
-                             "%.*s stock=%" PRId64 " version=%" PRId64
-                             " position=%" PRId32 ":%" PRId64, (int) len,
-                             command, o->stock, o->version, o->partition,
-                             o->offset);
-            } else {
-                n = snprintf(line, sizeof(line), "Refused: %.*s reason=%s "
-                             "stock=%" PRId64 " position=%" PRId32 ":%" PRId64,
-                             (int) len, command, o->reason, o->stock,
-                             o->partition, o->offset);
-            }
-        }
-
-        if (n > 0) {
-            wh_log_collect(line, (size_t) n);
-        }
+        len = wh_daemon_line(line, sizeof(line),
+                             wh_batch_outcome(s->batch, i));
+        wh_log_collect(line, len);
     }
 
     wh_log_flush();
+}
+
+
+static size_t
+wh_daemon_line(char *line, size_t size, const wh_outcome_t *o)
+{
+    int   len, n;
+    char  command[WH_COMMAND_LEN];
+
+    len = 0;
+
+    if (o->verdict != WH_MALFORMED) {
+        len = (int) wh_command_write(command, &o->command);
+    }
+
+    switch (o->verdict) {
+
+    case WH_APPLIED:
+        n = snprintf(line, size, "Processed and notified: %.*s stock=%" PRId64
+                     " version=%" PRId64, len, command, o->stock, o->version);
+        break;
+
+    case WH_REFUSED:
+        n = snprintf(line, size, "Refused: %.*s reason=%s stock=%" PRId64,
+                     len, command, o->reason, o->stock);
+        break;
+
+    case WH_DUPLICATE:
+        n = snprintf(line, size, "Duplicate: %.*s idempotency_key=%s original=%"
+                     PRId32 ":%" PRId64 " stock=%" PRId64, len, command,
+                     o->key, o->original.partition, o->original.offset,
+                     o->stock);
+        break;
+
+    default:
+        n = snprintf(line, size, "Malformed: reason=%s", o->reason);
+        break;
+    }
+
+    n += snprintf(line + n, size - (size_t) n, " position=%" PRId32 ":%"
+                  PRId64, o->partition, o->offset);
+
+    return (size_t) n;
 }

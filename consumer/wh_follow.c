@@ -1,10 +1,12 @@
 #include "wh_follow.h"
+#include "wh_batch.h"
 #include "wh_client.h"
 #include "wh_command.h"
 #include "wh_log.h"
 #include "wh_signal.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 
@@ -33,6 +35,9 @@ static int wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m,
     wh_error_t *err);
 static int wh_follow_apply(wh_follow_t *f, const wh_notification_t *n,
     wh_error_t *err);
+static int wh_follow_key(wh_follow_t *f, const wh_notification_t *n,
+    const rd_kafka_message_t *m, wh_error_t *err);
+static int64_t wh_follow_time(const rd_kafka_message_t *m);
 static int wh_follow_source(wh_follow_t *f, const wh_notification_t *n,
     wh_error_t *err);
 static int wh_follow_begin(wh_follow_t *f, wh_error_t *err);
@@ -222,6 +227,10 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
 
     rc = wh_follow_apply(f, &n, err);
 
+    if (rc == WH_OK) {
+        rc = wh_follow_key(f, &n, m, err);
+    }
+
     return (rc == WH_OK) ? wh_follow_source(f, &n, err) : rc;
 }
 
@@ -261,6 +270,62 @@ wh_follow_apply(wh_follow_t *f, const wh_notification_t *n, wh_error_t *err)
 
     return wh_store_put_item(f->store, c->sku, c->sku_len, item.version, &now,
                              err);
+}
+
+
+/*
+ * A key that was used is learned even where the item is newer: somebody else
+ * may have changed that.
+ */
+
+static int
+wh_follow_key(wh_follow_t *f, const wh_notification_t *n,
+    const rd_kafka_message_t *m, wh_error_t *err)
+{
+    size_t       len;
+    wh_key_t     key;
+    wh_use_t     use;
+    const char  *value;
+
+    if (wh_client_header(m, WH_KEY_HEADER, &value, &len) != 1
+        || value == NULL || wh_key_set(&key, value, len, NULL) != WH_OK)
+    {
+        return WH_OK;
+    }
+
+    wh_use(&use, &n->command, wh_follow_time(m), n->partition, n->offset);
+
+    return wh_store_put_key(f->store, n->command.sku, n->command.sku_len,
+                            key.text, &use,
+                            f->conf->idempotency_retention * 1000,
+                            f->conf->idempotency_keys, err);
+}
+
+
+/* When the command was written; for want of that, its notification. */
+
+static int64_t
+wh_follow_time(const rd_kafka_message_t *m)
+{
+    char                       text[32], *end;
+    size_t                     len;
+    int64_t                    time;
+    const char                *value;
+    rd_kafka_timestamp_type_t  type;
+
+    if (wh_client_header(m, WH_NOTIFICATION_TIME, &value, &len) == 1
+        && value != NULL && len > 0 && len < sizeof(text))
+    {
+        memcpy(text, value, len);
+        text[len] = '\0';
+        time = strtoll(text, &end, 10);
+
+        if (*end == '\0' && time >= 0 && time <= WH_QTY_MAX) {
+            return time;
+        }
+    }
+
+    return rd_kafka_message_timestamp(m, &type);
 }
 
 

@@ -1,8 +1,11 @@
 #include "wh_publisher.h"
 #include "wh_client.h"
 #include "wh_log.h"
+#include "wh_rejection.h"
 #include "wh_signal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +25,16 @@ struct wh_publisher_s {
 };
 
 
+typedef struct {
+    const char          *topic;
+    int32_t              partition;
+    const char          *key;
+    size_t               key_len;
+    const char          *text;
+    size_t               len;
+} wh_message_t;
+
+
 static rd_kafka_resp_err_t wh_publisher_on_new(rd_kafka_t *rk,
     const rd_kafka_conf_t *rkconf, void *data, char *text, size_t size);
 static rd_kafka_resp_err_t wh_publisher_on_response(rd_kafka_t *rk,
@@ -30,6 +43,13 @@ static rd_kafka_resp_err_t wh_publisher_on_response(rd_kafka_t *rk,
     rd_kafka_resp_err_t e, void *data);
 static void wh_publisher_delivered(rd_kafka_t *rk,
     const rd_kafka_message_t *message, void *data);
+static rd_kafka_headers_t *wh_publisher_headers(const wh_outcome_t *o);
+static int wh_publisher_notify(wh_publisher_t *p, const wh_outcome_t *o,
+    rd_kafka_headers_t **headers, wh_error_t *err);
+static int wh_publisher_reject(wh_publisher_t *p, const wh_outcome_t *o,
+    rd_kafka_headers_t **headers, wh_error_t *err);
+static int wh_publisher_produce(wh_publisher_t *p, const wh_message_t *m,
+    rd_kafka_headers_t **headers, void *opaque, wh_error_t *err);
 static int wh_publisher_fail(wh_publisher_t *p, const char *what,
     rd_kafka_error_t *error, wh_error_t *err);
 
@@ -194,7 +214,8 @@ wh_publisher_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message,
             p->failed = message->err;
         }
 
-    } else if (message->offset > p->last) {
+    } else if (message->_private != NULL && message->offset > p->last) {
+        /* a notification: see wh_publisher_notify() */
         p->last = message->offset;
     }
 }
@@ -220,10 +241,72 @@ wh_publisher_begin(wh_publisher_t *p, wh_error_t *err)
 int
 wh_publisher_send(wh_publisher_t *p, const wh_outcome_t *o, wh_error_t *err)
 {
-    char                 text[WH_NOTIFICATION_LEN];
-    size_t               len;
-    wh_notification_t    n;
-    rd_kafka_resp_err_t  e;
+    int                   rc;
+    rd_kafka_headers_t   *headers;
+
+    if (o->verdict != WH_APPLIED && *p->conf->rejections_topic == '\0') {
+        return WH_OK;
+    }
+
+    headers = NULL;
+
+    if (o->key != NULL) {
+        headers = wh_publisher_headers(o);
+
+        if (headers == NULL) {
+            return wh_error_set(err, WH_NOMEM, "out of memory");
+        }
+    }
+
+    rc = (o->verdict == WH_APPLIED) ? wh_publisher_notify(p, o, &headers, err)
+                                    : wh_publisher_reject(p, o, &headers, err);
+
+    if (headers != NULL) {
+        rd_kafka_headers_destroy(headers);
+    }
+
+    return rc;
+}
+
+
+/*
+ * With the key goes the time it counts from: who rebuilds a database from
+ * notifications has to forget it when we do.
+ */
+
+static rd_kafka_headers_t *
+wh_publisher_headers(const wh_outcome_t *o)
+{
+    int                   n;
+    char                  time[32];
+    rd_kafka_headers_t   *headers;
+    rd_kafka_resp_err_t   e;
+
+    headers = rd_kafka_headers_new(2);
+
+    e = rd_kafka_header_add(headers, WH_KEY_HEADER, -1, o->key, -1);
+
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR && o->verdict == WH_APPLIED) {
+        n = snprintf(time, sizeof(time), "%" PRId64, o->time);
+        e = rd_kafka_header_add(headers, WH_NOTIFICATION_TIME, -1, time, n);
+    }
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_headers_destroy(headers);
+        return NULL;
+    }
+
+    return headers;
+}
+
+
+static int
+wh_publisher_notify(wh_publisher_t *p, const wh_outcome_t *o,
+    rd_kafka_headers_t **headers, wh_error_t *err)
+{
+    char               text[WH_NOTIFICATION_LEN];
+    wh_message_t       m;
+    wh_notification_t  n;
 
     n.command = o->command;
     n.stock = o->stock;
@@ -232,15 +315,60 @@ wh_publisher_send(wh_publisher_t *p, const wh_outcome_t *o, wh_error_t *err)
     n.offset = o->offset;
     (void) strcpy(n.topic, p->conf->commands_topic);
 
-    len = wh_notification_write(text, &n);
+    m.topic = p->conf->notifications_topic;
+    m.partition = 0;
+    m.key = o->command.sku;
+    m.key_len = o->command.sku_len;
+    m.text = text;
+    m.len = wh_notification_write(text, &n);
+
+    return wh_publisher_produce(p, &m, headers, p, err);
+}
+
+
+static int
+wh_publisher_reject(wh_publisher_t *p, const wh_outcome_t *o,
+    rd_kafka_headers_t **headers, wh_error_t *err)
+{
+    int           rc;
+    char         *text;
+    wh_message_t  m;
+
+    text = malloc(wh_rejection_size(o));
+    if (text == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    m.topic = p->conf->rejections_topic;
+    m.partition = RD_KAFKA_PARTITION_UA;
+    m.key = (o->verdict == WH_MALFORMED) ? NULL : o->command.sku;
+    m.key_len = (o->verdict == WH_MALFORMED) ? 0 : o->command.sku_len;
+    m.text = text;
+    m.len = wh_rejection_write(text, o, p->conf->commands_topic);
+
+    rc = wh_publisher_produce(p, &m, headers, NULL, err);
+    free(text);
+
+    return rc;
+}
+
+
+/* *headers belongs to the message once it is produced, and is NULL then. */
+
+static int
+wh_publisher_produce(wh_publisher_t *p, const wh_message_t *m,
+    rd_kafka_headers_t **headers, void *opaque, wh_error_t *err)
+{
+    rd_kafka_resp_err_t  e;
 
     for ( ;; ) {
         e = rd_kafka_producev(p->rk,
-                              RD_KAFKA_V_TOPIC(p->conf->notifications_topic),
-                              RD_KAFKA_V_PARTITION(0),
-                              RD_KAFKA_V_KEY(o->command.sku,
-                                             o->command.sku_len),
-                              RD_KAFKA_V_VALUE(text, len),
+                              RD_KAFKA_V_TOPIC(m->topic),
+                              RD_KAFKA_V_PARTITION(m->partition),
+                              RD_KAFKA_V_KEY(m->key, m->key_len),
+                              RD_KAFKA_V_VALUE((void *) m->text, m->len),
+                              RD_KAFKA_V_HEADERS(*headers),
+                              RD_KAFKA_V_OPAQUE(opaque),
                               RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                               RD_KAFKA_V_END);
 
@@ -253,11 +381,13 @@ wh_publisher_send(wh_publisher_t *p, const wh_outcome_t *o, wh_error_t *err)
     }
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return wh_publisher_fail(p, "producing a notification",
+        return wh_publisher_fail(p, m->topic,
                                  rd_kafka_error_new(e, "%s",
                                                     rd_kafka_err2str(e)),
                                  err);
     }
+
+    *headers = NULL;
 
     return WH_OK;
 }
@@ -275,7 +405,7 @@ wh_publisher_flush(wh_publisher_t *p, int64_t *next, wh_error_t *err)
     }
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return wh_publisher_fail(p, "delivering the notifications",
+        return wh_publisher_fail(p, "delivering the batch's messages",
                                  rd_kafka_error_new(e, "%s",
                                                     rd_kafka_err2str(e)),
                                  err);
@@ -348,6 +478,12 @@ wh_publisher_fail(wh_publisher_t *p, const char *what, rd_kafka_error_t *error,
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
         err->reason = WH_FENCED;
         return WH_ERROR;
+
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+        return wh_error_set(err, WH_ERROR, "%s: the brokers or "
+                            "kafka.message.max.bytes do not allow messages of "
+                            "this size; notifications need 3 kB, "
+                            "rejections_topic 360 kB", what);
 
     case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:

@@ -142,6 +142,15 @@ wh_recover_topics(const wh_recovery_t *r, int *partitions, wh_error_t *err)
                             "it must have one", topic, n);
     }
 
+    topic = r->conf->rejections_topic;
+
+    if (*topic != '\0') {
+        rc = wh_client_partitions(r->watcher, topic, &n, err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+    }
+
     topic = r->conf->commands_topic;
 
     rc = wh_client_partitions(r->watcher, topic, partitions, err);

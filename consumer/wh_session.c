@@ -21,6 +21,8 @@ static void wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
 static int wh_session_assign(wh_session_t *s, wh_error_t *err);
 static int wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
     wh_error_t *err);
+static void wh_session_record(const rd_kafka_message_t *m,
+    wh_record_t *record);
 static int wh_session_fatal(wh_session_t *s, wh_error_t *err);
 
 
@@ -304,6 +306,7 @@ static int
 wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
     wh_error_t *err)
 {
+    wh_record_t                  record;
     rd_kafka_topic_partition_t  *next;
 
     switch (m->err) {
@@ -343,8 +346,32 @@ wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
         return WH_OK;
     }
 
-    return wh_batch_add(s->batch, m->payload, m->payload ? m->len : 0,
-                        m->partition, m->offset, err);
+    wh_session_record(m, &record);
+
+    return wh_batch_add(s->batch, &record, err);
+}
+
+
+static void
+wh_session_record(const rd_kafka_message_t *m, wh_record_t *record)
+{
+    int                        n;
+    rd_kafka_timestamp_type_t  type;
+
+    record->value = m->payload;
+    record->len = m->payload ? m->len : 0;
+    record->key = NULL;
+    record->time = rd_kafka_message_timestamp(m, &type);
+    record->partition = m->partition;
+    record->offset = m->offset;
+
+    n = wh_client_header(m, WH_KEY_HEADER, &record->key, &record->key_len);
+
+    if (n > 1 || (n == 1 && record->key == NULL)) {
+        /* which is meant?  no key at all is no valid one either */
+        record->key = "";
+        record->key_len = 0;
+    }
 }
 
 

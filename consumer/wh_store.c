@@ -48,6 +48,10 @@ wh_store_open(wh_store_t **store, const char *path, int64_t wal_limit,
     rc = wh_schema_check((*store)->db, err);
 
     if (rc == WH_OK) {
+        rc = wh_schema_upgrade((*store)->db, err);
+    }
+
+    if (rc == WH_OK) {
         rc = wh_store_prepare(*store, err);
     }
 

@@ -21,9 +21,20 @@ typedef struct {
 } wh_item_t;
 
 
+/* The command that used an idempotency key. */
+
+typedef struct {
+    int64_t  change;      /* its qty, negative for a decrease; 0: none did */
+    int64_t  time;        /* of its record, ms since 1970 */
+    int32_t  partition;
+    int64_t  offset;
+} wh_use_t;
+
+
 typedef enum {
     WH_STAT_APPLIED = 0,
     WH_STAT_REFUSED,
+    WH_STAT_DUPLICATES,
     WH_STAT_MALFORMED,
     WH_STAT_CONFLICTS,    /* batches read again after a lost race */
     WH_STAT_LAST
@@ -78,6 +89,23 @@ int wh_store_get_item(wh_store_t *store, const char *sku, size_t len,
  */
 int wh_store_put_item(wh_store_t *store, const char *sku, size_t len,
     int64_t read_version, const wh_item_t *item, wh_error_t *err);
+
+/*
+ * Reads who used an idempotency key for an item; use->change is 0 where the
+ * key is not remembered.  WH_OK, WH_AGAIN, WH_ERROR.
+ */
+int wh_store_get_key(wh_store_t *store, const char *sku, size_t len,
+    const char *key, wh_use_t *use, wh_error_t *err);
+
+/*
+ * Remembers a key, in the place of an older use of it.  In turn up to two
+ * keys are forgotten: those used in the same partition before use->time less
+ * retention (ms), and the oldest ones past the number of max.
+ * WH_OK, WH_ERROR.
+ */
+int wh_store_put_key(wh_store_t *store, const char *sku, size_t len,
+    const char *key, const wh_use_t *use, int64_t retention, int64_t max,
+    wh_error_t *err);
 
 /* Reads a position: the first offset not processed; -1: none is stored. */
 int wh_store_get_position(wh_store_t *store, const char *topic,

@@ -7,6 +7,10 @@
 #include <string.h>
 
 
+/* ms: Kafka's own limit for a record's time (message.timestamp.after.max.ms) */
+#define WH_STORE_LATE  3600000
+
+
 static const char  *wh_sql[WH_SQL_LAST] = {
     [WH_SQL_BEGIN] = "BEGIN IMMEDIATE",
     [WH_SQL_BEGIN_READ] = "BEGIN",
@@ -19,6 +23,19 @@ static const char  *wh_sql[WH_SQL_LAST] = {
     [WH_SQL_UPDATE_ITEM] =
         "UPDATE items SET qty = ?2, version = ?3"
         " WHERE sku = ?1 AND version = ?4",
+    [WH_SQL_GET_KEY] =
+        "SELECT change, time, partition, offset FROM keys"
+        " WHERE sku = ?1 AND key = ?2",
+    [WH_SQL_PUT_KEY] =
+        "INSERT OR REPLACE INTO"
+        " keys(sku, key, change, time, partition, offset)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [WH_SQL_EXPIRE_KEYS] =
+        "DELETE FROM keys WHERE id IN (SELECT id FROM keys"
+        " WHERE partition = ?1 AND time < ?2 ORDER BY time LIMIT 2)",
+    [WH_SQL_LIMIT_KEYS] =
+        "DELETE FROM keys WHERE id IN (SELECT id FROM keys"
+        " WHERE id <= (SELECT max(id) FROM keys) - ?1 ORDER BY id LIMIT 2)",
     [WH_SQL_GET_POSITION] =
         "SELECT next FROM positions WHERE topic = ?1 AND partition = ?2",
     [WH_SQL_INSERT_POSITION] =
@@ -38,7 +55,7 @@ static const char  *wh_sql[WH_SQL_LAST] = {
 
 
 static const char  *wh_stat_names[WH_STAT_LAST] = {
-    "applied", "refused", "malformed", "conflicts"
+    "applied", "refused", "duplicates", "malformed", "conflicts"
 };
 
 
@@ -201,6 +218,79 @@ wh_store_put_item(wh_store_t *s, const char *sku, size_t len,
     }
 
     return rc;
+}
+
+
+int
+wh_store_get_key(wh_store_t *s, const char *sku, size_t len, const char *key,
+    wh_use_t *use, wh_error_t *err)
+{
+    int            rc;
+    sqlite3_stmt  *stmt;
+
+    stmt = s->stmt[WH_SQL_GET_KEY];
+    memset(use, 0, sizeof(wh_use_t));
+
+    wh_store_bind_text(s, WH_SQL_GET_KEY, 1, sku, len);
+    wh_store_bind_text(s, WH_SQL_GET_KEY, 2, key, strlen(key));
+
+    rc = sqlite3_step(stmt);
+
+    if (rc == SQLITE_ROW) {
+        use->change = sqlite3_column_int64(stmt, 0);
+        use->time = sqlite3_column_int64(stmt, 1);
+        use->partition = sqlite3_column_int(stmt, 2);
+        use->offset = sqlite3_column_int64(stmt, 3);
+    }
+
+    rc = (rc == SQLITE_ROW || rc == SQLITE_DONE)
+         ? WH_OK : wh_schema_fail(s->db, "reading an idempotency key", err);
+
+    (void) sqlite3_reset(stmt);
+
+    return rc;
+}
+
+
+/*
+ * Records of one partition come nearly in the order of their time; a key
+ * stays for an hour longer than it can matter, so that one that comes late
+ * still finds it.
+ */
+
+int
+wh_store_put_key(wh_store_t *s, const char *sku, size_t len, const char *key,
+    const wh_use_t *use, int64_t retention, int64_t max, wh_error_t *err)
+{
+    int            rc;
+    sqlite3_stmt  *stmt;
+
+    stmt = s->stmt[WH_SQL_PUT_KEY];
+
+    wh_store_bind_text(s, WH_SQL_PUT_KEY, 1, sku, len);
+    wh_store_bind_text(s, WH_SQL_PUT_KEY, 2, key, strlen(key));
+    (void) sqlite3_bind_int64(stmt, 3, use->change);
+    (void) sqlite3_bind_int64(stmt, 4, use->time);
+    (void) sqlite3_bind_int(stmt, 5, use->partition);
+    (void) sqlite3_bind_int64(stmt, 6, use->offset);
+
+    rc = wh_store_write(s, WH_SQL_PUT_KEY, "writing an idempotency key", err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    stmt = s->stmt[WH_SQL_EXPIRE_KEYS];
+    (void) sqlite3_bind_int(stmt, 1, use->partition);
+    (void) sqlite3_bind_int64(stmt, 2, use->time - retention - WH_STORE_LATE);
+
+    rc = wh_store_write(s, WH_SQL_EXPIRE_KEYS, "forgetting keys", err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    (void) sqlite3_bind_int64(s->stmt[WH_SQL_LIMIT_KEYS], 1, max);
+
+    return wh_store_write(s, WH_SQL_LIMIT_KEYS, "forgetting keys", err);
 }
 
 

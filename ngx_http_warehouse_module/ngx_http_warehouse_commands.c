@@ -1,3 +1,4 @@
+#include "ngx_http_warehouse_headers.h"
 #include "ngx_http_warehouse_problem.h"
 #include "ngx_http_warehouse_producer.h"
 #include "wh_command.h"
@@ -7,7 +8,6 @@
 #define NGX_HTTP_WAREHOUSE_GUARD  2000
 
 
-static ngx_int_t ngx_http_warehouse_commands_media(ngx_http_request_t *r);
 static void ngx_http_warehouse_commands_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_warehouse_commands_read(ngx_http_request_t *r,
     ngx_str_t *body);
@@ -40,7 +40,11 @@ ngx_http_warehouse_commands_handler(ngx_http_request_t *r)
         return ngx_http_warehouse_not_allowed(r, "POST");
     }
 
-    rc = ngx_http_warehouse_commands_media(r);
+    rc = ngx_http_warehouse_check_media(r);
+
+    if (rc == NGX_DECLINED) {
+        rc = ngx_http_warehouse_read_key(r);
+    }
 
     if (rc != NGX_DECLINED) {
         return rc;
@@ -64,74 +68,6 @@ ngx_http_warehouse_commands_handler(ngx_http_request_t *r)
     }
 
     return NGX_DONE;
-}
-
-
-/*
- * NGX_DECLINED: nothing to object to; otherwise what the handler returns for
- * a body that is not plain application/json.
- */
-
-static ngx_int_t
-ngx_http_warehouse_commands_media(ngx_http_request_t *r)
-{
-    size_t            len;
-    ngx_str_t        *type;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == sizeof("Content-Encoding") - 1
-            && ngx_strncasecmp(h[i].key.data, (u_char *) "Content-Encoding",
-                               sizeof("Content-Encoding") - 1)
-               == 0)
-        {
-            return ngx_http_warehouse_problem(r,
-                                      NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                      "Content-Encoding is not supported", NULL);
-        }
-    }
-
-    if (r->headers_in.content_type == NULL) {
-        return NGX_DECLINED;
-    }
-
-    /* parameters say nothing that JSON would need (RFC 8259 §11) */
-
-    type = &r->headers_in.content_type->value;
-
-    for (len = 0; len < type->len && type->data[len] != ';'; len++) {
-        /* void */
-    }
-
-    while (len && (type->data[len - 1] == ' ' || type->data[len - 1] == '\t')) {
-        len--;
-    }
-
-    if (len == sizeof("application/json") - 1
-        && ngx_strncasecmp(type->data, (u_char *) "application/json", len) == 0)
-    {
-        return NGX_DECLINED;
-    }
-
-    return ngx_http_warehouse_problem(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                      "the Content-Type is not "
-                                      "application/json", NULL);
 }
 
 
@@ -275,8 +211,8 @@ ngx_http_warehouse_commands_produce(ngx_http_request_t *r, ngx_str_t *body,
     key.data = (u_char *) command->sku;
     key.len = command->sku_len;
 
-    rc = ngx_http_warehouse_produce(wmcf, wlcf->topic, body, &key, r,
-                                    &ctx->pending);
+    rc = ngx_http_warehouse_produce(wmcf, wlcf->topic, body, &key,
+                                    &ctx->idempotency_key, r, &ctx->pending);
 
     switch (rc) {
 

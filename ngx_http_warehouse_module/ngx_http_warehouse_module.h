@@ -44,6 +44,7 @@ typedef struct {
     ngx_http_warehouse_pending_t   *pending;    /* waiting for its report */
     ngx_event_t                     guard;
     ngx_str_t                       position;   /* "partition:offset" */
+    ngx_str_t                       idempotency_key;    /* or empty */
 
     /* warehouse_items */
     ngx_http_request_t             *request;

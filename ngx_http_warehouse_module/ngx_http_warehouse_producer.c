@@ -1,4 +1,5 @@
 #include "ngx_http_warehouse_producer.h"
+#include "wh_key.h"
 
 #include <sys/eventfd.h>
 
@@ -237,9 +238,11 @@ ngx_http_warehouse_producer_destroy(ngx_http_warehouse_producer_t *p)
 ngx_int_t
 ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
     ngx_uint_t topic, ngx_str_t *payload, ngx_str_t *key,
-    ngx_http_request_t *r, ngx_http_warehouse_pending_t **pending)
+    ngx_str_t *idempotency_key, ngx_http_request_t *r,
+    ngx_http_warehouse_pending_t **pending)
 {
     rd_kafka_resp_err_t             e;
+    rd_kafka_headers_t             *headers;
     ngx_http_warehouse_pending_t   *pn;
     ngx_http_warehouse_producer_t  *p;
 
@@ -259,18 +262,39 @@ ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
     pn->request = r;
     pn->producer = p;
 
-    if (rd_kafka_produce(p->topics[topic], RD_KAFKA_PARTITION_UA,
-                         RD_KAFKA_MSG_F_COPY, payload->data, payload->len,
-                         key->data, key->len, pn)
-        == 0)
-    {
+    headers = NULL;
+    e = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (idempotency_key->len != 0) {
+        headers = rd_kafka_headers_new(1);
+        e = rd_kafka_header_add(headers, WH_KEY_HEADER, -1,
+                                idempotency_key->data, idempotency_key->len);
+    }
+
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        e = rd_kafka_producev(p->rk, RD_KAFKA_V_RKT(p->topics[topic]),
+                              RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                              RD_KAFKA_V_VALUE(payload->data, payload->len),
+                              RD_KAFKA_V_KEY(key->data, key->len),
+                              RD_KAFKA_V_HEADERS(headers),
+                              RD_KAFKA_V_OPAQUE(pn), RD_KAFKA_V_END);
+    }
+
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
+
+        /* the headers belong to the message now */
+
         p->pending++;
         *pending = pn;
 
         return NGX_OK;
     }
 
-    e = rd_kafka_last_error();
+    if (headers != NULL) {
+        rd_kafka_headers_destroy(headers);
+    }
+
     ngx_free(pn);
 
     switch (e) {

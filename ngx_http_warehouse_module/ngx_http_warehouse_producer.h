@@ -37,7 +37,8 @@ ngx_int_t ngx_http_warehouse_producer_ready(
     ngx_http_warehouse_main_conf_t *wmcf);
 
 /*
- * Hands a command to the producer; payload and key are copied.  NGX_OK:
+ * Hands a command to the producer; everything is copied.  An idempotency key
+ * that is not empty travels as a header.  NGX_OK:
  * *pending belongs to the producer, and
  * ngx_http_warehouse_commands_done() will be called with its request, from
  * the event loop.  NGX_BUSY: the local queue is full; NGX_DECLINED: too
@@ -45,7 +46,8 @@ ngx_int_t ngx_http_warehouse_producer_ready(
  */
 ngx_int_t ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
     ngx_uint_t topic, ngx_str_t *payload, ngx_str_t *key,
-    ngx_http_request_t *r, ngx_http_warehouse_pending_t **pending);
+    ngx_str_t *idempotency_key, ngx_http_request_t *r,
+    ngx_http_warehouse_pending_t **pending);
 
 /* Drains for a moment and destroys what there is, at a worker's exit. */
 void ngx_http_warehouse_producer_exit(ngx_http_warehouse_main_conf_t *wmcf);

@@ -86,7 +86,7 @@ $writer->();
 replaced_by(database("$dir/other.db", rows => [['other', 1]]));
 is_items('[{"sku":"other","qty":1}]', 'replaced by another file');
 
-replaced_by(database("$dir/later.db", schema => 2, rows => [['x', 1]]));
+replaced_by(database("$dir/later.db", schema => 3, rows => [['x', 1]]));
 unavailable('a schema of the future');
 
 replaced_by(database("$dir/none.db", schema => 0, rows => [['x', 1]]));
@@ -332,7 +332,7 @@ GET /items
 
 === TEST 6: a wrong schema
 --- init
-Warehouse::database("$ENV{TEST_NGINX_DB}", schema => 2)
+Warehouse::database("$ENV{TEST_NGINX_DB}", schema => 3)
 --- config
 location = /items { warehouse_items $TEST_NGINX_DB; }
 --- request

@@ -89,7 +89,8 @@ PYTHON
 
 
 # records(TOPIC, broker => , from => OFFSET): every record to the topic's end,
-# in the order of the partitions, as hashes of partition, offset, key, value.
+# in the order of the partitions, as hashes of partition, offset, headers
+# ("name=value,..." or ""), key and value.
 sub records {
     my ($name, %arg) = @_;
     my $broker = $arg{broker} // $ENV{TEST_NGINX_KAFKA};
@@ -97,15 +98,15 @@ sub records {
     my $only = $arg{count} ? "-c $arg{count}" : '';
     my @records;
 
-    my $format = '%p %o %K %S\n%k%s\n';
+    my $format = '%p %o %K %S %h\n%k%s\n';
     open my $kcat, '-|:raw', "timeout 30 kcat -q -b $broker -C -t $name"
                              . " -o $from -e $only -f '$format'"
         or die "kcat: $!";
     my $all = do { local $/; <$kcat> } // '';
     close $kcat or die "kcat could not read $name: $?";
 
-    while ($all =~ /\G(\d+) (\d+) (-?\d+) (-?\d+)\n/gc) {
-        my %r = (partition => $1, offset => $2);
+    while ($all =~ /\G(\d+) (\d+) (-?\d+) (-?\d+) (.*)\n/gc) {
+        my %r = (partition => $1, offset => $2, headers => $5);
         my ($key, $value) = ($3 < 0 ? 0 : $3, $4 < 0 ? 0 : $4);
         $r{key} = $3 < 0 ? undef : substr $all, pos $all, $key;
         $r{value} = $4 < 0 ? undef : substr $all, pos($all) + $key, $value;

@@ -138,6 +138,7 @@ class Stack:
         self.log = self.dir + "/consumer.log"
         self.daemon = None
         self.nginx = None
+        self.processes = []        # all that were started
         self.port, = free_ports()
         if user:
             account = pwd.getpwnam(user)
@@ -232,8 +233,9 @@ class Stack:
             program = shutil.copy(program, self.dir)
             account = pwd.getpwnam(self.user)
             kwargs = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        self.daemon = Process([program, "-c", self.conf, *args],
+        self.daemon = Process([program, "-c", self.conf, *args], stdout=subprocess.DEVNULL,
                               stderr=open(self.dir + "/consumer.err", "a"), **kwargs)
+        self.processes.append(self.daemon)
         if ready:
             wait(lambda: self.ready(before), "the daemon")
 
@@ -283,7 +285,8 @@ class Stack:
             f.write(text)
         self.nginx = Process(["nginx", "-c", directory + "/nginx.conf",
                               "-e", directory + "/error.log"],
-                             stderr=subprocess.DEVNULL)
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.processes.append(self.nginx)
         wait(self.listening, "nginx")
 
     def worker(self):
@@ -345,11 +348,11 @@ class Stack:
     # the end
 
     def stop(self):
-        for process in (self.nginx, self.daemon):
-            if process:
-                if process.running():
-                    process.send(signal.SIGCONT)
-                process.stop(signal.SIGKILL if process is self.daemon else signal.SIGTERM)
+        for process in reversed(self.processes):
+            if process.running():
+                process.send(signal.SIGCONT)
+                # nginx has children to take along
+                process.stop(signal.SIGTERM if process is self.nginx else signal.SIGKILL)
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

@@ -8,6 +8,9 @@
 #include "wh_batch.h"
 
 
+#define UNIT_RETENTION  1000     /* ms */
+#define UNIT_KEYS       5
+
 #define INCREASE(sku, qty)                                                    \
     "{\"action\":\"increase\",\"sku\":\"" sku "\",\"qty\":" qty "}"
 #define DECREASE(sku, qty)                                                    \
@@ -29,6 +32,18 @@ typedef struct {
     int64_t        stock;
     int64_t        version;
 } unit_outcome_t;
+
+
+typedef struct {
+    const char    *value;
+    const char    *key;
+    int64_t        time;           /* ms */
+    wh_verdict_t   verdict;
+    const char    *reason;
+    int64_t        stock;
+    int64_t        version;
+    int64_t        original;       /* duplicate: offset */
+} unit_keyed_t;
 
 
 static const unit_apply_t  unit_applies[] = {
@@ -77,29 +92,83 @@ static const unit_outcome_t  unit_outcomes[] = {
 };
 
 
+static const unit_keyed_t  unit_keyed[] = {
+    { INCREASE("A", "10"), "one", 5000, WH_APPLIED, NULL, 10, 1, 0 },
+    { INCREASE("A", "10"), "one", 5000, WH_DUPLICATE, NULL, 10, 1, 0 },
+    { INCREASE("A", "10"), "One", 5000, WH_APPLIED, NULL, 20, 2, 0 },
+
+    /* the same key for something else */
+    { INCREASE("A", "11"), "one", 5000, WH_REFUSED, "idempotency_key_reused",
+      20, 2, 0 },
+    { DECREASE("A", "10"), "one", 5000, WH_REFUSED, "idempotency_key_reused",
+      20, 2, 0 },
+    { INCREASE("B", "10"), "one", 5000, WH_APPLIED, NULL, 10, 1, 0 },
+
+    /* a refused command does not use its key up */
+    { DECREASE("A", "99"), "two", 5000, WH_REFUSED, "insufficient_stock",
+      20, 2, 0 },
+    { DECREASE("A", "6"), "two", 5000, WH_APPLIED, NULL, 14, 3, 0 },
+    { DECREASE("A", "6"), "two", 5000, WH_DUPLICATE, NULL, 14, 3, 7 },
+    { DECREASE("A", "99"), "two", 5000, WH_REFUSED, "idempotency_key_reused",
+      14, 3, 0 },
+
+    /* a duplicate is one whatever the stock is by now, and not without key */
+    { DECREASE("B", "10"), NULL, 5000, WH_APPLIED, NULL, 0, 2, 0 },
+    { INCREASE("B", "10"), "one", 5000, WH_DUPLICATE, NULL, 0, 2, 5 },
+
+    /* until the retention is over, or written before the first one was */
+    { INCREASE("A", "10"), "one", 4000, WH_DUPLICATE, NULL, 14, 3, 0 },
+    { INCREASE("A", "10"), "one", 5999, WH_DUPLICATE, NULL, 14, 3, 0 },
+    { INCREASE("A", "10"), "one", 6000, WH_APPLIED, NULL, 24, 4, 0 },
+    { INCREASE("A", "10"), "one", 6999, WH_DUPLICATE, NULL, 24, 4, 14 },
+};
+
+
 static wh_batch_t *
 unit_batch(unit_store_t *u, size_t max)
 {
-    wh_batch_t  *batch;
+    wh_batch_t   *batch;
+    wh_limits_t   limits;
 
-    unit_rc(u, wh_batch_create(&batch, max, &u->err), WH_OK);
+    limits.max = max;
+    limits.keep = 1;
+    limits.retention = UNIT_RETENTION;
+    limits.keys = UNIT_KEYS;
+
+    unit_rc(u, wh_batch_create(&batch, &limits, &u->err), WH_OK);
 
     return batch;
+}
+
+
+/* key may be NULL; time is in ms. */
+
+static void
+unit_add_key(unit_store_t *u, wh_batch_t *batch, const char *value,
+    const char *key, int64_t time)
+{
+    char         *copy;
+    wh_record_t   record;
+
+    copy = unit_copy(value, strlen(value));
+
+    record.value = copy;
+    record.len = strlen(value);
+    record.key = key;
+    record.key_len = key ? strlen(key) : 0;
+    record.time = time;
+    record.partition = 0;
+    record.offset = (int64_t) wh_batch_size(batch);
+
+    unit_rc(u, wh_batch_add(batch, &record, &u->err), WH_OK);
+    free(copy);
 }
 
 
 static void
 unit_add(unit_store_t *u, wh_batch_t *batch, const char *value)
 {
-    char    *copy;
-    size_t   len;
-
-    len = strlen(value);
-    copy = unit_copy(value, len);
-
-    unit_rc(u, wh_batch_add(batch, copy, len, 0,
-                            (int64_t) wh_batch_size(batch), &u->err), WH_OK);
-    free(copy);
+    unit_add_key(u, batch, value, NULL, 0);
 }
 
 
@@ -202,6 +271,7 @@ test_outcomes(void **state)
 {
     size_t          i, n;
     wh_batch_t     *batch;
+    wh_record_t     record;
     unit_store_t   *u = *state;
 
     n = unit_items(unit_outcomes);
@@ -213,8 +283,11 @@ test_outcomes(void **state)
 
     /* a record without a value */
 
-    unit_rc(u, wh_batch_add(batch, NULL, 0, 7, INT64_C(5000000000), &u->err),
-            WH_OK);
+    memset(&record, 0, sizeof(record));
+    record.partition = 7;
+    record.offset = INT64_C(5000000000);
+
+    unit_rc(u, wh_batch_add(batch, &record, &u->err), WH_OK);
     assert_int_equal(wh_batch_size(batch), n + 1);
 
     unit_compute(u, batch, 0, n + 1);
@@ -454,12 +527,188 @@ test_model(void **state)
     cmocka_unit_test_setup_teardown(f, unit_store_setup, unit_store_teardown)
 
 
+/* One batch with all of it, then the same commands in batches of one. */
+
+static void
+test_keys(void **state)
+{
+    size_t                 i, n;
+    wh_batch_t            *batch;
+    unit_store_t          *u = *state;
+    const unit_keyed_t    *k;
+    const wh_outcome_t    *o;
+
+    n = unit_items(unit_keyed);
+    batch = unit_batch(u, n);
+
+    for (i = 0; i < n; i++) {
+        unit_add_key(u, batch, unit_keyed[i].value, unit_keyed[i].key,
+                     unit_keyed[i].time);
+    }
+
+    unit_compute(u, batch, 0, n);
+
+    for (i = 0; i < n; i++) {
+        k = &unit_keyed[i];
+        o = wh_batch_outcome(batch, i);
+
+        unit_check_outcome(batch, i, k->verdict, k->stock, k->version);
+
+        if (k->reason != NULL) {
+            assert_string_equal(o->reason, k->reason);
+        }
+
+        if (k->verdict == WH_DUPLICATE) {
+            assert_int_equal(o->original.offset, k->original);
+        }
+    }
+
+    unit_write(u, batch, WH_OK);
+    unit_check_item(u, "A", 24, 4);
+
+    wh_batch_destroy(batch);
+}
+
+
+static void
+test_keys_of_slices(void **state)
+{
+    size_t                 i, n;
+    wh_batch_t            *batch;
+    unit_store_t          *u = *state;
+    const unit_keyed_t    *k;
+
+    n = unit_items(unit_keyed);
+    batch = unit_batch(u, n);
+
+    for (i = 0; i < n; i++) {
+        unit_add_key(u, batch, unit_keyed[i].value, unit_keyed[i].key,
+                     unit_keyed[i].time);
+    }
+
+    for (i = 0; i < n; i++) {
+        k = &unit_keyed[i];
+
+        unit_compute(u, batch, i, 1);
+        unit_check_outcome(batch, i, k->verdict, k->stock, k->version);
+        unit_write(u, batch, WH_OK);
+
+        if (k->verdict == WH_DUPLICATE) {
+            assert_int_equal(wh_batch_outcome(batch, i)->original.offset,
+                             k->original);
+        }
+    }
+
+    unit_check_item(u, "A", 24, 4);
+    wh_batch_destroy(batch);
+}
+
+
+/* The oldest go first: by number, and by time in their own partition. */
+
+static void
+test_keys_forgotten(void **state)
+{
+    char           name[16];
+    size_t         i;
+    wh_use_t       use;
+    unit_store_t  *u = *state;
+
+    memset(&use, 0, sizeof(use));
+    use.change = 1;
+
+    for (i = 0; i < 2 * UNIT_KEYS; i++) {
+        (void) snprintf(name, sizeof(name), "k%zu", i);
+        use.offset = (int64_t) i;
+        unit_rc(u, wh_store_put_key(u->store, "A", 1, name, &use, 1000,
+                                    UNIT_KEYS, &u->err), WH_OK);
+    }
+
+    assert_int_equal(unit_sql_int(u, "SELECT count(*) FROM keys"), UNIT_KEYS);
+    assert_int_equal(unit_sql_int(u, "SELECT min(offset) FROM keys"),
+                     UNIT_KEYS);
+
+    /* later, but in another partition; then in the same one */
+
+    use.time = 3600000 + 1001;
+    use.partition = 1;
+
+    unit_rc(u, wh_store_put_key(u->store, "A", 1, "other", &use, 1000, 100,
+                                &u->err), WH_OK);
+    assert_int_equal(unit_sql_int(u, "SELECT count(*) FROM keys"),
+                     UNIT_KEYS + 1);
+
+    use.partition = 0;
+
+    for (i = 0; i < UNIT_KEYS; i++) {
+        (void) snprintf(name, sizeof(name), "late%zu", i);
+        unit_rc(u, wh_store_put_key(u->store, "A", 1, name, &use, 1000, 100,
+                                    &u->err), WH_OK);
+    }
+
+    assert_int_equal(unit_sql_int(u, "SELECT count(*) FROM keys"),
+                     UNIT_KEYS + 1);
+    assert_int_equal(unit_sql_int(u, "SELECT min(time) FROM keys"), use.time);
+}
+
+
+static void
+test_malformed_kept(void **state)
+{
+    char                *big;
+    size_t               len;
+    wh_batch_t          *batch;
+    wh_record_t          record;
+    unit_store_t        *u = *state;
+    const wh_outcome_t  *o;
+
+    batch = unit_batch(u, 3);
+    big = unit_repeat("", 'x', WH_VALUE_MAX + 1, "", &len);
+
+    unit_add(u, batch, "{}");
+    unit_add(u, batch, big);
+    unit_add_key(u, batch, INCREASE("A", "1"), "not valid", 0);
+
+    o = wh_batch_outcome(batch, 0);
+    assert_int_equal(o->len, 2);
+    assert_memory_equal(o->value, "{}", 2);
+
+    o = wh_batch_outcome(batch, 1);
+    assert_int_equal(o->len, WH_VALUE_MAX + 1);
+    assert_memory_equal(o->value, big, WH_VALUE_MAX);
+
+    o = wh_batch_outcome(batch, 2);
+    assert_int_equal(o->verdict, WH_MALFORMED);
+    assert_string_equal(o->reason, "invalid_idempotency_key");
+    assert_null(o->key);
+
+    wh_batch_clear(batch);
+
+    /* an empty value is one, no value is none */
+
+    memset(&record, 0, sizeof(record));
+    unit_rc(u, wh_batch_add(batch, &record, &u->err), WH_OK);
+    assert_null(wh_batch_outcome(batch, 0)->value);
+
+    record.value = "";
+    unit_rc(u, wh_batch_add(batch, &record, &u->err), WH_OK);
+    assert_non_null(wh_batch_outcome(batch, 1)->value);
+
+    free(big);
+    wh_batch_destroy(batch);
+}
+
+
 int
 main(void)
 {
     static const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_apply),
         unit_store_test(test_outcomes),
+        unit_store_test(test_keys),
+        unit_store_test(test_keys_of_slices),
+        unit_store_test(test_keys_forgotten),
+        unit_store_test(test_malformed_kept),
         unit_store_test(test_parts),
         unit_store_test(test_conflict_changed),
         unit_store_test(test_conflict_deleted),
