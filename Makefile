@@ -17,6 +17,11 @@ ifdef SANITIZE
 CFLAGS   = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 endif
 
+# make FAILPOINTS=1 BUILD=build/fault: the daemon with the fault tests' points
+ifdef FAILPOINTS
+CPPFLAGS += -DWH_FAILPOINTS
+endif
+
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 LIBS     = -lrdkafka -lsqlite3 -lcjson -linih -lcrypto -lpthread
 

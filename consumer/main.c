@@ -13,6 +13,7 @@
 #include "wh_client.h"
 #include "wh_conf.h"
 #include "wh_daemon.h"
+#include "wh_fail.h"
 #include "wh_log.h"
 #include "wh_signal.h"
 
@@ -56,6 +57,8 @@ main(int argc, char *const argv[])
                rd_kafka_version_str(), sqlite3_libversion());
         return fflush(stdout) == 0 ? WH_EXIT_OK : WH_EXIT_ERROR;
     }
+
+    wh_fail_init();
 
     rc = wh_main_configure(&args, &conf, argc, argv, &err);
 

@@ -1,4 +1,5 @@
 #include "wh_daemon.h"
+#include "wh_fail.h"
 #include "wh_instance.h"
 #include "wh_log.h"
 #include "wh_session.h"
@@ -87,6 +88,8 @@ wh_daemon_run(const wh_conf_t *conf)
         }
     }
 
+    (void) wh_fail(WH_OK, "stopping", &err);
+
     wh_batch_destroy(batch);
     wh_instance_release(&instance);
 
@@ -121,6 +124,10 @@ wh_daemon_session(const wh_conf_t *conf, wh_batch_t *batch, int *backoff,
         wh_signal_serve();
 
         rc = wh_session_poll(&s, err);
+
+        if (wh_batch_size(batch) > 0) {
+            rc = wh_fail(rc, "polled", err);
+        }
 
         if (rc == WH_OK) {
             rc = wh_daemon_batch(&s, err);
@@ -203,7 +210,7 @@ wh_daemon_batch(wh_session_t *s, wh_error_t *err)
 
     wh_store_checkpoint(s->store);
 
-    return WH_OK;
+    return wh_fail(WH_OK, "checkpointed", err);
 }
 
 
@@ -225,9 +232,10 @@ wh_daemon_slice(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
 
 
 /*
- * Finds the offsets behind the slice.  Where it ends the batch, these are the
+ * Finds the offsets behind the slice.  Where it ends the batch, these may be
  * ends that were reached: a position left in front of records that are never
  * shown to us would look like lost commands once retention has deleted them.
+ * More commands may have come in the batch after an end was reached.
  */
 
 static void
@@ -236,7 +244,7 @@ wh_daemon_measure(const wh_session_t *s, wh_slice_t *slice)
     int                           i;
     size_t                        k;
     const wh_outcome_t           *o;
-    rd_kafka_topic_partition_t   *end, *known;
+    rd_kafka_topic_partition_t   *end, *known, *next;
 
     for (k = slice->first; k < slice->first + slice->count; k++) {
         o = wh_batch_outcome(s->batch, k);
@@ -252,8 +260,14 @@ wh_daemon_measure(const wh_session_t *s, wh_slice_t *slice)
         known = rd_kafka_topic_partition_list_find(s->next, end->topic,
                                                    end->partition);
 
-        if (end->offset > known->offset) {
-            wh_daemon_behind(s, slice, end->partition)->offset = end->offset;
+        if (end->offset <= known->offset) {
+            continue;
+        }
+
+        next = wh_daemon_behind(s, slice, end->partition);
+
+        if (end->offset > next->offset) {
+            next->offset = end->offset;
         }
     }
 }
@@ -291,18 +305,22 @@ wh_daemon_commit(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
     int  i, rc;
 
     rc = wh_batch_compute(s->batch, slice->first, slice->count, s->store, err);
+    rc = wh_fail(rc, "read", err);
 
     if (rc == WH_OK) {
         wh_daemon_count(s, slice);
         rc = wh_daemon_write(s, slice, err);
+        rc = wh_fail(rc, "written", err);
     }
 
     if (rc == WH_OK) {
         rc = wh_daemon_publish(s, slice, err);
+        rc = wh_fail(rc, "kafka_committed", err);
     }
 
     if (rc == WH_OK) {
         rc = wh_store_commit(s->store, err);
+        rc = wh_fail(rc, "sqlite_committed", err);
     }
 
     if (rc != WH_OK) {
@@ -324,7 +342,7 @@ wh_daemon_commit(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
                             "without its answer: the producer is replaced");
     }
 
-    return WH_OK;
+    return wh_fail(WH_OK, "logged", err);
 }
 
 
@@ -358,6 +376,8 @@ wh_daemon_write(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
     const rd_kafka_topic_partition_t  *from, *to;
 
     rc = wh_store_begin(s->store, err);
+    rc = wh_fail(rc, "begun", err);
+
     if (rc != WH_OK) {
         return rc;
     }
@@ -399,7 +419,12 @@ wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
     {
         rc = wh_publisher_send(s->publisher, wh_batch_outcome(s->batch, i),
                                err);
+        if (i == slice->first) {
+            rc = wh_fail(rc, "first_sent", err);
+        }
     }
+
+    rc = wh_fail(rc, "last_sent", err);
 
     if (rc == WH_OK) {
         rc = wh_store_get_position(s->store, s->conf->notifications_topic, 0,
@@ -409,6 +434,7 @@ wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
 
     if (rc == WH_OK) {
         rc = wh_publisher_flush(s->publisher, &next, err);
+        rc = wh_fail(rc, "flushed", err);
     }
 
     /* in the same SQLite transaction as the items it stands for */

@@ -2,6 +2,7 @@
 #include "wh_batch.h"
 #include "wh_client.h"
 #include "wh_command.h"
+#include "wh_fail.h"
 #include "wh_log.h"
 #include "wh_signal.h"
 
@@ -231,7 +232,11 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
         rc = wh_follow_key(f, &n, m, err);
     }
 
-    return (rc == WH_OK) ? wh_follow_source(f, &n, err) : rc;
+    if (rc == WH_OK) {
+        rc = wh_follow_source(f, &n, err);
+    }
+
+    return wh_fail(rc, "notification_applied", err);
 }
 
 
@@ -381,8 +386,11 @@ wh_follow_commit(wh_follow_t *f, wh_error_t *err)
         rc = wh_store_set_meta(f->store, "state", "recovering", err);
     }
 
+    rc = wh_fail(rc, "follow_written", err);
+
     if (rc == WH_OK) {
         rc = wh_store_commit(f->store, err);
+        rc = wh_fail(rc, "follow_committed", err);
     }
 
     if (rc != WH_OK) {

@@ -1,5 +1,6 @@
 #include "wh_publisher.h"
 #include "wh_client.h"
+#include "wh_fail.h"
 #include "wh_log.h"
 #include "wh_rejection.h"
 #include "wh_signal.h"
@@ -434,6 +435,10 @@ wh_publisher_commit(wh_publisher_t *p,
     error = rd_kafka_send_offsets_to_transaction(p->rk, offsets, metadata, -1);
     if (error != NULL) {
         return wh_publisher_fail(p, "send_offsets_to_transaction", error, err);
+    }
+
+    if (wh_fail(WH_OK, "offsets_sent", err) != WH_OK) {
+        return WH_AGAIN;
     }
 
     error = rd_kafka_commit_transaction(p->rk, -1);

@@ -1,5 +1,6 @@
 #include "wh_recover.h"
 #include "wh_client.h"
+#include "wh_fail.h"
 #include "wh_follow.h"
 #include "wh_log.h"
 #include "wh_signal.h"
@@ -39,6 +40,8 @@ wh_recover(const wh_recovery_t *r, wh_store_t **store,
     *start = NULL;
 
     rc = wh_recover_cluster(r, *store, err);
+    rc = wh_fail(rc, "cluster_checked", err);
+
     if (rc != WH_OK) {
         return rc;
     }
@@ -59,7 +62,11 @@ wh_recover(const wh_recovery_t *r, wh_store_t **store,
         return rc;
     }
 
-    rc = wh_recover_notifications(r, *store, &high, err);
+    rc = wh_fail(rc, "offsets_fetched", err);
+
+    if (rc == WH_OK) {
+        rc = wh_recover_notifications(r, *store, &high, err);
+    }
 
     if (rc == WH_OK) {
         rc = wh_recover_positions(r, *store, high, *start, err);
@@ -68,6 +75,8 @@ wh_recover(const wh_recovery_t *r, wh_store_t **store,
     if (rc == WH_OK && wh_store_unpublished(*store)) {
         rc = wh_store_publish(store, err);
     }
+
+    rc = wh_fail(rc, "recovered", err);
 
     if (rc != WH_OK) {
         rd_kafka_topic_partition_list_destroy(*start);
@@ -198,6 +207,8 @@ wh_recover_notifications(const wh_recovery_t *r, wh_store_t *store,
     }
 
     rc = wh_recover_watermarks(r, topic, 0, next, &low, high, err);
+    rc = wh_fail(rc, "watermark_read", err);
+
     if (rc != WH_OK) {
         return rc;
     }
@@ -247,6 +258,8 @@ wh_recover_positions(const wh_recovery_t *r, wh_store_t *store, int64_t high,
     if (rc == WH_OK) {
         rc = wh_store_set_meta(store, "state", "ready", err);
     }
+
+    rc = wh_fail(rc, "positions_written", err);
 
     if (rc == WH_OK) {
         rc = wh_store_commit(store, err);

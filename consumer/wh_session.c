@@ -1,5 +1,6 @@
 #include "wh_session.h"
 #include "wh_client.h"
+#include "wh_fail.h"
 #include "wh_log.h"
 #include "wh_recover.h"
 #include "wh_signal.h"
@@ -46,9 +47,11 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_batch_t *batch,
     callbacks.rebalanced = wh_session_rebalanced;
 
     rc = wh_session_open_store(s, err);
+    rc = wh_fail(rc, "store_opened", err);
 
     if (rc == WH_OK) {
         rc = wh_publisher_open(&s->publisher, conf, err);
+        rc = wh_fail(rc, "transactions_initialized", err);
     }
 
     if (rc == WH_OK) {
@@ -71,6 +74,7 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_batch_t *batch,
 
     if (rc == WH_OK) {
         rc = wh_session_join(s, err);
+        rc = wh_fail(rc, "joined", err);
     }
 
     return rc;
@@ -86,6 +90,8 @@ wh_session_close(wh_session_t *s)
     if (s->store != NULL) {
         wh_store_rollback(s->store);
     }
+
+    (void) wh_fail(WH_OK, "closing", NULL);
 
     wh_publisher_close(s->publisher);
     wh_client_close(s->consumer);
@@ -107,6 +113,8 @@ wh_session_close(wh_session_t *s)
     s->store = NULL;
     s->metadata = NULL;
     s->next = NULL;
+
+    (void) wh_fail(WH_OK, "closed", NULL);
 }
 
 
@@ -252,7 +260,7 @@ wh_session_assign(wh_session_t *s, wh_error_t *err)
     wh_log(WH_LOG_NOTICE, "processing \"%s\", %d partition(s)",
            s->conf->commands_topic, s->partitions);
 
-    return WH_OK;
+    return wh_fail(WH_OK, "assigned", err);
 }
 
 

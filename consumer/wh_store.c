@@ -1,5 +1,6 @@
 #include "wh_store.h"
 #include "wh_store_int.h"
+#include "wh_fail.h"
 #include "wh_log.h"
 #include "wh_schema.h"
 
@@ -148,6 +149,8 @@ wh_store_publish(wh_store_t **store, wh_error_t *err)
 
     wh_store_close(s);
 
+    rc = wh_fail(rc, "rebuilt_closed", err);
+
     /* a log left behind by a lost database must not be replayed into this */
 
     if (rc == WH_OK) {
@@ -162,6 +165,8 @@ wh_store_publish(wh_store_t **store, wh_error_t *err)
         rc = wh_error_set(err, WH_ERROR, "cannot rename \"%s\" to \"%s\": %s",
                           file, path, strerror(errno));
     }
+
+    rc = wh_fail(rc, "rebuilt_renamed", err);
 
     if (rc == WH_OK) {
         rc = wh_store_open(store, path, wal_limit, err);

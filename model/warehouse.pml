@@ -275,7 +275,8 @@ hidden byte  command_applied_at_most_once, stock_is_the_sum,
              database_is_a_state_of_the_log, nothing_missed_below_position,
              database_not_back_in_time, same_version_same_stock,
              log_has_room, everything_processed, replay_agrees,
-             recovery_does_not_stop, position_at_the_end;
+             recovery_does_not_stop, position_at_the_end,
+             end_not_reached;
 
 
 /* The other writer's change counts as one of the item's states. */
@@ -294,7 +295,6 @@ inline foreign_write(u)
     :: else
     fi
 }
-
 
 /* All notifications that are committed or bound to be, and both databases. */
 
@@ -402,9 +402,10 @@ inline check_end()
 
     for (i : 0 .. DAEMONS - 1) {
 
-        /* a marker may lie behind the position of a fenced producer's process */
+        /* behind that of a fenced producer's process a marker may lie */
 
-        position_at_the_end = (!s[i].newest || db[i].position == high);
+        position_at_the_end = (NO_FENCE || !s[i].newest
+                               || db[i].position == high);
         assert(position_at_the_end);
     }
 
@@ -420,26 +421,28 @@ inline check_end()
 
     for (p : 0 .. 1) {
         for (o : 0 .. 3) {
-          if
-          :: o < end_of[p] && !WRITER ->
             c = COMMAND(p, o);
-            w = sku[c];
+            k = 0;
 
             if
-            :: ((!decrease[c] || qty[c] <= have_qty[w])
-                && (key[c] == 0 || !((have_keys[w] >> key[c]) & 1))) ->
-                have_qty[w] = (decrease[c] -> have_qty[w] - qty[c]
-                                           : have_qty[w] + qty[c]);
-                have_version[w]++;
-                have_keys[w] = have_keys[w] | (1 << key[c]);
-                k = 1;
-            :: else -> k = 0;
+            :: o < end_of[p] && !WRITER ->
+                w = sku[c];
+
+                if
+                :: ((!decrease[c] || qty[c] <= have_qty[w])
+                    && (key[c] == 0 || !((have_keys[w] >> key[c]) & 1))) ->
+                    have_qty[w] = (decrease[c] -> have_qty[w] - qty[c]
+                                               : have_qty[w] + qty[c]);
+                    have_version[w]++;
+                    have_keys[w] = have_keys[w] | (1 << key[c]);
+                    k = 1
+                :: else
+                fi
+            :: else
             fi;
 
-            replay_agrees = (k == ((seen >> c) & 1));
+            replay_agrees = (WRITER || k == ((seen >> c) & 1));
             assert(replay_agrees);
-          :: else
-          fi
         }
     }
 
@@ -458,6 +461,8 @@ inline check_end()
 }
 
 
+/* ---- steps of Kafka ---------------------------------------------------- */
+
 inline find_lso()
 {
     lso = 0;
@@ -465,8 +470,6 @@ inline find_lso()
         lso = (k == lso && k < high && n[k].st != OPEN -> lso + 1 : lso);
     }
 }
-
-/* ---- steps of Kafka ---------------------------------------------------- */
 
 inline append(a_state, a_tid, a_command, a_stock, a_version)
 {
@@ -481,9 +484,11 @@ inline append(a_state, a_tid, a_command, a_stock, a_version)
     find_lso();
 }
 
-inline decide(t, state)
+/* From here on the transaction is committed, its markers will follow. */
+
+inline decide_commit(t)
 {
-    txn[t].st = state;
+    txn[t].st = PREPARE_COMMIT;
     check();
 }
 
@@ -576,7 +581,7 @@ end:
         printf("kafka: the late EndTxn of %d arrives\n", t);
         txn[t].late = 0;
         if
-        :: txn[t].st == ONGOING -> decide(t, PREPARE_COMMIT)
+        :: txn[t].st == ONGOING -> decide_commit(t)
         :: else
         fi
        }
@@ -585,7 +590,7 @@ end:
         printf("kafka: the transaction of %d times out\n", t);
         timeouts = (ABSENT(t) -> timeouts : timeouts - 1);
         fence(t);
-        decide(t, PREPARE_ABORT);
+        txn[t].st = PREPARE_ABORT;
        }
     od
 }
@@ -661,7 +666,7 @@ inline init_transactions(d)
         if
         :: txn[TID(d)].st == ONGOING ->
             printf("process %d: init_transactions: aborts what is open\n", d);
-            decide(TID(d), PREPARE_ABORT);
+            txn[TID(d)].st = PREPARE_ABORT;
             s[d].ph = publisher_open
         :: else ->
             printf("process %d: init_transactions\n", d);
@@ -740,14 +745,18 @@ inline wh_follow_message(d, at)
     fi
 }
 
-/* Applies what is visible, up to limit and a chunk at most. */
+/*
+ * Applies what is visible: up to the target of a recovery, and a chunk at
+ * most.  With several owners it goes on between batches, without a target.
+ */
 
-inline wh_follow(d, limit)
+inline wh_follow(d)
 {
     printf("process %d: wh_follow\n", d);
     k = 0;
     do
-    :: db[d].position < lso && db[d].position < limit && k < CHUNK ->
+    :: (db[d].position < lso && k < CHUNK
+        && (s[d].ph != follow || db[d].position < s[d].target)) ->
         wh_follow_message(d, db[d].position);
         db[d].position++;
         k++;
@@ -987,9 +996,9 @@ inline batch_done(d)
     fi
 }
 
-/* EndTxn; again: the first copy got no answer and is still on its way */
+/* EndTxn; of a suspect producer it is the second, the first comes late */
 
-inline end_txn(d, again)
+inline end_txn(d)
 {
     if
     :: !s[d].newest ->
@@ -1000,13 +1009,12 @@ inline end_txn(d, again)
         printf("process %d: commit_transaction: there is no transaction\n", d);
         session_close(d, session_open)
     :: else ->
-        printf("process %d: commit_transaction, %d delayed\n", d, again);
+        printf("process %d: commit_transaction\n", d);
         if
-        :: txn[TID(d)].st == ONGOING -> decide(TID(d), PREPARE_COMMIT)
+        :: txn[TID(d)].st == ONGOING -> decide_commit(TID(d))
         :: else
         fi;
-        txn[TID(d)].late = txn[TID(d)].late | again;
-        s[d].suspect = s[d].suspect | again;
+        txn[TID(d)].late = txn[TID(d)].late | s[d].suspect;
         s[d].ph = store_commit;
         if
         :: NO_KAFKA_FIRST -> batch_done(d)
@@ -1080,9 +1088,10 @@ end:
         wh_recover_watermarks(d);
        }
     :: d_step {
-        (s[d].ph == follow && db[d].position < s[d].target
-         && db[d].position < lso) ->
-        wh_follow(d, s[d].target);
+        (db[d].position < lso
+         && ((s[d].ph == follow && db[d].position < s[d].target)
+             || (SCALE && s[d].ph == session_poll))) ->
+        wh_follow(d);
        }
     :: d_step {
         s[d].ph == follow && db[d].position >= s[d].target ->
@@ -1125,15 +1134,17 @@ end:
         printf("process %d: wh_session_rebalanced, wh_session_assign\n", d);
         assigned(d);
        }
-    :: d_step {
-        SCALE && s[d].ph == session_poll && db[d].position < lso ->
-        wh_follow(d, lso);
-       }
     :: d_step { POLLED(d, 1, 0) -> wh_batch_compute(d, 1, 0); }
-    :: d_step { BATCH > 1 && POLLED(d, 2, 0) -> wh_batch_compute(d, 2, 0); }
+#if BATCH > 1
+    :: d_step { POLLED(d, 2, 0) -> wh_batch_compute(d, 2, 0); }
+#endif
+#if COMMANDS == 4
     :: d_step { POLLED(d, 0, 1) -> wh_batch_compute(d, 0, 1); }
-    :: d_step { BATCH > 1 && POLLED(d, 0, 2) -> wh_batch_compute(d, 0, 2); }
-    :: d_step { BATCH > 1 && POLLED(d, 1, 1) -> wh_batch_compute(d, 1, 1); }
+#if BATCH > 1
+    :: d_step { POLLED(d, 0, 2) -> wh_batch_compute(d, 0, 2); }
+    :: d_step { POLLED(d, 1, 1) -> wh_batch_compute(d, 1, 1); }
+#endif
+#endif
 
     /* wh_daemon_commit */
 
@@ -1151,13 +1162,17 @@ end:
        }
     :: d_step {
         s[d].ph == commit_transaction && (!s[d].newest || !PREPARING(TID(d))) ->
-        end_txn(d, 0);
+        end_txn(d);
        }
+
+    /* the same, but the first copy of EndTxn got no answer and is on its way */
+
     :: d_step {
         (s[d].ph == commit_transaction && lates > 0 && s[d].newest
-         && txn[TID(d)].st == ONGOING) ->
+         && txn[TID(d)].st == ONGOING && !s[d].suspect) ->
+        printf("process %d: EndTxn without an answer\n", d);
         lates--;
-        end_txn(d, 1);
+        s[d].suspect = 1;
        }
     :: d_step {
         s[d].ph == store_commit ->
@@ -1193,15 +1208,9 @@ end:
         crashes > 0 && !AWAY(d) ->
         printf("process %d: CRASH\n", d);
         crashes--;
-        session_close(d, session_open);
-       }
-    :: d_step {
-        (crashes > 0 && lates > 0 && s[d].ph == commit_transaction
-         && s[d].newest) ->
-        printf("process %d: CRASH, EndTxn still on its way\n", d);
-        crashes--;
-        lates--;
-        txn[TID(d)].late = 1;
+        txn[TID(d)].late = (txn[TID(d)].late
+                            | (s[d].suspect
+                               && s[d].ph == commit_transaction));
         session_close(d, session_open);
        }
     :: d_step {
@@ -1391,6 +1400,7 @@ init {
 
     d_step {
         check_end();
-        assert(!REACH || !NO_MORE_FAULTS);
+        end_not_reached = (!REACH || !NO_MORE_FAULTS);
+        assert(end_not_reached);
     }
 }

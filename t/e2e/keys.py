@@ -110,8 +110,7 @@ class Keys(stack.Case):
         before = s.sql("SELECT sku, key, change, time, partition, offset FROM keys ORDER BY id")
         self.assertEqual(before[1], ("A", "k1", 5, NOW + 1, 0, 1))
         s.daemon.stop(signal.SIGKILL)
-        for suffix in ("", "-wal", "-shm"):
-            os.unlink(s.db + suffix)
+        s.remove_database()
         s.start_daemon()
         self.assertEqual(
             s.sql("SELECT sku, key, change, time, partition, offset FROM keys ORDER BY id"), before)

@@ -25,11 +25,6 @@ class Recovery(stack.Case):
         super().setUp()
         self.s.create_topics()
 
-    def remove_database(self):
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.s.db + suffix)
-
     def backup(self):
         with contextlib.closing(sqlite3.connect(self.s.db)) as db, \
                 contextlib.closing(sqlite3.connect(self.s.dir + "/backup")) as copy:
@@ -41,7 +36,7 @@ class Recovery(stack.Case):
         s.produce(commands(25000, 1))
         before = self.check()
         s.daemon.stop()
-        self.remove_database()
+        self.s.remove_database()
         s.produce(commands(100, 2))
         s.start_daemon()
         self.assertTrue(s.logged("%d notifications read" % len(before.notifications)))
@@ -54,7 +49,7 @@ class Recovery(stack.Case):
         s.start_nginx()
         s.produce(commands(500, 3))
         self.check()
-        self.remove_database()
+        self.s.remove_database()
         # nobody has to send a command for it to be noticed
         stack.wait(lambda: s.logged("trying again"), "the loss to be noticed")
         stack.wait(lambda: s.items()[0] == 200, "the rebuilt database")
@@ -75,7 +70,7 @@ class Recovery(stack.Case):
         s.wait_caught_up()
         s.daemon.stop(signal.SIGKILL)
         s.produce(commands(1000, 7))
-        self.remove_database()
+        self.s.remove_database()
         shutil.copy(s.dir + "/backup", s.db)
         s.start_daemon()
         self.check()
@@ -86,7 +81,7 @@ class Recovery(stack.Case):
         s.produce(commands(1000, 8))
         self.check()
         s.daemon.stop()
-        self.remove_database()
+        self.s.remove_database()
         s.write_conf(group_id=s.group + "-other")
         s.start_daemon()
         s.produce(commands(10, 9))
@@ -98,7 +93,7 @@ class Recovery(stack.Case):
         s.produce(commands(30000, 10))
         s.wait_caught_up()
         s.daemon.stop()
-        self.remove_database()
+        self.s.remove_database()
         s.start_daemon(ready=False)
         stack.wait(lambda: os.path.exists(s.db + ".new"), "the rebuild to begin")
         s.daemon.stop(signal.SIGKILL)

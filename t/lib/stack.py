@@ -25,7 +25,9 @@ import command
 
 ROOT = os.environ["WAREHOUSE_ROOT"]
 BUILD = os.environ["WAREHOUSE_BUILD"]
+FAULT_BUILD = os.environ.get("WAREHOUSE_FAULT_BUILD")
 BROKERS = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+KEEP = os.environ.get("WAREHOUSE_TEST_KEEP")     # a folder that the logs are copied to
 DEADLINE = 60
 
 
@@ -75,6 +77,11 @@ class Process:
 
     def send(self, signo):
         self.p.send_signal(signo)
+
+    def stopped(self):
+        """True if SIGSTOP has come to it."""
+        with open("/proc/%d/stat" % self.p.pid) as f:
+            return f.read().rpartition(")")[2].split()[0] == "T"
 
     def stop(self, signo=signal.SIGTERM):
         """Returns the exit status, negative for a signal's."""
@@ -225,14 +232,18 @@ class Stack:
         with open(self.conf, "w") as f:
             f.writelines("%s = %s\n" % line for line in lines.items())
 
-    def start_daemon(self, *args, ready=True):
+    def start_daemon(self, *args, ready=True, fail=None):
+        """fail: what its failpoints do, see consumer/wh_fail.h; "" for none."""
         before = len(self.lines())
         program, kwargs = BUILD + "/warehouse-consumer", {}
+        if fail is not None:
+            program = FAULT_BUILD + "/warehouse-consumer"
+            kwargs["env"] = {**os.environ, "WAREHOUSE_FAIL": fail}
         if self.user:
             # the tree may lie where that user cannot go
             program = shutil.copy(program, self.dir)
             account = pwd.getpwnam(self.user)
-            kwargs = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            kwargs.update(user=account.pw_uid, group=account.pw_gid, extra_groups=[])
         self.daemon = Process([program, "-c", self.conf, *args], stdout=subprocess.DEVNULL,
                               stderr=open(self.dir + "/consumer.err", "a"), **kwargs)
         self.processes.append(self.daemon)
@@ -243,6 +254,11 @@ class Stack:
         if not self.daemon.running():
             raise AssertionError("the daemon stopped: " + "\n".join(self.lines()[-3:]))
         return any("[notice] processing " in line for line in self.lines()[before:])
+
+    def wait_progress(self, n=20):
+        """Waits until the daemon has processed n more commands."""
+        goal = self.processed() + n
+        wait(lambda: self.processed() >= goal, "%d commands to be processed" % n)
 
     def lines(self):
         try:
@@ -326,7 +342,7 @@ class Stack:
                 return db.execute(*args).fetchall()
 
     def processed(self):
-        """Commands applied, refused or malformed, as the database counts."""
+        """Commands processed, whatever became of them, as the database counts."""
         try:
             return self.sql("SELECT total(value) FROM stats WHERE name <> 'conflicts'")[0][0]
         except sqlite3.OperationalError:
@@ -345,6 +361,11 @@ class Stack:
     def wait_caught_up(self):
         wait(self.caught_up, "the daemon to catch up")
 
+    def remove_database(self):
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.db + suffix)
+
     # the end
 
     def stop(self):
@@ -353,6 +374,8 @@ class Stack:
                 process.send(signal.SIGCONT)
                 # nginx has children to take along
                 process.stop(signal.SIGTERM if process is self.nginx else signal.SIGKILL)
+        if KEEP:
+            shutil.copytree(self.dir, KEEP + "/" + self.id, ignore_dangling_symlinks=True)
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
