@@ -10,7 +10,7 @@
 
 
 #define WH_SESSION_POLL        200     /* ms */
-#define WH_SESSION_HEARTBEATS  40      /* polls: more than two heartbeats */
+#define WH_SESSION_HEARTBEATS  8000    /* ms: more than two heartbeats */
 
 
 static void wh_session_clear(wh_session_t *s);
@@ -409,11 +409,13 @@ wh_session_fatal(wh_session_t *s, wh_error_t *err)
 int
 wh_session_replaced(wh_session_t *s)
 {
-    int                  i;
+    int64_t              end;
     wh_error_t           err;
     rd_kafka_message_t  *m;
 
-    for (i = 0; i < WH_SESSION_HEARTBEATS && !wh_stopping(); i++) {
+    end = wh_clock() + WH_SESSION_HEARTBEATS;
+
+    while (wh_clock() < end && !wh_stopping()) {
 
         if (wh_session_fatal(s, &err) == WH_ERROR) {
             return 1;

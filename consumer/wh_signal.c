@@ -108,3 +108,15 @@ wh_wait(int ms)
 
     (void) nanosleep(&ts, NULL);
 }
+
+
+int64_t
+wh_clock(void)
+{
+    struct timespec  ts;
+
+    /* it cannot fail for this clock and a valid pointer */
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}

@@ -5,6 +5,8 @@
 #ifndef WH_SIGNAL_H
 #define WH_SIGNAL_H
 
+#include <stdint.h>
+
 #include "wh_error.h"
 
 
@@ -27,6 +29,9 @@ void wh_signal_serve(void);
 
 /* Waits ms milliseconds, or until a signal comes. */
 void wh_wait(int ms);
+
+/* Milliseconds of a clock that only goes forward. */
+int64_t wh_clock(void);
 
 
 #endif

@@ -877,8 +877,8 @@ inline first_to_send(d)
 
 inline wh_batch_write(d)
 {
-    j = 1;
-    k = 3;                    /* bits: this sku's guard is still to be looked at */
+    j = 1;                    /* 0: an item's guard fails, 2: a position's */
+    k = 3;                    /* bits: skus whose guard is yet to be tried */
     for (i : 0 .. 3) {
         if
         :: s[d].version[i] != 0 ->
@@ -896,19 +896,22 @@ inline wh_batch_write(d)
         if
         :: (j && s[d].behind[i] != s[d].next[i]
             && db[d].next[i] != s[d].next[i]) ->
-            j = 2                  /* wh_store_move_position: WH_CONFLICT */
+            j = 2
         :: else
         fi
     }
     if
-    :: j == 0 -> printf("process %d: wh_batch_write: WH_CONFLICT\n", d);
-                 batch_clear(d);
-                 s[d].ph = session_poll
-    :: j == 1 -> printf("process %d: wh_batch_write\n", d);
-                 s[d].ph = (NO_KAFKA_FIRST -> store_commit : FIRST_TO_KAFKA(d));
-                 first_to_send(d)
-    :: else ->   printf("process %d: wh_store_move_position: not where expected\n", d);
-                 session_close(d, session_open)
+    :: j == 0 ->
+        printf("process %d: wh_batch_write: WH_CONFLICT\n", d);
+        batch_clear(d);
+        s[d].ph = session_poll
+    :: j == 1 ->
+        printf("process %d: wh_batch_write\n", d);
+        s[d].ph = (NO_KAFKA_FIRST -> store_commit : FIRST_TO_KAFKA(d));
+        first_to_send(d)
+    :: else ->
+        printf("process %d: wh_store_move_position: WH_CONFLICT\n", d);
+        session_close(d, session_open)
     fi
 }
 
