@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""The checkers judged themselves: each must object to what it is there for.
+Needs no broker; what was observed is made up here."""
+
+import collections
+import json
+import unittest
+
+import command
+import fault
+import stack
+
+Record = collections.namedtuple("Record", "value partition offset timestamp headers key")
+
+COMMANDS = [("increase", "A", 10), ("decrease", "A", 4), ("decrease", "A", 100),
+            ("increase", "B", 7), ("decrease", "B", 7)]
+BATCHES = [(0, 1), (2, 3), (4,)]       # indexes of COMMANDS
+
+
+def body(n):
+    return json.dumps(dict(zip(("action", "sku", "qty"), COMMANDS[n]), n=n))
+
+
+class Seen:
+    """What a stack shows after these commands, all of it right at first."""
+
+    commands, notifications, rejections = "commands", "notifications", None
+
+    def __init__(self):
+        self.ledger = command.Ledger("commands")
+        self.records = {"commands": [], "notifications": []}
+        offset = 0
+        for batch in BATCHES:
+            for n in batch:
+                before = len(self.ledger.notifications)
+                self.records["commands"].append(Record(body(n).encode(), 0, n, 0, [], None))
+                self.ledger.apply(body(n).encode(), 0, n)
+                for text, _ in self.ledger.notifications[before:]:
+                    self.records["notifications"].append(
+                        Record(text.encode(), 0, offset, 0, [], None))
+                    offset += 1
+            offset += 1                # the commit marker
+        self.items = dict(self.ledger.items)
+
+    def wait_caught_up(self):
+        pass
+
+    def read(self, topic):
+        return self.records[topic]
+
+    def sql(self, *args):
+        return [(sku, qty, version) for sku, (qty, version) in self.items.items()]
+
+
+class Reader:
+    def __init__(self, *lists):
+        self.lists = list(lists)
+        self.statuses = collections.Counter({200: len(lists)})
+
+
+class Poster:
+    def __init__(self, *replies):
+        self.replies = list(replies)
+
+
+RIGHT = ["[]", '[{"sku":"A","qty":6}]', '[{"sku":"A","qty":6},{"sku":"B","qty":7}]',
+         '[{"sku":"A","qty":6},{"sku":"B","qty":0}]']
+
+
+class Checkers(unittest.TestCase):
+
+    maxDiff = None
+
+    def setUp(self):
+        self.s = Seen()
+        self.case = fault.Case()
+        self.case.s = self.s
+        self.case.posters = self.case.readers = []
+
+    def objects(self, check):
+        with self.assertRaises(AssertionError):
+            check()
+
+    def notification(self, n, **changes):
+        r = self.s.records["notifications"][n]
+        self.s.records["notifications"][n] = r._replace(
+            value=json.dumps({**json.loads(r.value), **changes}, separators=(",", ":")).encode())
+
+    def test_right(self):
+        self.case.check()
+        self.case.readers = [Reader(*RIGHT), Reader(RIGHT[0], RIGHT[3]), Reader()]
+        self.case.check_readers()
+        self.case.posters = [Poster(*((body(n), 200, "0:%d" % n) for n in range(5))),
+                             Poster(("lost", 503, None), ("unknown", 504, None),
+                                    ("gone", None, None), (body(1), 504, None))]
+        self.case.check_replies()
+
+    def test_stock_and_version(self):
+        for items in ({"A": (7, 2)}, {"A": (6, 3)}, {"C": (1, 1)}):
+            self.s = self.case.s = Seen()
+            self.s.items.update(items)
+            self.objects(self.case.check)
+
+    def test_item_missing(self):
+        del self.s.items["B"]
+        self.objects(self.case.check)
+
+    def test_notification_missing(self):
+        del self.s.records["notifications"][1]
+        self.objects(self.case.check)
+
+    def test_notification_twice(self):
+        self.s.records["notifications"].append(self.s.records["notifications"][0])
+        self.objects(self.case.check)
+
+    def test_refused_notified(self):
+        self.s.records["notifications"].append(Record(command.notification(
+            "decrease", "A", 100, 6, 3, "commands", 0, 2).encode(), 0, 9, 0, [], None))
+        self.objects(self.case.check)
+
+    def test_notification_wrong(self):
+        for changes in ({"stock": 9}, {"version": 9}, {"qty": 9}, {"source": {}}):
+            self.s = self.case.s = Seen()
+            self.notification(0, **changes)
+            self.objects(self.case.check)
+
+    def test_command_forgotten(self):
+        """One that nobody processed: as if it were in the topic alone."""
+        self.s.records["commands"].append(Record(body(0).encode(), 0, 5, 0, [], None))
+        self.objects(self.case.check)
+
+    def test_reader_between_batches(self):
+        self.case.readers = [Reader(RIGHT[0], '[{"sku":"A","qty":10}]')]
+        self.objects(self.case.check_readers)
+
+    def test_reader_negative(self):
+        self.case.readers = [Reader('[{"sku":"A","qty":-94}]')]
+        self.objects(self.case.check_readers)
+
+    def test_reader_back_in_time(self):
+        self.case.readers = [Reader(RIGHT[2], RIGHT[1])]
+        self.objects(self.case.check_readers)
+
+    def test_reader_error(self):
+        reader = Reader(*RIGHT)
+        reader.statuses[500] += 1
+        self.case.readers = [reader]
+        self.objects(self.case.check_readers)
+
+    def test_replies(self):
+        for reply in [("never written", 200, "0:9"), (body(0), 200, "0:1"), (body(0), 503, None),
+                      (body(0), 500, None)]:
+            self.case.posters = [Poster(reply)]
+            self.objects(self.case.check_replies)
+
+    def test_written_twice(self):
+        self.s.records["commands"].append(Record(body(0).encode(), 0, 5, 0, [], None))
+        for status in (200, 504, None):
+            self.case.posters = [Poster((body(0), status, None))]
+            self.objects(self.case.check_replies)
+
+    def test_keys(self):
+        """A repeated key that took effect twice, or a header that is missing."""
+        self.s.records["commands"][0:0] = [Record(
+            body(0).encode(), 0, -n, 0, [("idempotency-key", b"k")], None) for n in (2, 1)]
+        self.s.records["notifications"] = []
+        ledger = stack.replay(self.s)
+        self.assertEqual(ledger.duplicates, 1)
+        self.s.items = dict(ledger.items)
+        for text, headers in ledger.notifications:
+            self.s.records["notifications"].append(Record(
+                text.encode(), 0, 0, 0, [(k, v.encode()) for k, v in headers.items()], None))
+        self.case.check()
+        keyed = self.s.records["notifications"][0]
+        self.s.records["notifications"][0] = keyed._replace(headers=[])
+        self.objects(self.case.check)
+        self.s.records["notifications"][0] = keyed
+        self.s.records["notifications"].append(keyed)
+        self.objects(self.case.check)
+
+
+if __name__ == "__main__":
+    stack.main()
