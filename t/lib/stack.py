@@ -67,10 +67,12 @@ def free_ports(*distances):
 
 
 class Process:
-    """One child process, ended by its id."""
+    """One child process, ended by its id, and at the latest with the test."""
 
-    def __init__(self, argv, **kwargs):
-        self.p = subprocess.Popen(argv, start_new_session=True, **kwargs)
+    def __init__(self, argv, signo=signal.SIGKILL, **kwargs):
+        """signo is what it gets where the test itself was killed."""
+        self.p = subprocess.Popen(["setpriv", "--pdeathsig", signal.Signals(signo).name[3:], "--", *argv],
+                                  start_new_session=True, **kwargs)
 
     def running(self):
         return self.p.poll() is None
@@ -300,7 +302,7 @@ class Stack:
         with open(directory + "/nginx.conf", "w") as f:
             f.write(text)
         self.nginx = Process(["nginx", "-c", directory + "/nginx.conf",
-                              "-e", directory + "/error.log"],
+                              "-e", directory + "/error.log"], signal.SIGTERM,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.processes.append(self.nginx)
         wait(self.listening, "nginx")
