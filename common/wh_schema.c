@@ -194,7 +194,14 @@ wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
     case SQLITE_CANTOPEN:
     case SQLITE_PROTOCOL:
     case SQLITE_SCHEMA:
+    case SQLITE_FULL:
         rc = WH_AGAIN;
+        break;
+
+    case SQLITE_IOERR:
+        /* no room for the -shm file */
+        rc = sqlite3_extended_errcode(db) == SQLITE_IOERR_SHMSIZE
+             ? WH_AGAIN : WH_ERROR;
         break;
 
     case SQLITE_READONLY:
