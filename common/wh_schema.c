@@ -185,7 +185,10 @@ wh_schema_ready(sqlite3 *db, wh_error_t *err)
 int
 wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
 {
-    int  rc;
+    int          rc;
+    const char  *advice;
+
+    advice = "";
 
     switch (sqlite3_errcode(db) & 0xff) {
 
@@ -210,10 +213,17 @@ wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
              ? WH_ERROR : WH_AGAIN;
         break;
 
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        rc = WH_ERROR;
+        advice = "; the database is damaged: move it away, with its -wal and"
+                 " -shm, to have it rebuilt from Kafka";
+        break;
+
     default:
         rc = WH_ERROR;
         break;
     }
 
-    return wh_error_set(err, rc, "%s: %s", what, sqlite3_errmsg(db));
+    return wh_error_set(err, rc, "%s: %s%s", what, sqlite3_errmsg(db), advice);
 }
