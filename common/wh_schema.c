@@ -1,5 +1,6 @@
 #include "wh_schema.h"
 
+#include <errno.h>
 #include <string.h>
 
 
@@ -185,16 +186,16 @@ wh_schema_ready(sqlite3 *db, wh_error_t *err)
 int
 wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
 {
-    int          rc;
+    int          rc, error, denied;
     const char  *advice;
 
     advice = "";
+    denied = 0;
 
     switch (sqlite3_errcode(db) & 0xff) {
 
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-    case SQLITE_CANTOPEN:
     case SQLITE_PROTOCOL:
     case SQLITE_SCHEMA:
     case SQLITE_FULL:
@@ -207,10 +208,18 @@ wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
              ? WH_AGAIN : WH_ERROR;
         break;
 
+    case SQLITE_CANTOPEN:
+        error = sqlite3_system_errno(db);
+        denied = (error == EACCES || error == EPERM || error == EROFS);
+        rc = denied ? WH_ERROR : WH_AGAIN;
+        break;
+
     case SQLITE_READONLY:
-        /* a reader met a database whose -shm file is not there yet */
-        rc = sqlite3_extended_errcode(db) == SQLITE_READONLY
-             ? WH_ERROR : WH_AGAIN;
+        /* otherwise a reader met a database whose -shm is not there yet */
+        error = sqlite3_extended_errcode(db);
+        denied = (error == SQLITE_READONLY
+                  || error == SQLITE_READONLY_DIRECTORY);
+        rc = denied ? WH_ERROR : WH_AGAIN;
         break;
 
     case SQLITE_CORRUPT:
@@ -223,6 +232,11 @@ wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
     default:
         rc = WH_ERROR;
         break;
+    }
+
+    if (denied) {
+        advice = "; correct the permissions of the database, its -wal, its"
+                 " -shm and their folder";
     }
 
     return wh_error_set(err, rc, "%s: %s%s", what, sqlite3_errmsg(db), advice);

@@ -5,6 +5,7 @@
 #include "wh_schema.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 #define WH_STORE_WAIT_MAX      2000    /* longer than a list takes to read */
 
 
+static int wh_store_create_file(const char *path, const char *suffix,
+    wh_error_t *err);
 static int wh_store_open_file(wh_store_t **store, const char *path,
     const char *suffix, int64_t wal_limit, wh_error_t *err);
 static int wh_store_wal_hook(void *data, sqlite3 *db, const char *name,
@@ -82,7 +85,12 @@ wh_store_create(wh_store_t **store, const char *path, int64_t mode,
         return WH_ERROR;
     }
 
-    rc = wh_store_open_file(store, path, ".new", wal_limit, err);
+    rc = wh_store_create_file(path, ".new", err);
+
+    if (rc == WH_OK) {
+        rc = wh_store_open_file(store, path, ".new", wal_limit, err);
+    }
+
     if (rc != WH_OK) {
         return rc;
     }
@@ -200,6 +208,35 @@ wh_store_remove(const char *path, const char *suffix, wh_error_t *err)
 }
 
 
+/* Before SQLite does, which would not say why it cannot be made. */
+
+static int
+wh_store_create_file(const char *path, const char *suffix, wh_error_t *err)
+{
+    int   fd, n;
+    char  file[PATH_MAX];
+
+    n = snprintf(file, sizeof(file), "%s%s", path, suffix);
+
+    if (n < 0 || (size_t) n >= sizeof(file)) {
+        return wh_error_set(err, WH_ERROR, "the path \"%s\" is too long", path);
+    }
+
+    fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd == -1) {
+        return wh_error_set(err, (errno == ENOSPC || errno == EDQUOT)
+                            ? WH_AGAIN : WH_ERROR, "cannot create \"%s\": %s",
+                            file, strerror(errno));
+    }
+
+    /* nobody can have locks on it yet, which this would drop */
+    (void) close(fd);
+
+    return WH_OK;
+}
+
+
 static int
 wh_store_open_file(wh_store_t **store, const char *path, const char *suffix,
     int64_t wal_limit, wh_error_t *err)
@@ -227,10 +264,7 @@ wh_store_open_file(wh_store_t **store, const char *path, const char *suffix,
 
     (void) snprintf(s->file, len, "%s%s", path, suffix);
 
-    if (sqlite3_open_v2(s->file, &s->db,
-                        SQLITE_OPEN_READWRITE
-                        | (*suffix ? SQLITE_OPEN_CREATE : 0),
-                        NULL)
+    if (sqlite3_open_v2(s->file, &s->db, SQLITE_OPEN_READWRITE, NULL)
         != SQLITE_OK
         || sqlite3_busy_timeout(s->db, WH_STORE_BUSY_TIMEOUT) != SQLITE_OK
         || sqlite3_exec(s->db, "PRAGMA journal_mode = WAL;"
