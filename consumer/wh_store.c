@@ -20,6 +20,9 @@
 #define WH_STORE_WAIT_MAX      2000    /* longer than a list takes to read */
 
 
+static const char  *wh_store_logs[] = { "-wal", "-shm" };
+
+
 static int wh_store_create_file(const char *path, const char *suffix,
     wh_error_t *err);
 static int wh_store_open_file(wh_store_t **store, const char *path,
@@ -28,6 +31,8 @@ static int wh_store_wal_hook(void *data, sqlite3 *db, const char *name,
     int pages);
 static int wh_store_remove(const char *path, const char *suffix,
     wh_error_t *err);
+static ino_t wh_store_log_ino(const wh_store_t *store, int i);
+static void wh_store_drop_log(const wh_store_t *store);
 
 
 int
@@ -62,9 +67,13 @@ wh_store_open(wh_store_t **store, const char *path, int64_t wal_limit,
     if (rc != WH_OK) {
         wh_store_close(*store);
         *store = NULL;
+        return rc;
     }
 
-    return rc;
+    (*store)->log_ino[0] = wh_store_log_ino(*store, 0);
+    (*store)->log_ino[1] = wh_store_log_ino(*store, 1);
+
+    return WH_OK;
 }
 
 
@@ -308,6 +317,10 @@ wh_store_close(wh_store_t *s)
         return;
     }
 
+    if (s->log_ino[0] != 0 && wh_store_same_file(s, NULL) != WH_OK) {
+        wh_store_drop_log(s);
+    }
+
     wh_store_finalize(s);
 
     if (sqlite3_close(s->db) != SQLITE_OK) {
@@ -317,6 +330,45 @@ wh_store_close(wh_store_t *s)
     free(s->path);
     free(s->file);
     free(s);
+}
+
+
+static ino_t
+wh_store_log_ino(const wh_store_t *s, int i)
+{
+    int          n;
+    char         file[PATH_MAX];
+    struct stat  st;
+
+    n = snprintf(file, sizeof(file), "%s%s", s->file, wh_store_logs[i]);
+
+    if (n < 0 || (size_t) n >= sizeof(file) || stat(file, &st) == -1) {
+        return 0;
+    }
+
+    return st.st_ino;
+}
+
+
+/*
+ * The database was replaced, its log was not: SQLite would apply the log of
+ * the one to the other.
+ */
+
+static void
+wh_store_drop_log(const wh_store_t *s)
+{
+    int         i;
+    wh_error_t  err;
+
+    for (i = 0; i < 2; i++) {
+
+        if (s->log_ino[i] != 0 && wh_store_log_ino(s, i) == s->log_ino[i]
+            && wh_store_remove(s->file, wh_store_logs[i], &err) != WH_OK)
+        {
+            wh_log(WH_LOG_ERROR, "%s", err.text);
+        }
+    }
 }
 
 

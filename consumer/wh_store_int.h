@@ -44,6 +44,7 @@ struct wh_store_s {
     int            wal_wait;        /* ms to wait for readers then */
     dev_t          dev;
     ino_t          ino;
+    ino_t          log_ino[2];      /* of -wal and -shm; 0: none */
     char          *path;            /* where readers look for it */
     char          *file;            /* what is open: path or path.new */
 };
