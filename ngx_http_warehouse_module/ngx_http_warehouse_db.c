@@ -13,12 +13,14 @@
 
 struct ngx_http_warehouse_db_s {
     ngx_str_t                       path;
+    u_char                         *log_path;   /* of its -wal */
     sqlite3                        *probe;      /* asks for the version */
     sqlite3_stmt                   *data_version;
     sqlite3                        *reader;     /* reads the list */
     sqlite3_stmt                   *list;
     dev_t                           dev;
     ino_t                           ino;
+    ino_t                           log_ino;    /* 0: there is none */
 
     ngx_http_warehouse_snapshot_t  *current;    /* the newest, or NULL */
     ngx_http_warehouse_snapshot_t  *building;   /* or NULL */
@@ -36,6 +38,7 @@ struct ngx_http_warehouse_db_s {
 
 static void ngx_http_warehouse_db_cleanup(void *data);
 static ngx_int_t ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db);
+static ino_t ngx_http_warehouse_db_log_ino(ngx_http_warehouse_db_t *db);
 static ngx_int_t ngx_http_warehouse_db_open_handle(ngx_http_warehouse_db_t *db,
     sqlite3 **handle, const char *sql, sqlite3_stmt **stmt);
 static void ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db);
@@ -76,6 +79,13 @@ ngx_http_warehouse_db_create(ngx_conf_t *cf, ngx_str_t *path)
     db = cln->data;
 
     ngx_memzero(db, sizeof(ngx_http_warehouse_db_t));
+
+    db->log_path = ngx_pnalloc(cf->pool, path->len + sizeof("-wal"));
+    if (db->log_path == NULL) {
+        return NULL;
+    }
+
+    (void) ngx_sprintf(db->log_path, "%V-wal%Z", path);
 
     db->path = *path;
     ngx_queue_init(&db->waiting);
@@ -137,6 +147,7 @@ ngx_http_warehouse_db_cleanup(void *data)
 static ngx_int_t
 ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db)
 {
+    ino_t        log_ino;
     ngx_err_t    err;
     struct stat  st, after;
 
@@ -149,9 +160,13 @@ ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db)
         return NGX_DECLINED;
     }
 
+    log_ino = ngx_http_warehouse_db_log_ino(db);
+
     if (db->probe != NULL) {
 
-        if (st.st_dev == db->dev && st.st_ino == db->ino) {
+        if (st.st_dev == db->dev && st.st_ino == db->ino
+            && log_ino == db->log_ino)
+        {
             return NGX_OK;
         }
 
@@ -182,8 +197,23 @@ ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db)
 
     db->dev = st.st_dev;
     db->ino = st.st_ino;
+    db->log_ino = log_ino;
 
     return NGX_OK;
+}
+
+
+/*
+ * A replaced file may be opened with the log of the one before, until the
+ * daemon takes that away.
+ */
+
+static ino_t
+ngx_http_warehouse_db_log_ino(ngx_http_warehouse_db_t *db)
+{
+    struct stat  st;
+
+    return (stat((char *) db->log_path, &st) == -1) ? 0 : st.st_ino;
 }
 
 
