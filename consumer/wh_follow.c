@@ -13,6 +13,7 @@
 
 #define WH_FOLLOW_CHUNK    10000   /* notifications in one transaction */
 #define WH_FOLLOW_POLL     200     /* ms */
+#define WH_FOLLOW_SAY      15      /* polls without a message: 3 s */
 #define WH_FOLLOW_SILENCE  300     /* polls without a message: a minute */
 
 
@@ -152,7 +153,13 @@ wh_follow_read(wh_follow_t *f, wh_error_t *err)
         if (m == NULL) {
             wh_signal_serve();
 
-            if (++silence == WH_FOLLOW_SILENCE) {
+            if (++silence == WH_FOLLOW_SAY) {
+                wh_log(WH_LOG_NOTICE, "waiting for notifications %" PRId64
+                       " to %" PRId64 ": brokers away, or somebody's "
+                       "transaction is open", f->next, f->high);
+            }
+
+            if (silence == WH_FOLLOW_SILENCE) {
                 return wh_error_set(err, WH_AGAIN, "notifications %" PRId64
                                     " to %" PRId64 " do not come: brokers "
                                     "away, or a transaction is open",
