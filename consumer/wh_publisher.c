@@ -21,7 +21,8 @@ struct wh_publisher_s {
     const wh_conf_t     *conf;
     int                  suspect;       /* written by librdkafka's threads */
     int                  closing;
-    int64_t              last;          /* offset of the last notification */
+    int64_t              first;         /* offset of the first notification */
+    int64_t              last;          /* and of the last */
     rd_kafka_resp_err_t  failed;        /* of the first one not delivered */
 };
 
@@ -215,8 +216,19 @@ wh_publisher_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message,
             p->failed = message->err;
         }
 
-    } else if (message->_private != NULL && message->offset > p->last) {
-        /* a notification: see wh_publisher_notify() */
+        return;
+    }
+
+    if (message->_private == NULL) {
+        /* not a notification: see wh_publisher_notify() */
+        return;
+    }
+
+    if (p->first == -1 || message->offset < p->first) {
+        p->first = message->offset;
+    }
+
+    if (message->offset > p->last) {
         p->last = message->offset;
     }
 }
@@ -227,6 +239,7 @@ wh_publisher_begin(wh_publisher_t *p, wh_error_t *err)
 {
     rd_kafka_error_t  *error;
 
+    p->first = -1;
     p->last = -1;
     p->failed = RD_KAFKA_RESP_ERR_NO_ERROR;
 
@@ -410,6 +423,19 @@ wh_publisher_flush(wh_publisher_t *p, int64_t *next, wh_error_t *err)
                                  rd_kafka_error_new(e, "%s",
                                                     rd_kafka_err2str(e)),
                                  err);
+    }
+
+    /* the recovery would notice too late: after this batch's records */
+
+    if (p->first != -1 && p->first < *next) {
+        return wh_error_set(err, WH_ERROR, "the database knows topic \"%s\" up "
+                            "to offset %" PRId64 ", new notifications came to "
+                            "offset %" PRId64 ": it was recreated or has lost "
+                            "records; to go on with the stock of the database, "
+                            "set notifications_topic to a new, empty topic "
+                            "(the stock from before it cannot be rebuilt from "
+                            "Kafka then: keep backups)",
+                            p->conf->notifications_topic, *next, p->first);
     }
 
     /*
