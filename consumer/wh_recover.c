@@ -213,6 +213,13 @@ wh_recover_notifications(const wh_recovery_t *r, wh_store_t *store,
         return rc;
     }
 
+    if (next > *high && r->again) {
+        /* our own last marker is not there yet; a new producer waits for it */
+        return wh_error_set(err, WH_AGAIN, "topic \"%s\" ends at offset %"
+                            PRId64 ", before the position %" PRId64, topic,
+                            *high, next);
+    }
+
     if (next > *high) {
         return wh_error_set(err, WH_ERROR, "the database knows topic \"%s\" up "
                             "to offset %" PRId64 ", the topic ends at %" PRId64

@@ -19,6 +19,7 @@ typedef struct {
     rd_kafka_t        *producer;    /* after init_transactions() */
     rd_kafka_t        *consumer;    /* the group member, joined or not */
     rd_kafka_t        *watcher;
+    int                again;       /* after one in the same session */
 } wh_recovery_t;
 
 

@@ -163,6 +163,8 @@ wh_session_recover(wh_session_t *s, wh_error_t *err)
     r.consumer = s->consumer;
     r.watcher = s->watcher;
 
+    r.again = (s->next != NULL);
+
     if (s->next != NULL) {
         rd_kafka_topic_partition_list_destroy(s->next);
         s->next = NULL;
