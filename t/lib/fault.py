@@ -5,7 +5,6 @@ Every choice comes from the seed that script/test prints: FAULT_SEED repeats a
 run (but not the timing of processes).  FAULT_LONG asks for the long one."""
 
 import collections
-import contextlib
 import http.client
 import json
 import os
@@ -104,12 +103,7 @@ class Poster(Worker):
             headers["Idempotency-Key"] = key
         status = position = None
         try:
-            if self.connection is None:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
-            self.connection.request("POST", "/commands", body, headers)
-            reply = self.connection.getresponse()
-            reply.read()
-            status, position = reply.status, reply.headers["Warehouse-Position"]
+            status, position = self.post(body, headers)
         except (OSError, http.client.HTTPException):
             self.leave()
         self.replies.append((body, status, position))
@@ -117,6 +111,14 @@ class Poster(Worker):
             self.done.wait(0.02)
         elif self.pause:
             self.done.wait(self.pause)
+
+    def post(self, body, headers):
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
+        self.connection.request("POST", "/commands", body, headers)
+        reply = self.connection.getresponse()
+        reply.read()
+        return reply.status, reply.headers["Warehouse-Position"]
 
     def leave(self):
         if self.connection is not None:
@@ -159,8 +161,11 @@ class Writer(Worker):
         self.done.wait(self.pause)
 
     def leave(self):
-        with contextlib.closing(self.producer):
+        try:
             self.producer.flush(120)
+        finally:
+            # without a limit it may wait for ever for a broker that is gone
+            self.producer.close(timeout=10)
 
 
 class Reader(Worker):
@@ -226,6 +231,11 @@ class Case(stack.Case):
         super().setUp()
         self.posters, self.writers, self.readers = [], [], []
         self.addCleanup(self.stop_traffic)
+
+    def own_broker(self, extra=""):
+        broker = super().own_broker(extra)
+        self.addCleanup(self.stop_traffic)      # before the broker goes
+        return broker
 
     def stop_traffic(self):
         for worker in self.posters + self.writers + self.readers:
