@@ -2,6 +2,7 @@
 ports of its own, on the broker that script/test has started."""
 
 import contextlib
+import ctypes
 import http.client
 import json
 import os
@@ -71,8 +72,9 @@ class Process:
 
     def __init__(self, argv, signo=signal.SIGKILL, **kwargs):
         """signo is what it gets where the test itself was killed."""
-        self.p = subprocess.Popen(["setpriv", "--pdeathsig", signal.Signals(signo).name[3:], "--", *argv],
-                                  start_new_session=True, **kwargs)
+        self.p = subprocess.Popen(["setpriv", "--pdeathsig", signal.Signals(signo).name[3:], "--",
+                                   *argv], start_new_session=True, **kwargs)
+        self.pid = self.p.pid
 
     def running(self):
         return self.p.poll() is None
@@ -95,6 +97,47 @@ class Process:
             self.p.kill()
             self.p.wait()
             raise AssertionError("%s did not stop" % self.p.args)
+
+
+class Adopted(Process):
+    """A process that another one started, and leaves to this one when it ends
+    itself.  Needs adopt()."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.status = None
+
+    def running(self):
+        if self.status is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:       # who started it is still there
+                return os.path.exists("/proc/%d" % self.pid)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+        return self.status is None
+
+    def send(self, signo):
+        os.kill(self.pid, signo)
+
+    def stop(self, signo=signal.SIGTERM):
+        """Returns the exit status; None where another process got it."""
+        if self.running():
+            self.send(signo)
+        try:
+            wait(lambda: not self.running(), "process %d to stop" % self.pid)
+        except AssertionError:
+            self.send(signal.SIGKILL)
+            wait(lambda: not self.running(), "process %d to be killed" % self.pid)
+            raise
+        return self.status
+
+
+def adopt():
+    """Makes this process the parent of its descendants whose own has ended."""
+    PR_SET_CHILD_SUBREAPER = 36
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
 
 
 class Broker:
@@ -274,7 +317,9 @@ class Stack:
 
     # nginx
 
-    def start_nginx(self, workers=1, user="root", extra="", single=False):
+    def start_nginx(self, workers=1, user="root", extra="", single=False, daemon=False):
+        """daemon: started as in production.  That is needed for USR2, which a
+        master ignores as long as the process that started it is there."""
         directory = self.dir + "/nginx"
         os.makedirs(directory, exist_ok=True)
         with open(ROOT + "/conf/nginx.conf") as f:
@@ -283,8 +328,10 @@ class Stack:
                 (r"load_module .*", "load_module %s/ngx_http_warehouse_module.so;" % BUILD),
                 (r"user .*", "user %s;" % user if os.getuid() == 0 else ""),
                 (r"worker_processes .*", "worker_processes %d;" % workers),
-                (r"pid .*", "daemon off; master_process %s; pid %s/nginx.pid;"
-                 % ("off" if single else "on", directory)),
+                # a sanitizer's variables have to reach the binary that USR2 starts
+                (r"pid .*", "daemon %s; master_process %s; pid %s/nginx.pid; "
+                            "env LD_PRELOAD; env ASAN_OPTIONS; env UBSAN_OPTIONS;"
+                 % ("on" if daemon else "off", "off" if single else "on", directory)),
                 (r"error_log .*", "error_log %s/error.log info;" % directory),
                 (r"http \{", "http { client_body_temp_path %s/body; proxy_temp_path %s/proxy; "
                              "fastcgi_temp_path %s/fastcgi; uwsgi_temp_path %s/uwsgi; "
@@ -301,16 +348,40 @@ class Stack:
             assert n == 1, pattern
         with open(directory + "/nginx.conf", "w") as f:
             f.write(text)
-        self.nginx = Process(["nginx", "-c", directory + "/nginx.conf",
+        if daemon:
+            adopt()
+        # USR2 starts what is said here, without looking at PATH
+        self.nginx = Process([shutil.which("nginx"), "-c", directory + "/nginx.conf",
                               "-e", directory + "/error.log"], signal.SIGTERM,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if daemon:
+            self.nginx.p.wait(DEADLINE)
+            self.nginx = Adopted(wait(self.nginx_pid, "nginx's pid file"))
         self.processes.append(self.nginx)
         wait(self.listening, "nginx")
 
+    def nginx_pid(self, suffix=""):
+        """What the pid file says, or None."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            with open(self.dir + "/nginx/nginx.pid" + suffix) as f:
+                return int(f.read())
+
+    def workers(self, master=None):
+        """The ids of nginx's workers that accept connections."""
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            with open("/proc/{0}/task/{0}/children".format((master or self.nginx).pid)) as f:
+                children = f.read().split()
+            for pid in children:
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    with open("/proc/%s/cmdline" % pid) as f:
+                        if f.read().strip("\0 ") == "nginx: worker process":
+                            found.append(int(pid))
+        return found
+
     def worker(self):
         """The id of nginx's first worker."""
-        with open("/proc/%d/task/%d/children" % ((self.nginx.p.pid,) * 2)) as f:
-            return int(f.read().split()[0])
+        return wait(self.workers, "a worker")[0]
 
     def listening(self):
         with contextlib.suppress(OSError), \
