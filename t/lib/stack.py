@@ -71,7 +71,8 @@ class Process:
     """One child process, ended by its id, and at the latest with the test."""
 
     def __init__(self, argv, signo=signal.SIGKILL, **kwargs):
-        """signo is what it gets where the test itself was killed."""
+        """signo is what ends it at last, also where the test itself was killed."""
+        self.signo = signo
         self.p = subprocess.Popen(["setpriv", "--pdeathsig", signal.Signals(signo).name[3:], "--",
                                    *argv], start_new_session=True, **kwargs)
         self.pid = self.p.pid
@@ -105,6 +106,7 @@ class Adopted(Process):
 
     def __init__(self, pid):
         self.pid = pid
+        self.signo = signal.SIGTERM
         self.status = None
 
     def running(self):
@@ -352,7 +354,8 @@ class Stack:
             adopt()
         # USR2 starts what is said here, without looking at PATH
         self.nginx = Process([shutil.which("nginx"), "-c", directory + "/nginx.conf",
-                              "-e", directory + "/error.log"], signal.SIGTERM,
+                              "-e", directory + "/error.log"],
+                             signal.SIGTERM,         # it has children to take along
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if daemon:
             self.nginx.p.wait(DEADLINE)
@@ -445,8 +448,7 @@ class Stack:
         for process in reversed(self.processes):
             if process.running():
                 process.send(signal.SIGCONT)
-                # nginx has children to take along
-                process.stop(signal.SIGTERM if process is self.nginx else signal.SIGKILL)
+                process.stop(process.signo)
         if KEEP:
             shutil.copytree(self.dir, KEEP + "/" + self.id, ignore_dangling_symlinks=True)
         shutil.rmtree(self.dir, ignore_errors=True)
