@@ -54,6 +54,8 @@ static int wh_publisher_produce(wh_publisher_t *p, const wh_message_t *m,
     rd_kafka_headers_t **headers, void *opaque, wh_error_t *err);
 static int wh_publisher_fail(wh_publisher_t *p, const char *what,
     rd_kafka_error_t *error, wh_error_t *err);
+static int wh_publisher_is_fenced(rd_kafka_resp_err_t e);
+static void wh_publisher_forget(rd_kafka_error_t *error);
 
 
 int
@@ -501,14 +503,14 @@ wh_publisher_fail(wh_publisher_t *p, const char *what, rd_kafka_error_t *error,
         (void) wh_error_set(err, WH_AGAIN, "%s: %s", what, text);
     }
 
-    switch (code) {
-
-    case RD_KAFKA_RESP_ERR__FENCED:
-    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
-    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
-    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+    if (wh_publisher_is_fenced(code)
+        || code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
+    {
         err->reason = WH_FENCED;
         return WH_ERROR;
+    }
+
+    switch (code) {
 
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
         return wh_error_set(err, WH_ERROR, "%s: the brokers or "
@@ -533,4 +535,47 @@ wh_publisher_fail(wh_publisher_t *p, const char *what, rd_kafka_error_t *error,
     }
 
     return WH_AGAIN;
+}
+
+
+int
+wh_publisher_fenced(wh_publisher_t *p,
+    const rd_kafka_topic_partition_list_t *offsets)
+{
+    rd_kafka_resp_err_t                  e;
+    rd_kafka_consumer_group_metadata_t  *metadata;
+
+    /* of nobody's generation: it is never fenced by the group */
+    metadata = rd_kafka_consumer_group_metadata_new(p->conf->group_id);
+
+    /* in mid-transaction the first two fail, and the third tells */
+
+    wh_publisher_forget(rd_kafka_begin_transaction(p->rk));
+    wh_publisher_forget(rd_kafka_send_offsets_to_transaction(p->rk, offsets,
+                                                             metadata, -1));
+    wh_publisher_forget(rd_kafka_abort_transaction(p->rk, -1));
+
+    rd_kafka_consumer_group_metadata_destroy(metadata);
+
+    e = rd_kafka_fatal_error(p->rk, NULL, 0);
+
+    return wh_publisher_is_fenced(e);
+}
+
+
+static int
+wh_publisher_is_fenced(rd_kafka_resp_err_t e)
+{
+    return e == RD_KAFKA_RESP_ERR__FENCED
+           || e == RD_KAFKA_RESP_ERR_PRODUCER_FENCED
+           || e == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+}
+
+
+static void
+wh_publisher_forget(rd_kafka_error_t *error)
+{
+    if (error != NULL) {
+        rd_kafka_error_destroy(error);
+    }
 }

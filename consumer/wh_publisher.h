@@ -44,6 +44,14 @@ rd_kafka_t *wh_publisher_handle(wh_publisher_t *publisher);
 int wh_publisher_suspect(const wh_publisher_t *publisher);
 
 /*
+ * Asks the brokers, by a transaction of offsets that is aborted, whether a
+ * newer producer has our transactional.id; waits for the answer.  The publisher
+ * must be closed then.  True if there is one.
+ */
+int wh_publisher_fenced(wh_publisher_t *publisher,
+    const rd_kafka_topic_partition_list_t *offsets);
+
+/*
  * One transaction: begin; one wh_publisher_send() for each command, which
  * makes a notification of an applied one, and of others a message of
  * rejections_topic where there is such a topic; wh_publisher_flush() waits for

@@ -420,7 +420,13 @@ wh_session_replaced(wh_session_t *s)
     while (wh_clock() < end && !wh_stopping()) {
 
         if (wh_session_fatal(s, &err) == WH_ERROR) {
-            return 1;
+
+            /*
+             * A JoinGroup of our own that came late has the same effect.  But
+             * a process fences our producer before it joins.
+             */
+
+            return wh_publisher_fenced(s->publisher, s->next);
         }
 
         m = rd_kafka_consumer_poll(s->consumer, WH_SESSION_POLL);

@@ -63,8 +63,9 @@ int wh_session_poll(wh_session_t *session, wh_error_t *err);
 
 /*
  * After a WH_ERROR with reason WH_FENCED: was it another process, or did only
- * the transaction time out while this one stood still?  Waits for the next
- * heartbeats.  True if another process holds our place in the group.
+ * the transaction time out while this one stood still, or an old JoinGroup of
+ * ours arrive after a newer one?  Waits for the next heartbeats.  True if
+ * another process holds our place in the group.
  */
 int wh_session_replaced(wh_session_t *session);
 
