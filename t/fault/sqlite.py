@@ -133,7 +133,7 @@ class Full(Case):
             self.more(fault.rng("commit").randrange(20, 200))
             before, served = len(s.lines()), self.readers[0].statuses[200]
             with self.full():
-                self.told("committing to the database: " + FULL, before, 3)
+                self.told("committing to the database: " + FULL, before, 2)
                 self.more(20)
                 stack.wait(lambda: self.readers[0].statuses[200] > served, "lists")
             self.works()
@@ -156,7 +156,7 @@ class Full(Case):
             with self.full(spare=1 << 18):
                 before = len(s.lines())
                 s.start_daemon(ready=False)
-                self.told("writing an item: " + FULL, before, 3)
+                self.told("writing an item: " + FULL, before, 2)
                 self.assertIn(s.items()[0], (200, 503))
             self.told("] processing ", before)
         self.start_traffic()
