@@ -11,6 +11,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import time
 
 import fault
 import stack
@@ -78,6 +79,12 @@ class Case(fault.Case):
     def works(self, n=20):
         """Waits until n more commands are processed."""
         self.told(" position=", len(self.s.lines()), n)
+
+    @staticmethod
+    def pause(seconds):
+        """For what makes a case likely; nothing depends on it."""
+        end = time.monotonic() + seconds
+        stack.wait(lambda: time.monotonic() > end, "time to pass")
 
     def remove(self, *suffixes):
         for suffix in suffixes or ("", "-wal", "-shm"):
@@ -415,6 +422,42 @@ class Replaced(Case):
         def replace(copy):
             self.remove(*rnd.choice([[""], ["", "-wal"], ["", "-wal", "-shm"]]))
         self.replaced(replace)
+
+
+class Positions(Case):
+
+    def test_each_commit(self):
+        """Each commit leaves the position in commands behind all commands that
+        it applied: a restart would apply them again."""
+        s = self.s
+        s.write_conf(batch_size="20")
+        s.start_daemon()
+        s.sql("CREATE TABLE history(topic, next)")
+        s.sql("CREATE TRIGGER moved AFTER UPDATE ON positions BEGIN "
+              "INSERT INTO history VALUES(new.topic, new.next); END")
+        with contextlib.closing(sqlite3.connect(s.db, isolation_level=None,
+                                                timeout=60)) as other:
+            for _ in range(30 if fault.LONG else 3):
+                # what comes while the daemon waits has an end in its midst,
+                # which the brokers tell after fetch.wait.max.ms
+                other.execute("BEGIN IMMEDIATE")
+                for n in (1, 2, 50):
+                    s.produce(wide(n))
+                    self.pause(0.3)
+                other.execute("COMMIT")
+                s.wait_caught_up()
+        self.check()
+        records = [(r.offset, json.loads(r.value)["source"]["offset"])
+                   for r in s.read(s.notifications)]
+        last = at = -1
+        for topic, position in s.sql("SELECT topic, next FROM history ORDER BY rowid"):
+            if topic == s.commands:
+                self.assertGreater(position, at)
+                at = position
+                continue
+            while records and records[0][0] < position:
+                last = max(last, records.pop(0)[1])
+            self.assertLess(last, at, "the position after the batch that applied this")
 
 
 class Other(fault.Worker):
