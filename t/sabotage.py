@@ -11,11 +11,20 @@ import tempfile
 
 import stack
 
-KILLS = "t/fault/kills.py"
+KEYS = "t/e2e/keys.py"
 RECOVERY = "t/e2e/recovery.py"
+CONTENTS = "t/fault/contents.py"
+KILLS = "t/fault/kills.py"
+MODULE = "t/fault/module.py"
+NETWORK = "t/fault/network.py"
+SQLITE = "t/fault/sqlite.py"
+NGX = "ngx_http_warehouse_module/ngx_http_warehouse_"
 
 # (what, [(file, old text, new text), ...], test file, tests)
 SABOTAGES = [
+
+    # the two commits
+
     ("SQLite committed before Kafka", [
         ("consumer/wh_daemon.c",
          "        rc = wh_daemon_publish(s, slice, err);\n",
@@ -31,51 +40,153 @@ SABOTAGES = [
          "        if (rc == WH_OK) rc = wh_store_begin(store, err);\n"
          "        if (rc != WH_OK) {")],
      KILLS, ["Kills.test_slow"]),
+    ("a failed commit taken for one", [
+        ("consumer/wh_publisher.c",
+         'return wh_publisher_fail(p, "commit_transaction", error, err);',
+         '(void) wh_publisher_fail(p, "commit_transaction", error, err);')],
+     NETWORK, ["Network.test_broker_stopped_past_every_timeout"]),
+    ("a full disk taken for a commit", [
+        ("consumer/wh_store_sql.c", "    if (sqlite3_step(s->stmt[sql]) != SQLITE_DONE) {",
+         "    if (sqlite3_step(s->stmt[sql]) != SQLITE_DONE\n"
+         "        && (sql != WH_SQL_COMMIT || sqlite3_errcode(s->db) != SQLITE_FULL)) {")],
+     SQLITE, ["Full.test_at_commit"]),
+    ("the batch gone on with after a failure", [
+        ("consumer/wh_daemon.c", "            rc = wh_daemon_batch(&s, err);",
+         "            rc = wh_daemon_batch(&s, err);\n"
+         "            if (rc == WH_AGAIN) { wh_store_rollback(s.store); rc = WH_OK; }")],
+     NETWORK, ["Network.test_broker_stopped_past_every_timeout"]),
+
+    # the optimistic lock
+
     ("the guard of the UPDATE left out", [
         ("consumer/wh_store_sql.c", '" WHERE sku = ?1 AND version = ?4"',
          '" WHERE sku = ?1 AND ?4 = ?4"')],
      RECOVERY, ["Recovery.test_other_writer_between_read_and_write"]),
-    ("older notifications applied", [
-        ("consumer/wh_follow.c", "if (rc != WH_OK || n->version < item.version) {",
-         "if (rc != WH_OK) {")],
-     RECOVERY, ["Recovery.test_other_writers_change_survives_recovery"]),
+    ("a guard that lets newer versions pass", [
+        ("consumer/wh_store_sql.c", '" WHERE sku = ?1 AND version = ?4"',
+         '" WHERE sku = ?1 AND version <= ?4 + 1000"')],
+     SQLITE, ["OtherWriter"]),
+
+    # positions
+
+    ("a position taken back to an end that was passed", [
+        ("consumer/wh_daemon.c", "        if (end->offset > next->offset) {",
+         "        if (end->offset >= 0) {")],
+     SQLITE, ["Positions"]),
     ("the sources of notifications ignored", [
-        ("consumer/wh_follow.c", "    if (rc != WH_OK || next > n->offset) {\n        return rc;",
-         "    if (rc != WH_OK || next > n->offset || next == -1) {\n        return rc;")],
-     RECOVERY, ["Recovery.test_lost_database_and_group_offsets"]),
+        ("consumer/wh_follow.c", "if (strcmp(n->topic, f->conf->commands_topic) != 0) {",
+         "if (*n->topic != '\\0') {")],
+     CONTENTS, ["Group"]),
     ("recovered positions not stored", [
         ("consumer/wh_recover.c", "    if (rc != WH_OK || stored == start->offset) {",
          "    if (rc != WH_OK || stored != -1) {")],
      "t/e2e/stops.py", ["Stops.test_trimmed_commands"]),
-    ("a position taken back to an end that was passed", [
-        ("consumer/wh_daemon.c", "        if (end->offset > next->offset) {",
-         "        if (1) {")],
-     KILLS, ["Kills.test_error"]),
-    ("a stop of the transaction taken for a take-over's end", [
-        ("consumer/wh_session.c", "end = wh_clock() + WH_SESSION_HEARTBEATS;",
-         "end = wh_clock();")],
-     KILLS, ["Kills.test_taken_over"]),
+
+    # recovery
+
+    ("no recovery from the notifications", [
+        ("consumer/wh_recover.c", "    return wh_follow(store, r->conf, *high, err);",
+         "    return WH_OK;")],
+     NETWORK, ["Network.test_daemon_killed_between_the_two_commits"]),
+    ("recovery to the last stable offset", [
+        ("consumer/wh_recover.c", "wh_client_watermarks(r->watcher, topic",
+         "wh_client_watermarks(r->consumer, topic")],
+     CONTENTS, ["Transaction.test_aborted"]),
+    ("older notifications applied", [
+        ("consumer/wh_follow.c", "if (rc != WH_OK || n->version < item.version) {",
+         "if (rc != WH_OK) {")],
+     RECOVERY, ["Recovery.test_other_writers_change_survives_recovery"]),
+    ("gaps in versions not allowed", [
+        ("consumer/wh_follow.c", "if (rc != WH_OK || n->version < item.version) {",
+         "if (rc != WH_OK || n->version < item.version || n->version > item.version + 1) {")],
+     CONTENTS, ["Compacted"]),
+    ("the same version with another stock passed over", [
+        ("consumer/wh_follow.c", "if (n->stock == item.qty) {", "if (n->stock != -1) {")],
+     CONTENTS, ["Foreign.test_same_version_other_stock"]),
+
+    # one owner
+
+    ("the end of a transaction left on its way", [
+        ("consumer/wh_daemon.c", "    if (wh_publisher_suspect(s->publisher)) {",
+         "    if (0) {")],
+     NETWORK, ["Network.test_end_of_a_transaction_comes_in_the_next"]),
     ("no fence at all", [
         ("consumer/wh_client.c",
          'return wh_client_set(rkconf, "transactional.id", conf->group_id, err);',
-         'char id[64]; (void) snprintf(id, 64, "%ld", (long) rkconf);'
+         'char id[64]; (void) snprintf(id, 64, "%ld-%p", (long) time(NULL), (void *) rkconf);'
          ' return wh_client_set(rkconf, "transactional.id", id, err);'),
+        ("consumer/wh_client.c", "#include <stdio.h>\n", "#include <stdio.h>\n#include <time.h>\n"),
         ("consumer/wh_session.c", "s->metadata = rd_kafka_consumer_group_metadata(rk);",
-         "s->metadata = rd_kafka_consumer_group_metadata_new(s->conf->group_id);")],
+         "s->metadata = rd_kafka_consumer_group_metadata_new(s->conf->group_id); (void) rk;")],
      KILLS, ["Kills.test_taken_over"]),
+    ("a take-over not waited for", [
+        ("consumer/wh_session.c", "end = wh_clock() + WH_SESSION_HEARTBEATS;",
+         "end = wh_clock();")],
+     KILLS, ["Kills.test_taken_over"]),
+    ("an old JoinGroup of its own taken for a take-over", [
+        ("consumer/wh_session.c", "return wh_publisher_fenced(s->publisher, s->next);",
+         "return 1;")],
+     NETWORK, ["Network.test_other_requests_come_after_newer_ones"]),
+
+    # what must not be passed over
+
+    ("a replaced database not noticed", [
+        ("consumer/wh_session.c", "return (rc == WH_OK) ? wh_store_same_file(s->store, err) : rc;",
+         "return rc;")],
+     SQLITE, ["Replaced.test_older_copy"]),
+    ("the log of a replaced database kept", [
+        ("consumer/wh_store.c",
+         "if (s->log_ino[0] != 0 && wh_store_same_file(s, NULL) != WH_OK) {",
+         "if (s->unpublished && wh_store_same_file(s, NULL) != WH_OK) {")],
+     SQLITE, ["Replaced.test_older_copy"]),
+    ("recreated notifications not noticed", [
+        ("consumer/wh_publisher.c", "p->first < *next", "p->first < 0")],
+     CONTENTS, ["Recreated.test_notifications"]),
+    ("trimmed commands passed over", [
+        ("consumer/wh_recover.c", "if (!r->conf->skip_trimmed_commands) {", "if (0) {")],
+     CONTENTS, ["Trimmed.test_commands_while_behind"]),
+    ("another cluster taken for ours", [
+        ("consumer/wh_recover.c", "    if (strcmp(id, known) == 0) {",
+         "    if (*known != '\\0' || strcmp(id, known) == 0) {")],
+     CONTENTS, ["Cluster"]),
+
+    # keys
+
     ("keys not recovered", [
-        ("consumer/wh_follow.c", "        rc = wh_follow_key(f, &n, m, err);", "        rc = WH_OK;")],
-     "t/e2e/keys.py", ["Keys.test_recovered"]),
+        ("consumer/wh_follow.c", "        rc = wh_follow_key(f, &n, m, err);", "        rc = WH_OK;"),
+        ("consumer/wh_follow.c", "static int wh_follow_key(wh_follow_t *f, const wh_notification_t *n,",
+         "__attribute__((unused)) static int wh_follow_key(wh_follow_t *f, const wh_notification_t *n,")],
+     KEYS, ["Keys.test_recovered"]),
     ("a refused command uses its key up", [
         ("consumer/wh_batch.c", "if (key != NULL && o->verdict == WH_APPLIED) {",
          "if (key != NULL) {"),
         ("consumer/wh_batch.c", "if (o->key == NULL || o->verdict != WH_APPLIED) {",
          "if (o->key == NULL) {")],
-     "t/e2e/keys.py", ["Keys.test_refused_keeps_the_key"]),
+     KEYS, ["Keys.test_refused_keeps_the_key"]),
     ("keys without the scope of their sku", [
-        ("consumer/wh_store_sql.c", '" WHERE sku = ?1 AND key = ?2"', '" WHERE ?1 = ?1 AND key = ?2"'),
-        ("consumer/wh_batch.c", "HASH_FIND(hh, b->keys, name, len, k);", "k = NULL;")],
-     "t/e2e/keys.py", ["Keys.test_sku_is_the_scope", "Keys.test_kafka"]),
+        ("consumer/wh_store_sql.c", '" WHERE sku = ?1 AND key = ?2"',
+         '" WHERE ?1 = ?1 AND key = ?2"'),
+        ("consumer/wh_batch.c", "    HASH_FIND(hh, b->keys, name, len, k);\n",
+         "    memset(name, 'x', o->command.sku_len);\n    HASH_FIND(hh, b->keys, name, len, k);\n")],
+     KEYS, ["Keys.test_sku_is_the_scope"]),
+
+    # the module
+
+    ("the answer before the acknowledgement", [
+        (NGX + "commands.c", "GUARD);\n        return NGX_DONE;",
+         "GUARD);\n        return ngx_http_warehouse_commands_accepted(r, 0, -1);")],
+     MODULE, ["Module.test_broker_killed"]),
+    ("an unknown outcome answered with 503", [
+        (NGX + "producer.c", "    default:\n        outcome = NGX_HTTP_WAREHOUSE_UNKNOWN;",
+         "    default:\n        outcome = NGX_HTTP_WAREHOUSE_NOT_PERSISTED;")],
+     MODULE, ["Module.test_broker_stopped_past_the_timeout"]),
+    ("nothing that keeps a worker for its answers", [
+        (NGX + "commands.c",
+         "        ngx_add_timer(&ctx->guard, wmcf->timeout + NGX_HTTP_WAREHOUSE_GUARD);\n", "")],
+     MODULE, ["Module.test_quit"]),
+    ("the old log of a database read on", [
+        (NGX + "db.c", "&& log_ino == db->log_ino)", "&& 1)")],
+     SQLITE, ["Replaced.test_older_copy"]),
 ]
 
 
