@@ -62,7 +62,16 @@ class Case(fault.Case):
 
     def setUp(self):
         super().setUp()
+        self.addTypeEqualityFunc(dict, self.same)
+        self.addTypeEqualityFunc(list, self.same)
         self.s.create_topics()
+
+    def same(self, got, expected, msg=None):
+        """unittest's own comparison takes minutes where much differs."""
+        if got != expected:
+            a, b = (sorted(x.items()) if isinstance(x, dict) else x for x in (got, expected))
+            first = next((pair for pair in zip(a, b) if pair[0] != pair[1]), "the length")
+            self.fail("%s differs, %d and %d in all" % (first, len(a), len(b)))
 
     def told(self, text, before=0, n=1):
         """Waits for n lines of the log, the first "before" not counted."""
