@@ -12,6 +12,10 @@ import fault
 import stack
 
 
+# where no command may fail, however slow the machine is
+PATIENT = "warehouse_kafka message.timeout.ms 25000; "
+
+
 def times(n):
     return 10 * n if fault.LONG else n
 
@@ -146,7 +150,7 @@ class Module(fault.Case):
         # librdkafka has
         s = self.s
         s.create_topics()
-        self.start(extra="warehouse_kafka linger.ms 20;")
+        self.start(extra=PATIENT + "warehouse_kafka linger.ms 20;")
         for n in range(times(6)):
             self.more(50)
             old = s.workers()
@@ -160,7 +164,7 @@ class Module(fault.Case):
     def test_reloads(self):
         s = self.s
         s.create_topics()
-        self.start([Keeping] * 3 + [Passing] * 3)
+        self.start([Keeping] * 3 + [Passing] * 3, extra=PATIENT)
         for _ in range(times(20)):
             self.more(50)
             self.hup()
@@ -175,8 +179,7 @@ class Module(fault.Case):
         s = self.s
         broker = self.own_broker()
         port, = stack.free_ports()
-        extra = ("warehouse_kafka message.timeout.ms 25000; "
-                 "warehouse_kafka socket.timeout.ms 1000; "
+        extra = (PATIENT + "warehouse_kafka socket.timeout.ms 1000; "
                  "server { listen 127.0.0.1:%d; stub_status; }" % port)
 
         def writing():
@@ -222,7 +225,7 @@ class Module(fault.Case):
         s = self.s
         s.create_topics()
         self.addCleanup(self.stop_masters)
-        self.start([Keeping] * 3 + [Passing] * 3, daemon=True)
+        self.start([Keeping] * 3 + [Passing] * 3, extra=PATIENT, daemon=True)
         group = s.nginx.pid
         for n in range(times(2)):
             old, new = s.nginx, self.start_new_master()

@@ -359,15 +359,16 @@ class Network(fault.Case):
     def test_daemon_killed_between_the_two_commits(self):
         """Kafka's was made: the recovery applies what SQLite has missed."""
         s = self.s
-        self.go()
+        s.start_daemon()
         end = self.proxy.add("hold", proxy.END_TXN, RESPONSE)
+        s.produce([GOOD] * 3)
         self.hit(end)
         s.daemon.stop(signal.SIGKILL)
         end.release()
         s.start_daemon()
         self.assertTrue(s.logged("applied to the database"))
-        self.moves()
-        self.finish()
+        s.produce([GOOD])
+        self.check()
 
     def test_commands_come_behind_an_end_that_was_polled(self):
         """The offset is that of the commands, not that of the end."""

@@ -37,12 +37,13 @@ class Worker(threading.Thread):
 
     def run(self):
         try:
-            while not self.done.is_set():
-                self.step()
+            try:
+                while not self.done.is_set():
+                    self.step()
+            finally:
+                self.leave()
         except Exception as e:
             self.trouble = e
-        finally:
-            self.leave()
 
     def leave(self):
         pass

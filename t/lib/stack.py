@@ -154,13 +154,17 @@ class Broker:
         self.process = None
 
     def start(self):
-        self.process = Process([ROOT + "/script/kafka", "run", self.directory,
-                                str(self.port), str(self.controller)],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               env={**os.environ, "KAFKA_EXTRA": self.extra})
-        wait(self.answers, "the broker")
+        with open(self.directory + ".log", "w") as log:
+            self.process = Process([ROOT + "/script/kafka", "run", self.directory,
+                                    str(self.port), str(self.controller)],
+                                   stdout=log, stderr=log,
+                                   env={**os.environ, "KAFKA_EXTRA": self.extra})
+        wait(self.answers, "the broker", 3 * DEADLINE)
 
     def answers(self):
+        if not self.process.running():
+            with open(self.directory + ".log") as log:
+                raise AssertionError("the broker stopped: " + "".join(log.readlines()[-5:]))
         return subprocess.run(["kcat", "-b", self.address, "-L", "-m", "2"],
                               capture_output=True).returncode == 0
 
