@@ -221,8 +221,11 @@ wh_publisher_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message,
         return;
     }
 
-    if (message->_private == NULL) {
-        /* not a notification: see wh_publisher_notify() */
+    if (message->_private == NULL || message->offset < 0) {
+        /*
+         * Not a notification (see wh_publisher_notify()), or one of those whose
+         * first answer got lost: then the offset is not known.
+         */
         return;
     }
 

@@ -31,7 +31,7 @@ SABOTAGES = [
          "        (void) wh_store_commit(s->store, err);\n"
          "        rc = wh_daemon_publish(s, slice, err);\n"
          "        if (rc == WH_OK) rc = wh_store_begin(s->store, err);\n")],
-     KILLS, ["Kills.test_error"]),
+     NETWORK, ["Network.test_broker_stopped_past_every_timeout"]),
     ("the batch committed item by item", [
         ("consumer/wh_batch.c",
          "                               &e->now, err);\n        if (rc != WH_OK) {",

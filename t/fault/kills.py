@@ -44,7 +44,7 @@ class Kills(fault.Case):
         s.start_daemon(fail="")
         s.start_nginx()
         self.start_traffic(pause=0.01)
-        self.more(50)
+        s.wait_progress(100)           # notifications, for a rebuild to take its time
         s.daemon.stop(signal.SIGKILL)
 
     def entry(self, point, action):

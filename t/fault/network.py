@@ -205,6 +205,7 @@ class Network(fault.Case):
         self.finish()
 
     def comes_late(self, key):
+        """A request of a transaction, in the next one."""
         def work(case):
             s = case.s
             case.go()
@@ -278,7 +279,6 @@ class Network(fault.Case):
     def two_servers(self):
         """Nothing listens at the first address."""
         dead, = stack.free_ports()
-        self.s.brokers = "127.0.0.1:%d,%s" % (dead, self.broker.address)
         return {"kafka.bootstrap.servers": "127.0.0.1:%d,%s" % (dead, self.proxy.address)}
 
     def test_first_bootstrap_server_is_dead(self):
