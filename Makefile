@@ -43,7 +43,8 @@ module: $(BUILD)/ngx_http_warehouse_module.so
 consumer: $(BUILD)/warehouse-consumer
 
 $(BUILD)/warehouse-consumer: $(objects)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(objects) $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $(objects) $(LIBS)
+	mv $@.new $@
 
 $(BUILD)/obj/%.o: %.c $(headers) Makefile
 	@mkdir -p $(@D)
@@ -53,9 +54,11 @@ $(BUILD)/obj/%.o: %.c $(headers) Makefile
 $(BUILD)/nginx/Makefile: config script/configure-module
 	script/configure-module $(NGINX_SRC) $(BUILD)/nginx "$(CFLAGS)"
 
+# a new file: an nginx may be running with the old one
 $(BUILD)/ngx_http_warehouse_module.so: $(BUILD)/nginx/Makefile $(module)
 	$(MAKE) -C $(BUILD)/nginx -f objs/Makefile modules > $(BUILD)/module.log 2>&1 || { cat $(BUILD)/module.log; exit 1; }
-	cp $(BUILD)/nginx/objs/ngx_http_warehouse_module.so $@
+	cp $(BUILD)/nginx/objs/ngx_http_warehouse_module.so $@.new
+	mv $@.new $@
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES) $(DESTDIR)$(PREFIX)/share/warehouse

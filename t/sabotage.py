@@ -54,7 +54,7 @@ SABOTAGES = [
         ("consumer/wh_daemon.c", "            rc = wh_daemon_batch(&s, err);",
          "            rc = wh_daemon_batch(&s, err);\n"
          "            if (rc == WH_AGAIN) { wh_store_rollback(s.store); rc = WH_OK; }")],
-     NETWORK, ["Network.test_broker_stopped_past_every_timeout"]),
+     NETWORK, ["Network.test_other_requests_come_after_newer_ones"]),
 
     # the optimistic lock
 
@@ -175,7 +175,11 @@ SABOTAGES = [
     ("the answer before the acknowledgement", [
         (NGX + "commands.c", "GUARD);\n        return NGX_DONE;",
          "GUARD);\n        return ngx_http_warehouse_commands_accepted(r, 0, -1);")],
-     MODULE, ["Module.test_broker_killed"]),
+     MODULE, ["Module.test_workers_killed"]),
+    ("retries of a message written again", [
+        (NGX + "kafka.c", 'ngx_string("enable.idempotence"), ngx_string("true")',
+         'ngx_string("enable.idempotence"), ngx_string("false")')],
+     MODULE, ["Module.test_quit"]),
     ("an unknown outcome answered with 503", [
         (NGX + "producer.c", "    default:\n        outcome = NGX_HTTP_WAREHOUSE_UNKNOWN;",
          "    default:\n        outcome = NGX_HTTP_WAREHOUSE_NOT_PERSISTED;")],
