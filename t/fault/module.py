@@ -48,8 +48,6 @@ class Passing(fault.Poster):
 
 class Module(fault.Case):
 
-    keys = False
-
     def start(self, clients=(fault.Poster,) * 4, **nginx):
         """Daemon, nginx with two workers, traffic.  Posters are of the kinds
         given and do not pause."""

@@ -47,8 +47,6 @@ GOOD = '{"action":"increase","sku":"A","qty":1}'
 
 class Network(fault.Case):
 
-    keys = False
-    lane = 0
 
     @classmethod
     def setUpClass(cls):

@@ -58,8 +58,6 @@ class Filler(fault.Worker):
 
 class Case(fault.Case):
 
-    keys = False
-
     def setUp(self):
         super().setUp()
         self.addTypeEqualityFunc(dict, self.same)
