@@ -47,6 +47,7 @@ GOOD = '{"action":"increase","sku":"A","qty":1}'
 
 class Network(fault.Case):
 
+    lane = 0
 
     @classmethod
     def setUpClass(cls):
