@@ -62,10 +62,6 @@ SABOTAGES = [
         ("consumer/wh_store_sql.c", '" WHERE sku = ?1 AND version = ?4"',
          '" WHERE sku = ?1 AND ?4 = ?4"')],
      RECOVERY, ["Recovery.test_other_writer_between_read_and_write"]),
-    ("a guard that lets newer versions pass", [
-        ("consumer/wh_store_sql.c", '" WHERE sku = ?1 AND version = ?4"',
-         '" WHERE sku = ?1 AND version <= ?4 + 1000"')],
-     SQLITE, ["OtherWriter"]),
 
     # positions
 
@@ -255,8 +251,9 @@ class Tree:
 
 
 def main():
-    word = os.environ.get("SABOTAGE", "")
-    chosen = [s for s in SABOTAGES if word in s[0]]
+    word = os.environ.get("SABOTAGE", "1")
+    chosen = (SABOTAGES[int(word) - 1:] if word.isdigit()
+              else [s for s in SABOTAGES if word in s[0]])
     tree = Tree()
     print("1..%d" % len(chosen), flush=True)
     for n, (what, changes, name, tests) in enumerate(chosen, 1):
