@@ -2,17 +2,15 @@
 #include "wh_client.h"
 #include "wh_fail.h"
 #include "wh_log.h"
-#include "wh_rejection.h"
+#include "wh_message.h"
 #include "wh_signal.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 
 #define WH_PUBLISHER_INIT_TIMEOUT   1000    /* ms, then asked again */
-#define WH_PUBLISHER_POLL           100     /* ms */
 #define WH_PUBLISHER_FLUSH_TIMEOUT  30000   /* ms, above message.timeout.ms */
 
 
@@ -27,16 +25,6 @@ struct wh_publisher_s {
 };
 
 
-typedef struct {
-    const char          *topic;
-    int32_t              partition;
-    const char          *key;
-    size_t               key_len;
-    const char          *text;
-    size_t               len;
-} wh_message_t;
-
-
 static rd_kafka_resp_err_t wh_publisher_on_new(rd_kafka_t *rk,
     const rd_kafka_conf_t *rkconf, void *data, char *text, size_t size);
 static rd_kafka_resp_err_t wh_publisher_on_response(rd_kafka_t *rk,
@@ -45,13 +33,6 @@ static rd_kafka_resp_err_t wh_publisher_on_response(rd_kafka_t *rk,
     rd_kafka_resp_err_t e, void *data);
 static void wh_publisher_delivered(rd_kafka_t *rk,
     const rd_kafka_message_t *message, void *data);
-static rd_kafka_headers_t *wh_publisher_headers(const wh_outcome_t *o);
-static int wh_publisher_notify(wh_publisher_t *p, const wh_outcome_t *o,
-    rd_kafka_headers_t **headers, wh_error_t *err);
-static int wh_publisher_reject(wh_publisher_t *p, const wh_outcome_t *o,
-    rd_kafka_headers_t **headers, wh_error_t *err);
-static int wh_publisher_produce(wh_publisher_t *p, const wh_message_t *m,
-    rd_kafka_headers_t **headers, void *opaque, wh_error_t *err);
 static int wh_publisher_fail(wh_publisher_t *p, const char *what,
     rd_kafka_error_t *error, wh_error_t *err);
 static int wh_publisher_is_fenced(rd_kafka_resp_err_t e);
@@ -223,7 +204,7 @@ wh_publisher_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message,
 
     if (message->_private == NULL || message->offset < 0) {
         /*
-         * Not a notification (see wh_publisher_notify()), or one of those whose
+         * Not a notification (see wh_publisher_send()), or one of those whose
          * first answer got lost: then the offset is not known.
          */
         return;
@@ -260,153 +241,25 @@ wh_publisher_begin(wh_publisher_t *p, wh_error_t *err)
 int
 wh_publisher_send(wh_publisher_t *p, const wh_outcome_t *o, wh_error_t *err)
 {
-    int                   rc;
-    rd_kafka_headers_t   *headers;
+    const char           *topic;
+    rd_kafka_resp_err_t   e;
 
-    if (o->verdict != WH_APPLIED && *p->conf->rejections_topic == '\0') {
+    topic = wh_message_topic(p->conf, o);
+
+    if (*topic == '\0') {
         return WH_OK;
     }
 
-    headers = NULL;
+    /* the opaque tells wh_publisher_delivered() a notification */
 
-    if (o->key != NULL) {
-        headers = wh_publisher_headers(o);
-
-        if (headers == NULL) {
-            return wh_error_set(err, WH_NOMEM, "out of memory");
-        }
-    }
-
-    rc = (o->verdict == WH_APPLIED) ? wh_publisher_notify(p, o, &headers, err)
-                                    : wh_publisher_reject(p, o, &headers, err);
-
-    if (headers != NULL) {
-        rd_kafka_headers_destroy(headers);
-    }
-
-    return rc;
-}
-
-
-/*
- * With the key goes the time it counts from: who rebuilds a database from
- * notifications has to forget it when we do.
- */
-
-static rd_kafka_headers_t *
-wh_publisher_headers(const wh_outcome_t *o)
-{
-    int                   n;
-    char                  time[32];
-    rd_kafka_headers_t   *headers;
-    rd_kafka_resp_err_t   e;
-
-    headers = rd_kafka_headers_new(2);
-
-    e = rd_kafka_header_add(headers, WH_KEY_HEADER, -1, o->key, -1);
-
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR && o->verdict == WH_APPLIED) {
-        n = snprintf(time, sizeof(time), "%" PRId64, o->time);
-        e = rd_kafka_header_add(headers, WH_NOTIFICATION_TIME, -1, time, n);
-    }
+    e = wh_message_send(p->rk, p->conf, o, o->verdict == WH_APPLIED ? p : NULL);
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        rd_kafka_headers_destroy(headers);
-        return NULL;
-    }
-
-    return headers;
-}
-
-
-static int
-wh_publisher_notify(wh_publisher_t *p, const wh_outcome_t *o,
-    rd_kafka_headers_t **headers, wh_error_t *err)
-{
-    char               text[WH_NOTIFICATION_LEN];
-    wh_message_t       m;
-    wh_notification_t  n;
-
-    n.command = o->command;
-    n.stock = o->stock;
-    n.version = o->version;
-    n.partition = o->partition;
-    n.offset = o->offset;
-    (void) strcpy(n.topic, p->conf->commands_topic);
-
-    m.topic = p->conf->notifications_topic;
-    m.partition = 0;
-    m.key = o->command.sku;
-    m.key_len = o->command.sku_len;
-    m.text = text;
-    m.len = wh_notification_write(text, &n);
-
-    return wh_publisher_produce(p, &m, headers, p, err);
-}
-
-
-static int
-wh_publisher_reject(wh_publisher_t *p, const wh_outcome_t *o,
-    rd_kafka_headers_t **headers, wh_error_t *err)
-{
-    int           rc;
-    char         *text;
-    wh_message_t  m;
-
-    text = malloc(wh_rejection_size(o));
-    if (text == NULL) {
-        return wh_error_set(err, WH_NOMEM, "out of memory");
-    }
-
-    m.topic = p->conf->rejections_topic;
-    m.partition = RD_KAFKA_PARTITION_UA;
-    m.key = (o->verdict == WH_MALFORMED) ? NULL : o->command.sku;
-    m.key_len = (o->verdict == WH_MALFORMED) ? 0 : o->command.sku_len;
-    m.text = text;
-    m.len = wh_rejection_write(text, o, p->conf->commands_topic);
-
-    rc = wh_publisher_produce(p, &m, headers, NULL, err);
-    free(text);
-
-    return rc;
-}
-
-
-/* *headers belongs to the message once it is produced, and is NULL then. */
-
-static int
-wh_publisher_produce(wh_publisher_t *p, const wh_message_t *m,
-    rd_kafka_headers_t **headers, void *opaque, wh_error_t *err)
-{
-    rd_kafka_resp_err_t  e;
-
-    for ( ;; ) {
-        e = rd_kafka_producev(p->rk,
-                              RD_KAFKA_V_TOPIC(m->topic),
-                              RD_KAFKA_V_PARTITION(m->partition),
-                              RD_KAFKA_V_KEY(m->key, m->key_len),
-                              RD_KAFKA_V_VALUE((void *) m->text, m->len),
-                              RD_KAFKA_V_HEADERS(*headers),
-                              RD_KAFKA_V_OPAQUE(opaque),
-                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                              RD_KAFKA_V_END);
-
-        if (e != RD_KAFKA_RESP_ERR__QUEUE_FULL || wh_stopping()) {
-            break;
-        }
-
-        /* room comes with the delivery reports, which are served here */
-        (void) rd_kafka_poll(p->rk, WH_PUBLISHER_POLL);
-    }
-
-    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return wh_publisher_fail(p, m->topic,
+        return wh_publisher_fail(p, topic,
                                  rd_kafka_error_new(e, "%s",
                                                     rd_kafka_err2str(e)),
                                  err);
     }
-
-    *headers = NULL;
 
     return WH_OK;
 }

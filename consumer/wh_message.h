@@ -1,0 +1,28 @@
+/*
+ * The message that tells of an outcome: a notification of an applied command,
+ * a rejection of any other; topic, key, text and headers.
+ */
+
+#ifndef WH_MESSAGE_H
+#define WH_MESSAGE_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "wh_batch.h"
+#include "wh_conf.h"
+
+
+/* The topic an outcome's message goes to; "": there is no message. */
+const char *wh_message_topic(const wh_conf_t *conf,
+    const wh_outcome_t *outcome);
+
+/*
+ * Produces the message, which its delivery report will name with opaque.
+ * Waits for room in the queue, serving the handle's callbacks.  Returns
+ * librdkafka's error, RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE for want of memory.
+ */
+rd_kafka_resp_err_t wh_message_send(rd_kafka_t *rk, const wh_conf_t *conf,
+    const wh_outcome_t *outcome, void *opaque);
+
+
+#endif
