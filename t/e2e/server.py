@@ -12,6 +12,10 @@ import urllib.request
 import stack
 
 
+# each part may take its time to stop
+SLOW = 3 * stack.DEADLINE
+
+
 class Server:
 
     def __init__(self, directory, user=None):
@@ -106,7 +110,7 @@ class ServerCase(stack.unittest.TestCase):
         self.addCleanup(daemon.stop)
         self.increase(one, 30)
 
-        self.assertEqual(one.process.stop(signal.SIGINT), 0)
+        self.assertEqual(one.process.stop(signal.SIGINT, SLOW), 0)
         self.assertEqual(daemon.p.wait(stack.DEADLINE), 0)
         self.assertEqual(one.children(), [])
         self.assertFalse(os.path.exists(one.var + "/server.env"))

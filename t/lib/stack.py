@@ -88,12 +88,12 @@ class Process:
         with open("/proc/%d/stat" % self.p.pid) as f:
             return f.read().rpartition(")")[2].split()[0] == "T"
 
-    def stop(self, signo=signal.SIGTERM):
+    def stop(self, signo=signal.SIGTERM, deadline=DEADLINE):
         """Returns the exit status, negative for a signal's."""
         if self.running():
             self.send(signo)
         try:
-            return self.p.wait(DEADLINE)
+            return self.p.wait(deadline)
         except subprocess.TimeoutExpired:
             self.p.kill()
             self.p.wait()
