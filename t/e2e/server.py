@@ -118,8 +118,8 @@ class ServerCase(stack.unittest.TestCase):
 
         one.start()
         self.increase(one, 40)
-        self.assertEqual(one.process.stop(signal.SIGTERM), 0)
-        self.assertEqual(two.process.stop(signal.SIGTERM), 0)
+        self.assertEqual(one.process.stop(signal.SIGTERM, SLOW), 0)
+        self.assertEqual(two.process.stop(signal.SIGTERM, SLOW), 0)
         self.assertEqual(one.children() + two.children(), [])
 
     @stack.unittest.skipUnless(
@@ -129,7 +129,7 @@ class ServerCase(stack.unittest.TestCase):
     def test_plain_user(self):
         server = self.server(user="nobody")
         self.increase(server, 10)
-        self.assertEqual(server.process.stop(signal.SIGTERM), 0)
+        self.assertEqual(server.process.stop(signal.SIGTERM, SLOW), 0)
         self.assertEqual(server.children(), [])
 
 

@@ -18,8 +18,8 @@ REBUILD = ["notification_applied", "follow_written", "follow_committed", "rebuil
            "rebuilt_renamed"]
 STOP = ["stopping", "closing", "closed"]
 
-KILLS = 1000 if fault.LONG else 40        # at least, over all rounds
-ROUND = 50 if fault.LONG else 20          # kills with the same topics
+KILLS = 1000 if fault.LONG else 30        # at least, over all rounds
+ROUND = 50 if fault.LONG else 15          # kills with the same topics
 
 
 def points():
