@@ -537,7 +537,7 @@ class OtherWriter(Case):
                            version[sku] + other.changes[sku]) for sku in sorted(qty)])
         # each command had one outcome
         refused = {int(line.rpartition(":")[2]) for line in self.s.lines()
-                   if "Refused: " in line or "Malformed: " in line}
+                   if "Refused: " in line or "Malformed: " in line or "Duplicate: " in line}
         self.assertEqual(sorted(offsets | refused), list(range(self.s.end(self.s.commands))))
         self.assertFalse(offsets & refused)
 
