@@ -29,7 +29,8 @@ class Case(fault.Case):
 
     def stopped(self, *texts):
         """Waits for the daemon's end with status 2 and a last line."""
-        self.assertEqual(self.s.daemon.p.wait(stack.DEADLINE), 2, self.s.lines()[-3:])
+        self.assertEqual(self.s.daemon.p.wait(3 * stack.DEADLINE), 2,
+                         self.s.lines()[-3:])
         for text in ("[error] stopped: ",) + texts:
             self.assertIn(text, self.s.lines()[-1])
 
