@@ -27,18 +27,6 @@ class Case(fault.Case):
 
     keys = False
 
-    def stopped(self, *texts):
-        """Waits for the daemon's end with status 2 and a last line."""
-        self.assertEqual(self.s.daemon.p.wait(3 * stack.DEADLINE), 2,
-                         self.s.lines()[-3:])
-        for text in ("[error] stopped: ",) + texts:
-            self.assertIn(text, self.s.lines()[-1])
-
-    def told(self, text, before=0):
-        stack.wait(lambda: any(text in line for line in self.s.lines()[before:])
-                   or not self.s.daemon.running(), text)
-        self.assertTrue(self.s.daemon.running(), self.s.lines()[-3:])
-
     def processed(self, n, *names):
         """Has n commands processed."""
         self.s.produce(commands(n, *names))

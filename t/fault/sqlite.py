@@ -71,18 +71,6 @@ class Case(fault.Case):
             first = next((pair for pair in zip(a, b) if pair[0] != pair[1]), "the length")
             self.fail("%s differs, %d and %d in all" % (first, len(a), len(b)))
 
-    def told(self, text, before=0, n=1):
-        """Waits for n lines of the log, the first "before" not counted."""
-        stack.wait(lambda: sum(text in line for line in self.s.lines()[before:]) >= n
-                   or not self.s.daemon.running(), text)
-        self.assertTrue(self.s.daemon.running(), self.s.lines()[-3:])
-
-    def stopped(self, *texts):
-        """Waits for the daemon's end with status 2 and a last line."""
-        self.assertEqual(self.s.daemon.p.wait(3 * stack.DEADLINE), 2)
-        for text in ("[error] stopped: ",) + texts:
-            self.assertIn(text, self.s.lines()[-1])
-
     def works(self, n=20):
         """Waits until n more commands are processed."""
         self.told(" position=", len(self.s.lines()), n)

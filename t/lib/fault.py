@@ -261,6 +261,18 @@ class Case(stack.Case):
         goal = self.sent() + n
         stack.wait(lambda: self.sent() >= goal, "%d commands" % n, 120)
 
+    def told(self, text, before=0, n=1):
+        """Waits for n lines of the log, the first "before" not counted."""
+        stack.wait(lambda: sum(text in line for line in self.s.lines()[before:]) >= n
+                   or not self.s.daemon.running(), text)
+        self.assertTrue(self.s.daemon.running(), self.s.lines()[-3:])
+
+    def stopped(self, *texts):
+        """Waits for the daemon's end with status 2 and a last line."""
+        self.assertEqual(self.s.daemon.p.wait(3 * stack.DEADLINE), 2, self.s.lines()[-3:])
+        for text in ("[error] stopped: ",) + texts:
+            self.assertIn(text, self.s.lines()[-1])
+
     def finish(self, **limits):
         """Ends the traffic, lets the daemon catch up and checks everything;
         returns the oracle's ledger."""

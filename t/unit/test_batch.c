@@ -527,6 +527,23 @@ test_model(void **state)
     cmocka_unit_test_setup_teardown(f, unit_store_setup, unit_store_teardown)
 
 
+static wh_batch_t *
+unit_keyed_batch(unit_store_t *u)
+{
+    size_t       i;
+    wh_batch_t  *batch;
+
+    batch = unit_batch(u, unit_items(unit_keyed));
+
+    for (i = 0; i < unit_items(unit_keyed); i++) {
+        unit_add_key(u, batch, unit_keyed[i].value, unit_keyed[i].key,
+                     unit_keyed[i].time);
+    }
+
+    return batch;
+}
+
+
 /* One batch with all of it, then the same commands in batches of one. */
 
 static void
@@ -539,12 +556,7 @@ test_keys(void **state)
     const wh_outcome_t    *o;
 
     n = unit_items(unit_keyed);
-    batch = unit_batch(u, n);
-
-    for (i = 0; i < n; i++) {
-        unit_add_key(u, batch, unit_keyed[i].value, unit_keyed[i].key,
-                     unit_keyed[i].time);
-    }
+    batch = unit_keyed_batch(u);
 
     unit_compute(u, batch, 0, n);
 
@@ -579,12 +591,7 @@ test_keys_of_slices(void **state)
     const unit_keyed_t    *k;
 
     n = unit_items(unit_keyed);
-    batch = unit_batch(u, n);
-
-    for (i = 0; i < n; i++) {
-        unit_add_key(u, batch, unit_keyed[i].value, unit_keyed[i].key,
-                     unit_keyed[i].time);
-    }
+    batch = unit_keyed_batch(u);
 
     for (i = 0; i < n; i++) {
         k = &unit_keyed[i];
