@@ -210,7 +210,9 @@ class Full(Case):
             with self.full(spare):
                 self.remove()
                 self.told("full; trying again in ", before, 2)
-                self.assertEqual(s.items()[0], 503)
+                status = s.items()[0]
+                if not os.path.exists(s.db):     # else there was room for all of it
+                    self.assertEqual(status, 503)
             self.works()
         self.finish()
 
@@ -238,6 +240,7 @@ class Locked(Case):
                 other.execute("COMMIT")
                 self.works()
         self.finish()
+
 
 class ReadOnly(Case):
 
