@@ -174,6 +174,13 @@ wh_client_set_all(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
         return WH_ERROR;
     }
 
+    /* unknown before 2.2, where wh_client_wake() does the same */
+
+    if ((unsigned) kind & WH_CLIENT_READS) {
+        (void) rd_kafka_conf_set(rkconf, "fetch.queue.backoff.ms", "1", NULL,
+                                 0);
+    }
+
     for (i = 0; i < conf->nproperties; i++) {
         p = &conf->properties[i];
 
@@ -333,6 +340,26 @@ wh_client_header(const rd_kafka_message_t *message, const char *name,
     }
 
     return n;
+}
+
+
+void
+wh_client_wake(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list)
+{
+    int                               i;
+    rd_kafka_topic_partition_list_t  *asked;
+
+    asked = rd_kafka_topic_partition_list_copy(list);
+
+    for (i = 0; i < asked->cnt; i++) {
+        asked->elems[i].offset = RD_KAFKA_OFFSET_END;
+    }
+
+    /* returns before there is an answer, which nobody waits for */
+
+    (void) rd_kafka_offsets_for_times(rk, asked, 0);
+
+    rd_kafka_topic_partition_list_destroy(asked);
 }
 
 

@@ -59,6 +59,15 @@ int wh_client_check(const wh_conf_t *conf, wh_error_t *err);
 int wh_client_header(const rd_kafka_message_t *message, const char *name,
     const char **value, size_t *len);
 
+/*
+ * Has librdkafka look at its queue.  Before 2.2 a fetcher that has filled it
+ * sleeps for a second unless something comes to its thread, however empty the
+ * queue gets meanwhile; a question to the leaders of the partitions does.
+ * Returns at once.
+ */
+void wh_client_wake(rd_kafka_t *rk,
+    const rd_kafka_topic_partition_list_t *partitions);
+
 /* The cluster's id, at most size - 1 bytes.  WH_OK; WH_AGAIN: no answer. */
 int wh_client_cluster_id(rd_kafka_t *rk, char *id, size_t size,
     wh_error_t *err);

@@ -21,6 +21,7 @@ typedef struct {
     const wh_conf_t  *conf;
     wh_store_t       *store;
     rd_kafka_t       *rk;
+    rd_kafka_topic_partition_list_t  *partition;   /* that is read */
     int64_t           stored;      /* position of notifications as stored */
     int64_t           next;        /* and as read */
     int64_t           high;
@@ -71,6 +72,11 @@ wh_follow(wh_store_t *store, const wh_conf_t *conf, int64_t high,
         wh_log(WH_LOG_NOTICE, "reading notifications %" PRId64 " to %" PRId64,
                f.next, high);
 
+        f.partition = rd_kafka_topic_partition_list_new(1);
+        rd_kafka_topic_partition_list_add(f.partition,
+                                          conf->notifications_topic, 0)
+            ->offset = f.next;
+
         rc = wh_client_open(&f.rk, WH_CLIENT_READER, conf, NULL, err);
 
         if (rc == WH_OK) {
@@ -82,6 +88,7 @@ wh_follow(wh_store_t *store, const wh_conf_t *conf, int64_t high,
         }
 
         wh_client_close(f.rk);
+        rd_kafka_topic_partition_list_destroy(f.partition);
     }
 
     if (rc == WH_OK && f.next != f.stored) {
@@ -109,16 +116,9 @@ wh_follow(wh_store_t *store, const wh_conf_t *conf, int64_t high,
 static int
 wh_follow_assign(wh_follow_t *f, wh_error_t *err)
 {
-    rd_kafka_resp_err_t               e;
-    rd_kafka_topic_partition_list_t  *list;
+    rd_kafka_resp_err_t  e;
 
-    list = rd_kafka_topic_partition_list_new(1);
-
-    rd_kafka_topic_partition_list_add(list, f->conf->notifications_topic, 0)
-        ->offset = f->next;
-
-    e = rd_kafka_assign(f->rk, list);
-    rd_kafka_topic_partition_list_destroy(list);
+    e = rd_kafka_assign(f->rk, f->partition);
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return wh_error_set(err, WH_AGAIN, "assigning notifications: %s",
@@ -174,6 +174,7 @@ wh_follow_read(wh_follow_t *f, wh_error_t *err)
         rd_kafka_message_destroy(m);
 
         if (rc == WH_OK && f->pending == WH_FOLLOW_CHUNK) {
+            wh_client_wake(f->rk, f->partition);
             rc = wh_follow_commit(f, err);
         }
 

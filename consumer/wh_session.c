@@ -306,6 +306,10 @@ wh_session_poll(wh_session_t *s, wh_error_t *err)
         timeout = 0;
     }
 
+    if (wh_batch_size(s->batch) == (size_t) s->conf->batch_size) {
+        wh_client_wake(s->consumer, s->next);
+    }
+
     rc = wh_session_fatal(s, err);
 
     return (rc == WH_OK) ? wh_store_same_file(s->store, err) : rc;

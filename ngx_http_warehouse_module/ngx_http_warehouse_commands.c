@@ -217,6 +217,11 @@ ngx_http_warehouse_commands_produce(ngx_http_request_t *r, ngx_str_t *body,
     switch (rc) {
 
     case NGX_OK:
+#if (NGX_HTTP_WAREHOUSE_FORGET)
+        /* for script/bench only: not to wait for the brokers */
+        ngx_http_warehouse_commands_release(ctx);
+        return ngx_http_warehouse_commands_accepted(r, 0, -1);
+#endif
         ngx_add_timer(&ctx->guard, wmcf->timeout + NGX_HTTP_WAREHOUSE_GUARD);
         return NGX_DONE;
 

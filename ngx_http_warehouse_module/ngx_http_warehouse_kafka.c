@@ -40,7 +40,7 @@ static ngx_http_warehouse_reserved_t  ngx_http_warehouse_reserved[] = {
 
 static ngx_keyval_t  ngx_http_warehouse_defaults[] = {
     { ngx_string("client.id"), ngx_string("warehouse-nginx") },
-    { ngx_string("linger.ms"), ngx_string("1") },
+    { ngx_string("linger.ms"), ngx_string("0.5") },
     { ngx_string("message.timeout.ms"), ngx_string("5000") },
     { ngx_string("socket.nagle.disable"), ngx_string("true") },
 };

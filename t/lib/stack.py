@@ -323,15 +323,18 @@ class Stack:
 
     # nginx
 
-    def start_nginx(self, workers=1, user="root", extra="", single=False, daemon=False):
+    def start_nginx(self, workers=1, user="root", extra="", single=False, daemon=False,
+                    build=None):
         """daemon: started as in production.  That is needed for USR2, which a
-        master ignores as long as the process that started it is there."""
+        master ignores as long as the process that started it is there.
+        build: the folder of another module."""
         directory = self.dir + "/nginx"
         os.makedirs(directory, exist_ok=True)
         with open(ROOT + "/conf/nginx.conf") as f:
             text = f.read()
         for pattern, value in [
-                (r"load_module .*", "load_module %s/ngx_http_warehouse_module.so;" % BUILD),
+                (r"load_module .*", "load_module %s/ngx_http_warehouse_module.so;"
+                 % (build or BUILD)),
                 (r"user .*", "user %s;" % user if os.getuid() == 0 else ""),
                 (r"worker_processes .*", "worker_processes %d;" % workers),
                 # a sanitizer's variables have to reach the binary that USR2 starts

@@ -1,0 +1,226 @@
+"""The daemon: backlogs, rebuilds, notifications, memory, start."""
+
+import datetime
+import math
+import os
+import random
+import re
+import subprocess
+import time
+
+import front
+import stack
+from measure import BENCH, memory, program, row, say
+
+COMMANDS = int(os.environ.get("COMMANDS", "5000000"))
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+GROWTH = 500000
+NOTIFY_RATE = 1000
+NOTIFY_SECONDS = 20
+LIMIT = 96                 # MiB
+
+
+class Backlog:
+    """A commands topic that is filled once and processed several times."""
+
+    def __init__(self, count, skus):
+        self.count, self.skus = count, skus
+        self.s = stack.Stack()
+
+    def __enter__(self):
+        self.s.create_topics()
+        program("fill", self.s.brokers, self.s.commands, self.count, self.skus, 1)
+        return self
+
+    def __exit__(self, *_):
+        self.delete(self.s)
+        self.s.stop()
+
+    @staticmethod
+    def delete(s):
+        """The topics: they take gigabytes."""
+        with s.admin() as admin:
+            admin.delete_topics([s.commands, s.notifications])
+
+    def stack(self):
+        """The same commands for a daemon of its own."""
+        s = stack.Stack()
+        s.create_topics()
+        s.own, s.commands = s.commands, self.s.commands
+        s.write_conf()
+        return s
+
+    def process(self, s):
+        """Starts the daemon and returns commands a second."""
+        s.start_daemon()
+        before, begin = s.processed(), time.monotonic()
+        stack.wait(lambda: s.processed() >= before + self.count or not s.daemon.running(),
+                   "the backlog", 900)
+        seconds = time.monotonic() - begin
+        assert s.daemon.running()
+        return (self.count - before) / seconds
+
+    def copy(self, s):
+        """The same with the least that reads and writes Kafka."""
+        seconds = program("copy", s.brokers, s.commands, s.notifications, self.count,
+                          s.group)["seconds"]
+        return self.count / seconds
+
+    def end(self, s):
+        s.commands = s.own
+        self.delete(s)
+        s.stop()
+
+
+def cpu(pid):
+    """Seconds that a process has used."""
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def backlog(skus):
+    with Backlog(COMMANDS, skus) as b:
+        ours, copies, rebuilt, consumed = [], [], [], []
+        for n in range(ROUNDS):
+            s = b.stack()
+            try:
+                ours.append(b.process(s))
+                size = memory(s.daemon.pid, "VmHWM")
+                say("%d skus: %.0f/s, %.0f s of CPU, %.0f MiB at most"
+                    % (skus, ours[-1], cpu(s.daemon.pid), size))
+                s.daemon.stop()
+                if n == ROUNDS - 1:
+                    for _ in range(ROUNDS):
+                        rebuilt.append(rebuild(s))
+                        read = program("consume", s.brokers, s.notifications)
+                        consumed.append(read["count"] / read["seconds"])
+            finally:
+                b.end(s)
+            s = b.stack()
+            try:
+                copies.append(b.copy(s))
+            finally:
+                b.end(s)
+        name = "%s million commands, %s skus, " % (COMMANDS // 1000000, format(skus, ","))
+        row("backlog of " + name + "to copying", ">= 0.8", ours, copies, "commands/s")
+        row("rebuild after " + name + "to reading", ">= 0.6", rebuilt, consumed,
+            "notifications/s")
+        if skus >= 1000000:
+            row("daemon's memory, backlog of " + name + "to %d MiB" % LIMIT, "<= 1", [size],
+                [LIMIT], "MiB")
+
+
+def rebuild(s):
+    """Notifications a second, until the daemon is ready."""
+    s.remove_database()
+    s.log += ".rebuild"
+    s.write_conf()
+    s.start_daemon(ready=False)
+    stack.wait(lambda: s.logged("] processing "), "the rebuild", 900)
+    s.daemon.stop()
+    begin, count, end = None, None, None
+    for line in s.lines():
+        if "reading notifications" in line and begin is None:
+            begin = stamp(line)
+        elif "notifications read" in line and count is None:
+            count = int(re.search(r"(\d+) notifications read", line).group(1))
+        elif "] processing " in line:
+            end = stamp(line)
+    os.unlink(s.log)
+    return count / (end - begin)
+
+
+def stamp(line):
+    return datetime.datetime.fromisoformat(line[:23]).timestamp()
+
+
+def backlogs():
+    for skus in (1000, 1000000):
+        backlog(skus)
+
+
+def growth():
+    """The cost of a command in databases of different sizes."""
+    sizes = (1000, 100000, 1000000, 10000000)
+    costs = []
+    for skus in sizes:
+        with Backlog(GROWTH, skus) as b:
+            rounds = []
+            for _ in range(ROUNDS):
+                s = b.stack()
+                try:
+                    # as if the items were somebody else's: there is nothing to read yet
+                    s.commands = s.own
+                    s.write_conf()
+                    front.fill_items(s, skus)
+                    s.sql("DELETE FROM positions")
+                    s.sql("INSERT INTO positions VALUES(?, 0, 0)", (b.s.commands,))
+                    s.commands = b.s.commands
+                    s.write_conf()
+                    rounds.append(1e6 / b.process(s))
+                finally:
+                    b.end(s)
+            say("%d skus: %s us a command" % (skus, ", ".join("%.1f" % c for c in rounds)))
+            costs.append(rounds)
+    for skus, rounds in list(zip(sizes, costs))[1:]:
+        row("cost of a command, %s skus, to 1,000 skus" % format(skus, ","),
+            "<= %.2f" % (math.log(skus) / math.log(sizes[0])), rounds, costs[0], "us")
+
+
+def notify():
+    """From the time a POST is due to its notification at a reader."""
+    ours, bare = [], []
+    with front.Front() as f:
+        f.s.start_daemon()
+        for n in range(ROUNDS):
+            ours.append(visible(f.s, NOTIFY_RATE * NOTIFY_SECONDS, "load", f.s.port, "POST",
+                                "/commands", 64, NOTIFY_RATE, NOTIFY_SECONDS))
+            bare.append(visible(f.s, NOTIFY_RATE, "transactions", f.s.brokers,
+                                f.s.notifications, NOTIFY_RATE, "bare-%s-%d" % (f.s.id, n)))
+    for share, goal in (("p50", "<= 2"), ("p99", "<= 4")):
+        row("POST to notification visible, %d/s, %s, to a transaction" % (NOTIFY_RATE, share),
+            goal, [t[share] for t in ours], [t[share] for t in bare], "us")
+
+
+def visible(s, count, name, *args):
+    reader = subprocess.Popen([BENCH + "visible", s.brokers, s.notifications, str(count)],
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        if reader.stdout.readline() != "ready\n":
+            raise SystemExit("visible failed")
+        subprocess.run([BENCH + name, *map(str, args)], check=True, stdout=subprocess.DEVNULL)
+        out, _ = reader.communicate(timeout=60)
+    finally:
+        reader.kill()
+    return stack.json.loads(out)
+
+
+def start():
+    """The daemon waits for the broker; from its answer to being ready."""
+    s = stack.Stack()
+    broker = stack.Broker(s.dir + "/broker")
+    try:
+        broker.start()
+        s.brokers = broker.address
+        s.write_conf()
+        s.create_topics()
+        front.fill_items(s, 1000000)
+        seconds = []
+        for _ in range(ROUNDS):
+            broker.stop(stack.signal.SIGTERM)
+            s.log += "."
+            s.write_conf()
+            s.start_daemon(ready=False)
+            stack.wait(lambda: s.logged("waiting for Kafka"), "the daemon to wait")
+            time.sleep(random.Random(len(seconds)).uniform(3, 6))
+            broker.start()
+            begin = time.monotonic()
+            stack.wait(lambda: s.logged("] processing "), "the daemon", 60)
+            seconds.append(time.monotonic() - begin)
+            s.daemon.stop()
+        row("daemon ready after the broker, 1,000,000 skus, to 2 s", "<= 1", seconds,
+            [2] * ROUNDS, "s")
+    finally:
+        s.stop()
+        broker.stop()

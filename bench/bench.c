@@ -1,0 +1,281 @@
+#include "bench.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+
+#define BENCH_SILENCE  60000    /* ms without a message */
+
+
+static void (*bench_delivered)(const rd_kafka_message_t *message);
+
+
+void
+bench_die(const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+
+    fputc('\n', stderr);
+    exit(1);
+}
+
+
+int64_t
+bench_clock(void)
+{
+    struct timespec  now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+
+    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+
+void
+bench_sleep_until(int64_t time)
+{
+    struct timespec  until;
+
+    until.tv_sec = time / 1000000;
+    until.tv_nsec = time % 1000000 * 1000;
+
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL)
+           == EINTR)
+    {
+        /* void */
+    }
+}
+
+
+int64_t
+bench_number(const char *arg, int64_t min)
+{
+    char     *end;
+    int64_t   n;
+
+    n = strtoll(arg, &end, 10);
+
+    if (*arg == '\0' || *end != '\0' || n < min) {
+        bench_die("\"%s\" is not a number from %" PRId64, arg, min);
+    }
+
+    return n;
+}
+
+
+/*
+ * Values below 128 have a step each; then every power of two has 64:
+ *
+ *     128, 130, 132 … 254, 256, 260 … 508, 512, 520 …
+ */
+
+void
+bench_times_add(bench_times_t *t, int64_t us)
+{
+    int  power, step;
+
+    if (us < 0) {
+        us = 0;
+    }
+
+    power = (us < 128) ? 0 : 63 - __builtin_clzll((uint64_t) us) - 6;
+    step = power * 64 + (int) (us >> power);
+
+    if (step >= BENCH_STEPS) {
+        step = BENCH_STEPS - 1;
+    }
+
+    t->steps[step]++;
+    t->count++;
+
+    if (us > t->max) {
+        t->max = us;
+    }
+}
+
+
+int64_t
+bench_times_at(const bench_times_t *t, double share)
+{
+    int       step, power;
+    uint64_t  seen, wanted;
+
+    seen = 0;
+    wanted = (uint64_t) ((double) t->count * share);
+
+    for (step = 0; step < BENCH_STEPS - 1; step++) {
+        seen += t->steps[step];
+
+        if (seen > wanted) {
+            break;
+        }
+    }
+
+    if (step < 128) {
+        return step;
+    }
+
+    power = step / 64 - 1;
+
+    return (int64_t) (step - power * 64) << power;
+}
+
+
+void
+bench_times_print(const bench_times_t *t)
+{
+    printf("{\"count\":%" PRIu64 ",\"p50\":%" PRId64 ",\"p99\":%" PRId64
+           ",\"max\":%" PRId64 "}\n", t->count, bench_times_at(t, 0.5),
+           bench_times_at(t, 0.99), t->max);
+}
+
+
+static void
+bench_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+    (void) rk;
+    (void) opaque;
+
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        bench_die("not delivered: %s", rd_kafka_err2str(message->err));
+    }
+
+    if (bench_delivered != NULL) {
+        bench_delivered(message);
+    }
+}
+
+
+rd_kafka_t *
+bench_kafka(rd_kafka_type_t type, const char *brokers,
+    const char *const *properties,
+    void (*delivered)(const rd_kafka_message_t *message))
+{
+    char              text[512];
+    rd_kafka_t       *rk;
+    rd_kafka_conf_t  *conf;
+
+    conf = rd_kafka_conf_new();
+
+    if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text,
+                          sizeof(text))
+        != RD_KAFKA_CONF_OK)
+    {
+        bench_die("%s", text);
+    }
+
+    for ( /* void */ ; *properties != NULL; properties += 2) {
+        if (rd_kafka_conf_set(conf, properties[0], properties[1], text,
+                              sizeof(text))
+            != RD_KAFKA_CONF_OK)
+        {
+            bench_die("%s", text);
+        }
+    }
+
+    if (type == RD_KAFKA_PRODUCER) {
+        bench_delivered = delivered;
+        rd_kafka_conf_set_dr_msg_cb(conf, bench_report);
+    }
+
+    rk = rd_kafka_new(type, conf, text, sizeof(text));
+    if (rk == NULL) {
+        bench_die("%s", text);
+    }
+
+    if (type == RD_KAFKA_CONSUMER) {
+        rd_kafka_poll_set_consumer(rk);
+    }
+
+    return rk;
+}
+
+
+void
+bench_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, const void *value,
+    size_t len, const void *key, size_t key_len, void *opaque)
+{
+    while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY,
+                            (void *) value, len, key, key_len, opaque)
+           == -1)
+    {
+        if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+            bench_die("produce: %s", rd_kafka_err2str(rd_kafka_last_error()));
+        }
+
+        rd_kafka_poll(rk, 100);
+    }
+}
+
+
+void
+bench_assign(rd_kafka_t *rk, const char *topic, int64_t offset)
+{
+    rd_kafka_resp_err_t               e;
+    rd_kafka_topic_partition_list_t  *list;
+
+    list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, 0)->offset = offset;
+
+    e = rd_kafka_assign(rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        bench_die("assign: %s", rd_kafka_err2str(e));
+    }
+}
+
+
+rd_kafka_message_t *
+bench_consume(rd_kafka_t *rk)
+{
+    rd_kafka_message_t  *m;
+
+    m = rd_kafka_consumer_poll(rk, BENCH_SILENCE);
+
+    if (m == NULL) {
+        bench_die("no message for %d s", BENCH_SILENCE / 1000);
+    }
+
+    if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        rd_kafka_message_destroy(m);
+        return NULL;
+    }
+
+    if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        bench_die("consume: %s", rd_kafka_message_errstr(m));
+    }
+
+    return m;
+}
+
+
+void
+bench_wake(rd_kafka_t *rk, const char *topic)
+{
+    rd_kafka_topic_partition_list_t  *list;
+
+    list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, 0)->offset =
+                                                         RD_KAFKA_OFFSET_END;
+    (void) rd_kafka_offsets_for_times(rk, list, 0);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+
+void
+bench_check(const char *what, rd_kafka_error_t *error)
+{
+    if (error != NULL) {
+        bench_die("%s: %s", what, rd_kafka_error_string(error));
+    }
+}

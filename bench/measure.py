@@ -1,0 +1,119 @@
+"""Runs what is measured, pairs it with its baseline, and keeps the table."""
+
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import time
+
+import stack
+
+BENCH = stack.BUILD + "/bench/"
+RESULTS = stack.ROOT + "/bench/results.json"
+README = stack.ROOT + "/bench/README.md"
+BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
+
+rows = []
+
+
+def program(name, *args):
+    """Runs one of bench/*.c and returns what it printed, as JSON."""
+    p = subprocess.run([BENCH + name, *map(str, args)], capture_output=True, text=True)
+    if p.returncode:
+        raise SystemExit("%s: %s" % (name, p.stderr))
+    return json.loads(p.stdout or "null")
+
+
+def wrk(port, path, connections, seconds, post=False):
+    """Requests a second of one wrk thread, closed loop."""
+    script = ["-s", stack.ROOT + "/bench/post.lua"] if post else []
+    out = subprocess.run(["wrk", "-t1", "-c%d" % connections, "-d%d" % seconds,
+                          "--timeout", "30", *script, "http://127.0.0.1:%d%s" % (port, path)],
+                         capture_output=True, text=True).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        raise SystemExit(out)
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+
+
+def memory(pid, field="VmRSS"):
+    """MiB of a process."""
+    with open("/proc/%d/status" % pid) as f:
+        return int(re.search(field + r":\s+(\d+)", f.read()).group(1)) / 1024
+
+
+def say(text):
+    print("# " + text, flush=True)
+
+
+def row(name, goal, ours, baseline, unit):
+    """ours, baseline: a value of each round; goal: ">= 0.6"."""
+    ratios = [a / b for a, b in zip(ours, baseline)]
+    rows.append({"name": name, "goal": goal, "ratio": round(statistics.median(ratios), 3),
+                 "ratio_min": round(min(ratios), 3), "ratio_max": round(max(ratios), 3),
+                 "ours": figure(ours), "baseline": figure(baseline), "unit": unit,
+                 "measured": measured()})
+    print(line(rows[-1]), flush=True)
+
+
+def figure(values):
+    n = statistics.median(values)
+    return round(n) if n >= 100 else round(n, 3)
+
+
+def measured():
+    commit = subprocess.run(["git", "-C", stack.ROOT, "describe", "--always", "--dirty"],
+                            capture_output=True, text=True).stdout.strip()
+    return time.strftime("%Y-%m-%d ") + (commit or "?")
+
+
+def met(r):
+    sign, limit = r["goal"].split()
+    return r["ratio"] >= float(limit) if sign == ">=" else r["ratio"] <= float(limit)
+
+
+def line(r):
+    return "| %s | %s | %s | %s | %.2f (%.2f to %.2f) | %s | %s | %s |" % (
+        r["name"], format(r["ours"], ","), format(r["baseline"], ","), r["unit"], r["ratio"],
+        r["ratio_min"], r["ratio_max"], r["goal"], "yes" if met(r) else "**no**",
+        r["measured"])
+
+
+def machine():
+    def out(*argv):
+        p = subprocess.run(argv, capture_output=True, text=True)
+        return (p.stdout + p.stderr).strip()
+    with open("/proc/cpuinfo") as f:
+        cpu = next((l.split(":")[1].strip() for l in f if "model name" in l), "unknown")
+    with open("/proc/meminfo") as f:
+        ram = int(f.readline().split()[1]) / (1 << 20)
+    versions = [name + " " + out("dpkg-query", "-W", "-f", "${Version}", package)
+                for name, package in [("nginx", "nginx"), ("librdkafka", "librdkafka1"),
+                                      ("SQLite", "libsqlite3-0"), ("Java", "default-jre-headless")]]
+    return "%s, %d cores, %.0f GiB, Linux %s; %s" % (cpu, os.cpu_count(), ram,
+                                                     platform.release(), ", ".join(versions))
+
+
+def save():
+    """Puts the rows into results.json and README.md, in place of older ones."""
+    where = machine()
+    old = []
+    with open(README) as f:
+        text = f.read()
+    before, _, rest = text.partition(BEGIN)
+    table, _, after = rest.partition(END)
+    if where in table and os.path.exists(RESULTS):
+        with open(RESULTS) as f:
+            old = json.load(f)
+    new = {r["name"]: r for r in rows}
+    names = [r["name"] for r in old] + [n for n in new if n not in {r["name"] for r in old}]
+    merged = [new.get(name) or next(r for r in old if r["name"] == name) for name in names]
+    with open(RESULTS, "w") as f:
+        json.dump(merged, f, indent=1)
+        f.write("\n")
+    heading = ["what", "ours", "baseline", "unit", "ratio", "goal", "met", "measured"]
+    lines = ["| " + " | ".join(heading) + " |", "|---" * len(heading) + "|"]
+    lines += [line(r) for r in merged]
+    with open(README, "w") as f:
+        f.write(before + BEGIN + "\n" + where + "\n\n" + "\n".join(lines) + "\n\n" + END + after)
