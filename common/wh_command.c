@@ -9,7 +9,7 @@ static const char  *wh_actions[] = { "increase", "decrease" };
 
 
 static int wh_command_fields(const cJSON *object, wh_command_t *command,
-    wh_error_t *err);
+    char *sku, wh_error_t *err);
 static int wh_command_bad(wh_error_t *err, const char *reason,
     const char *pointer, const char *text);
 static int wh_sku_valid(const char *sku, size_t len);
@@ -47,7 +47,7 @@ wh_object_parse(const char *text, size_t len, cJSON **object, wh_error_t *err)
 
 int
 wh_command_decode(const char *text, size_t len, wh_command_t *command,
-    wh_error_t *err)
+    char *sku, wh_error_t *err)
 {
     int     rc;
     cJSON  *object;
@@ -55,7 +55,7 @@ wh_command_decode(const char *text, size_t len, wh_command_t *command,
     rc = wh_object_parse(text, len, &object, err);
 
     if (rc == WH_OK) {
-        rc = wh_command_fields(object, command, err);
+        rc = wh_command_fields(object, command, sku, err);
         cJSON_Delete(object);
     }
 
@@ -64,9 +64,10 @@ wh_command_decode(const char *text, size_t len, wh_command_t *command,
 
 
 static int
-wh_command_fields(const cJSON *object, wh_command_t *command, wh_error_t *err)
+wh_command_fields(const cJSON *object, wh_command_t *command, char *sku,
+    wh_error_t *err)
 {
-    const char   *action, *sku;
+    const char   *action, *text;
     const cJSON  *field;
 
     field = cJSON_GetObjectItemCaseSensitive(object, "action");
@@ -84,16 +85,17 @@ wh_command_fields(const cJSON *object, wh_command_t *command, wh_error_t *err)
     }
 
     field = cJSON_GetObjectItemCaseSensitive(object, "sku");
-    sku = cJSON_GetStringValue(field);
+    text = cJSON_GetStringValue(field);
 
-    if (sku == NULL || !wh_sku_valid(sku, strlen(sku))) {
+    if (text == NULL || !wh_sku_valid(text, strlen(text))) {
         return wh_command_bad(err, "invalid_sku", "#/sku",
                               "sku must be a string of 1 to 255 bytes of UTF-8 "
                               "without control characters");
     }
 
-    command->sku_len = strlen(sku);
-    memcpy(command->sku, sku, command->sku_len + 1);
+    command->sku = sku;
+    command->sku_len = strlen(text);
+    memcpy(sku, text, command->sku_len + 1);
 
     field = cJSON_GetObjectItemCaseSensitive(object, "qty");
 
@@ -158,7 +160,8 @@ wh_notification_decode(const char *text, size_t len,
     rc = wh_object_parse(text, len, &object, err);
 
     if (rc == WH_OK) {
-        rc = wh_command_fields(object, &notification->command, err);
+        rc = wh_command_fields(object, &notification->command,
+                               notification->sku, err);
 
         if (rc == WH_OK) {
             rc = wh_notification_fields(object, notification, err);

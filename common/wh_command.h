@@ -38,12 +38,13 @@ typedef struct {
     wh_action_t  action;
     int64_t      qty;                    /* 1..WH_QTY_MAX */
     size_t       sku_len;                /* bytes, 1..WH_SKU_MAX */
-    char         sku[WH_SKU_MAX + 1];    /* UTF-8, NUL-terminated */
+    const char  *sku;                    /* UTF-8, NUL-terminated */
 } wh_command_t;
 
 
 typedef struct {
     wh_command_t  command;
+    char          sku[WH_SKU_MAX + 1];     /* of the command */
     int64_t       stock;        /* after the command, 0..WH_QTY_MAX */
     int64_t       version;      /* of the item, after the command, from 1 */
     char          topic[256];   /* the command's position: topic, ... */
@@ -56,9 +57,10 @@ typedef struct {
  * Decodes len bytes of JSON.  WH_OK; WH_EJSON (not JSON: HTTP 400);
  * WH_ECOMMAND (JSON, not a command: HTTP 422); WH_NOMEM.  On WH_EJSON and
  * WH_ECOMMAND err has reason and text, and pointer where a field is to blame.
+ * sku has room for WH_SKU_MAX + 1 bytes: command->sku points there.
  */
 int wh_command_decode(const char *text, size_t len, wh_command_t *command,
-    wh_error_t *err);
+    char *sku, wh_error_t *err);
 
 /* The same for a notification, with the same results. */
 int wh_notification_decode(const char *text, size_t len,

@@ -36,6 +36,9 @@ struct wh_batch_s {
     wh_outcome_t    *outcomes;      /* limits.max of them */
     wh_entry_t      *entries;       /* as many: the items of a slice */
     size_t           nentries;
+    char            *skus;          /* room for limits.max of them */
+    size_t           skus_len;
+    size_t           bytes;         /* kept of malformed commands */
     wh_entry_t      *index;         /* the entries by sku */
     wh_key_entry_t  *keys;          /* those of a slice, by name */
 };
@@ -70,7 +73,10 @@ wh_batch_create(wh_batch_t **batch, const wh_limits_t *limits,
     b->outcomes = malloc(limits->max * sizeof(wh_outcome_t));
     b->entries = malloc(limits->max * sizeof(wh_entry_t));
 
-    if (b->outcomes == NULL || b->entries == NULL) {
+    /* as much as is not used is never touched, so takes no memory */
+    b->skus = malloc(limits->max * (WH_SKU_MAX + 1));
+
+    if (b->outcomes == NULL || b->entries == NULL || b->skus == NULL) {
         wh_batch_destroy(b);
         return wh_error_set(err, WH_NOMEM, "out of memory");
     }
@@ -91,6 +97,7 @@ wh_batch_destroy(wh_batch_t *b)
     wh_batch_clear(b);
     free(b->outcomes);
     free(b->entries);
+    free(b->skus);
     free(b);
 }
 
@@ -99,11 +106,12 @@ int
 wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
 {
     int            rc;
+    size_t         kept;
     wh_key_t       key;
     wh_error_t     why;
     wh_outcome_t  *o;
 
-    if (b->size == b->limits.max) {
+    if (wh_batch_full(b)) {
         return wh_error_set(err, WH_ERROR, "the batch is full");
     }
 
@@ -120,10 +128,15 @@ wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
     o->value = NULL;
     o->len = r->len;
 
-    rc = wh_command_decode(r->value ? r->value : "", r->len, &o->command, &why);
+    rc = wh_command_decode(r->value ? r->value : "", r->len, &o->command,
+                           b->skus + b->skus_len, &why);
 
     if (rc == WH_NOMEM) {
         return wh_error_set(err, rc, "%s", why.text);
+    }
+
+    if (rc == WH_OK) {
+        b->skus_len += o->command.sku_len + 1;
     }
 
     if (rc == WH_OK && r->key != NULL) {
@@ -136,8 +149,9 @@ wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
     }
 
     if (rc != WH_OK && b->limits.keep && r->value != NULL) {
-        rc = wh_batch_copy(&o->value, r->value,
-                           r->len < WH_VALUE_MAX ? r->len : WH_VALUE_MAX, err);
+        kept = (r->len < WH_VALUE_MAX) ? r->len : WH_VALUE_MAX;
+        b->bytes += kept;
+        rc = wh_batch_copy(&o->value, r->value, kept, err);
 
     } else if (rc == WH_OK && r->key != NULL) {
         rc = wh_batch_copy(&o->key, key.text, key.len, err);
@@ -185,6 +199,8 @@ wh_batch_clear(wh_batch_t *b)
     }
 
     b->size = 0;
+    b->skus_len = 0;
+    b->bytes = 0;
 }
 
 
@@ -209,6 +225,13 @@ size_t
 wh_batch_size(const wh_batch_t *b)
 {
     return b->size;
+}
+
+
+int
+wh_batch_full(const wh_batch_t *b)
+{
+    return b->size == b->limits.max || b->bytes >= WH_BATCH_BYTES;
 }
 
 

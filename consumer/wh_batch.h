@@ -18,6 +18,9 @@
 /* of a malformed command's bytes, those that are kept for a rejection */
 #define WH_VALUE_MAX  (256 * 1024)
 
+/* a batch is full with so many of these bytes, too */
+#define WH_BATCH_BYTES  (4 * 1024 * 1024)
+
 
 typedef enum {
     WH_APPLIED = 0,
@@ -87,6 +90,7 @@ int wh_batch_add(wh_batch_t *batch, const wh_record_t *record,
 void wh_batch_clear(wh_batch_t *batch);
 
 size_t wh_batch_size(const wh_batch_t *batch);
+int wh_batch_full(const wh_batch_t *batch);
 const wh_outcome_t *wh_batch_outcome(const wh_batch_t *batch, size_t i);
 
 /*

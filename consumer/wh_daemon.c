@@ -1,12 +1,11 @@
 #include "wh_daemon.h"
 #include "wh_fail.h"
 #include "wh_instance.h"
+#include "wh_json.h"
 #include "wh_log.h"
 #include "wh_session.h"
 #include "wh_signal.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 
@@ -26,8 +25,8 @@ typedef struct {
 } wh_slice_t;
 
 
-static int wh_daemon_session(const wh_conf_t *conf, wh_batch_t *batch,
-    int *backoff, wh_error_t *err);
+static int wh_daemon_session(const wh_conf_t *conf, int *backoff,
+    wh_error_t *err);
 static int wh_daemon_batch(wh_session_t *s, wh_error_t *err);
 static int wh_daemon_slice(wh_session_t *s, wh_slice_t *slice,
     wh_error_t *err);
@@ -42,33 +41,21 @@ static int wh_daemon_write(wh_session_t *s, const wh_slice_t *slice,
 static int wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice,
     wh_error_t *err);
 static void wh_daemon_log(const wh_session_t *s, const wh_slice_t *slice);
-static size_t wh_daemon_line(char *line, size_t size,
-    const wh_outcome_t *outcome);
+static size_t wh_daemon_line(char *line, const wh_outcome_t *outcome);
+static char *wh_daemon_position(char *p, int32_t partition, int64_t offset);
 
 
 int
 wh_daemon_run(const wh_conf_t *conf)
 {
     int             backoff, rc;
-    wh_batch_t     *batch;
     wh_error_t      err;
-    wh_limits_t     limits;
     wh_instance_t   instance;
 
     err.reason = NULL;
-    batch = NULL;
     backoff = WH_BACKOFF_MIN;
 
     rc = wh_instance_claim(&instance, conf, &err);
-
-    if (rc == WH_OK) {
-        limits.max = (size_t) conf->batch_size;
-        limits.keep = (*conf->rejections_topic != '\0');
-        limits.retention = conf->idempotency_retention * 1000;
-        limits.keys = conf->idempotency_keys;
-
-        rc = wh_batch_create(&batch, &limits, &err);
-    }
 
     if (rc == WH_OK) {
         rc = WH_AGAIN;
@@ -76,7 +63,7 @@ wh_daemon_run(const wh_conf_t *conf)
 
     while (rc == WH_AGAIN && !wh_stopping()) {
 
-        rc = wh_daemon_session(conf, batch, &backoff, &err);
+        rc = wh_daemon_session(conf, &backoff, &err);
 
         if (rc == WH_AGAIN && !wh_stopping()) {
             wh_log(WH_LOG_WARN, "%s; trying again in %d ms", err.text, backoff);
@@ -90,7 +77,6 @@ wh_daemon_run(const wh_conf_t *conf)
 
     (void) wh_fail(WH_OK, "stopping", &err);
 
-    wh_batch_destroy(batch);
     wh_instance_release(&instance);
 
     if (rc == WH_OK || rc == WH_AGAIN) {
@@ -111,13 +97,12 @@ wh_daemon_run(const wh_conf_t *conf)
 
 
 static int
-wh_daemon_session(const wh_conf_t *conf, wh_batch_t *batch, int *backoff,
-    wh_error_t *err)
+wh_daemon_session(const wh_conf_t *conf, int *backoff, wh_error_t *err)
 {
     int           rc;
     wh_session_t  s;
 
-    rc = wh_session_open(&s, conf, batch, err);
+    rc = wh_session_open(&s, conf, err);
 
     while (rc == WH_OK && !wh_stopping()) {
 
@@ -125,7 +110,7 @@ wh_daemon_session(const wh_conf_t *conf, wh_batch_t *batch, int *backoff,
 
         rc = wh_session_poll(&s, err);
 
-        if (wh_batch_size(batch) > 0) {
+        if (rc == WH_OK && wh_batch_size(s.now.batch) > 0) {
             rc = wh_fail(rc, "polled", err);
         }
 
@@ -163,12 +148,12 @@ wh_daemon_batch(wh_session_t *s, wh_error_t *err)
     int         rc, wait;
     wh_slice_t  slice;
 
-    if (wh_batch_size(s->batch) == 0 && s->ends->cnt == 0) {
+    if (wh_batch_size(s->now.batch) == 0 && s->now.ends->cnt == 0) {
         return WH_OK;
     }
 
     memset(&slice, 0, sizeof(slice));
-    slice.count = wh_batch_size(s->batch);
+    slice.count = wh_batch_size(s->now.batch);
     wait = 1;
 
     do {
@@ -204,9 +189,9 @@ wh_daemon_batch(wh_session_t *s, wh_error_t *err)
 
         slice.counts[WH_STAT_CONFLICTS] = 0;
         slice.first += slice.count;
-        slice.count = wh_batch_size(s->batch) - slice.first;
+        slice.count = wh_batch_size(s->now.batch) - slice.first;
         wait = 1;
-    } while (slice.first < wh_batch_size(s->batch));
+    } while (slice.first < wh_batch_size(s->now.batch));
 
     wh_store_checkpoint(s->store);
 
@@ -247,16 +232,16 @@ wh_daemon_measure(const wh_session_t *s, wh_slice_t *slice)
     rd_kafka_topic_partition_t   *end, *known, *next;
 
     for (k = slice->first; k < slice->first + slice->count; k++) {
-        o = wh_batch_outcome(s->batch, k);
+        o = wh_batch_outcome(s->now.batch, k);
         wh_daemon_behind(s, slice, o->partition)->offset = o->offset + 1;
     }
 
-    if (slice->first + slice->count < wh_batch_size(s->batch)) {
+    if (slice->first + slice->count < wh_batch_size(s->now.batch)) {
         return;
     }
 
-    for (i = 0; i < s->ends->cnt; i++) {
-        end = &s->ends->elems[i];
+    for (i = 0; i < s->now.ends->cnt; i++) {
+        end = &s->now.ends->elems[i];
         known = rd_kafka_topic_partition_list_find(s->next, end->topic,
                                                    end->partition);
 
@@ -304,7 +289,7 @@ wh_daemon_commit(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
 {
     int  i, rc;
 
-    rc = wh_batch_compute(s->batch, slice->first, slice->count, s->store, err);
+    rc = wh_batch_compute(s->now.batch, slice->first, slice->count, s->store, err);
     rc = wh_fail(rc, "read", err);
 
     if (rc == WH_OK) {
@@ -364,7 +349,7 @@ wh_daemon_count(const wh_session_t *s, wh_slice_t *slice)
     slice->counts[WH_STAT_MALFORMED] = 0;
 
     for (i = slice->first; i < slice->first + slice->count; i++) {
-        slice->counts[stats[wh_batch_outcome(s->batch, i)->verdict]]++;
+        slice->counts[stats[wh_batch_outcome(s->now.batch, i)->verdict]]++;
     }
 }
 
@@ -382,7 +367,7 @@ wh_daemon_write(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
         return rc;
     }
 
-    rc = wh_batch_write(s->batch, s->store, err);
+    rc = wh_batch_write(s->now.batch, s->store, err);
 
     for (i = 0; rc == WH_OK && i < slice->next->cnt; i++) {
         to = &slice->next->elems[i];
@@ -417,7 +402,7 @@ wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
 
     for (i = slice->first; rc == WH_OK && i < slice->first + slice->count; i++)
     {
-        rc = wh_publisher_send(s->publisher, wh_batch_outcome(s->batch, i),
+        rc = wh_publisher_send(s->publisher, wh_batch_outcome(s->now.batch, i),
                                err);
         if (i == slice->first) {
             rc = wh_fail(rc, "first_sent", err);
@@ -433,6 +418,12 @@ wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
     }
 
     if (rc == WH_OK) {
+        while (wh_publisher_pending(s->publisher)
+               && wh_session_poll_ahead(s))
+        {
+            /* the brokers write, we decode */
+        }
+
         rc = wh_publisher_flush(s->publisher, &next, err);
         rc = wh_fail(rc, "flushed", err);
     }
@@ -445,7 +436,7 @@ wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
     }
 
     if (rc == WH_OK) {
-        rc = wh_publisher_commit(s->publisher, slice->next, s->metadata, err);
+        rc = wh_publisher_commit(s->publisher, slice->next, s->in_use, err);
     }
 
     return rc;
@@ -459,8 +450,7 @@ wh_daemon_log(const wh_session_t *s, const wh_slice_t *slice)
     size_t  i, len;
 
     for (i = slice->first; i < slice->first + slice->count; i++) {
-        len = wh_daemon_line(line, sizeof(line),
-                             wh_batch_outcome(s->batch, i));
+        len = wh_daemon_line(line, wh_batch_outcome(s->now.batch, i));
         wh_log_collect(line, len);
     }
 
@@ -468,44 +458,60 @@ wh_daemon_log(const wh_session_t *s, const wh_slice_t *slice)
 }
 
 
-static size_t
-wh_daemon_line(char *line, size_t size, const wh_outcome_t *o)
-{
-    int   len, n;
-    char  command[WH_COMMAND_LEN];
+/* One for each command, so without printf(), which is slow. */
 
-    len = 0;
+static size_t
+wh_daemon_line(char *line, const wh_outcome_t *o)
+{
+    char  *p;
+
+    static const char *const  verdicts[] = {
+        [WH_APPLIED] = "Processed and notified: ",
+        [WH_REFUSED] = "Refused: ",
+        [WH_DUPLICATE] = "Duplicate: ",
+        [WH_MALFORMED] = "Malformed: reason=",
+    };
+
+    p = wh_put(line, verdicts[o->verdict]);
+
+    if (o->verdict == WH_MALFORMED) {
+        p = wh_put(p, o->reason);
+
+    } else {
+        p += wh_command_write(p, &o->command);
+    }
+
+    if (o->verdict == WH_REFUSED) {
+        p = wh_put(wh_put(p, " reason="), o->reason);
+    }
+
+    if (o->verdict == WH_DUPLICATE) {
+        p = wh_put(wh_put(p, " idempotency_key="), o->key);
+        p = wh_daemon_position(wh_put(p, " original="), o->original.partition,
+                               o->original.offset);
+    }
 
     if (o->verdict != WH_MALFORMED) {
-        len = (int) wh_command_write(command, &o->command);
+        p = wh_put(p, " stock=");
+        p += wh_json_int(p, o->stock);
     }
 
-    switch (o->verdict) {
-
-    case WH_APPLIED:
-        n = snprintf(line, size, "Processed and notified: %.*s stock=%" PRId64
-                     " version=%" PRId64, len, command, o->stock, o->version);
-        break;
-
-    case WH_REFUSED:
-        n = snprintf(line, size, "Refused: %.*s reason=%s stock=%" PRId64,
-                     len, command, o->reason, o->stock);
-        break;
-
-    case WH_DUPLICATE:
-        n = snprintf(line, size, "Duplicate: %.*s idempotency_key=%s original=%"
-                     PRId32 ":%" PRId64 " stock=%" PRId64, len, command,
-                     o->key, o->original.partition, o->original.offset,
-                     o->stock);
-        break;
-
-    default:
-        n = snprintf(line, size, "Malformed: reason=%s", o->reason);
-        break;
+    if (o->verdict == WH_APPLIED) {
+        p = wh_put(p, " version=");
+        p += wh_json_int(p, o->version);
     }
 
-    n += snprintf(line + n, size - (size_t) n, " position=%" PRId32 ":%"
-                  PRId64, o->partition, o->offset);
+    p = wh_daemon_position(wh_put(p, " position="), o->partition, o->offset);
 
-    return (size_t) n;
+    return (size_t) (p - line);
+}
+
+
+static char *
+wh_daemon_position(char *p, int32_t partition, int64_t offset)
+{
+    p += wh_json_int(p, partition);
+    *p++ = ':';
+
+    return p + wh_json_int(p, offset);
 }

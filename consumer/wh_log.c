@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 
-#define WH_LOG_LINE  2048
+#define WH_LOG_LINE    2048
+#define WH_LOG_PREFIX  48
 
 
 typedef struct {
@@ -35,7 +36,7 @@ static pthread_mutex_t  wh_log_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 
 static void wh_log_flush_locked(void);
-static size_t wh_log_prefix(char *dst, size_t size, wh_log_level_t level);
+static size_t wh_log_prefix(char *dst, wh_log_level_t level);
 static void wh_log_write(const char *p, size_t len);
 static int wh_log_write_all(const char *p, size_t len);
 
@@ -102,7 +103,7 @@ wh_log(wh_log_level_t level, const char *fmt, ...)
 
     wh_log_flush_locked();
 
-    len = wh_log_prefix(line, sizeof(line), level);
+    len = wh_log_prefix(line, level);
     room = sizeof(line) - len - 1;
 
     va_start(args, fmt);
@@ -129,7 +130,7 @@ wh_log_collect(const char *line, size_t len)
 
     (void) pthread_mutex_lock(&wh_log_mutex);
 
-    size = wh_log_file.len + len + 64;
+    size = wh_log_file.len + WH_LOG_PREFIX + len + 1;
 
     if (size > wh_log_file.size) {
         size *= 2;
@@ -147,7 +148,7 @@ wh_log_collect(const char *line, size_t len)
 
     buf = wh_log_file.buf + wh_log_file.len;
 
-    size = wh_log_prefix(buf, 64, WH_LOG_INFO);
+    size = wh_log_prefix(buf, WH_LOG_INFO);
     memcpy(buf + size, line, len);
     buf[size + len] = '\n';
 
@@ -183,13 +184,17 @@ wh_log_fd(void)
 }
 
 
-/* Writes the time and the level, "2026-11-22T22:12:01.123Z [info] ". */
+/*
+ * Writes the time and the level, "2026-11-22T22:12:01.123Z [info] ": fewer
+ * than WH_LOG_PREFIX bytes.  Returns how many.
+ */
 
 static size_t
-wh_log_prefix(char *dst, size_t size, wh_log_level_t level)
+wh_log_prefix(char *dst, wh_log_level_t level)
 {
-    int               n;
-    size_t            len;
+    int               i;
+    char             *p;
+    long              ms;
     struct tm         tm;
     struct timespec   now;
     static time_t     second;
@@ -210,12 +215,20 @@ wh_log_prefix(char *dst, size_t size, wh_log_level_t level)
         }
     }
 
-    n = snprintf(dst, size, "%s.%03ldZ [%s] ", text, now.tv_nsec / 1000000,
-                 wh_log_levels[level]);
+    ms = now.tv_nsec / 1000000;
 
-    len = (n < 0) ? 0 : (size_t) n;
+    p = stpcpy(dst, text);
+    *p++ = '.';
 
-    return (len < size) ? len : size - 1;
+    for (i = 100; i > 0; i /= 10) {
+        *p++ = (char) ('0' + ms / i % 10);
+    }
+
+    p = stpcpy(p, "Z [");
+    p = stpcpy(p, wh_log_levels[level]);
+    p = stpcpy(p, "] ");
+
+    return (size_t) (p - dst);
 }
 
 
@@ -231,7 +244,7 @@ wh_log_write(const char *p, size_t len)
     size_t  n;
 
     if (wh_log_file.lost > 0) {
-        n = wh_log_prefix(line, sizeof(line), WH_LOG_WARN);
+        n = wh_log_prefix(line, WH_LOG_WARN);
         n += (size_t) snprintf(line + n, sizeof(line) - n,
                                "%zu bytes of log could not be written\n",
                                wh_log_file.lost);

@@ -12,7 +12,7 @@
 
 
 typedef struct {
-    const char           *topic;
+    rd_kafka_topic_t     *topic;
     int32_t               partition;
     const char           *key;
     size_t                key_len;
@@ -34,22 +34,14 @@ static rd_kafka_resp_err_t wh_message_produce(rd_kafka_t *rk,
     wh_message_t *m, void *opaque);
 
 
-const char *
-wh_message_topic(const wh_conf_t *conf, const wh_outcome_t *o)
-{
-    return (o->verdict == WH_APPLIED) ? conf->notifications_topic
-                                      : conf->rejections_topic;
-}
-
-
 rd_kafka_resp_err_t
-wh_message_send(rd_kafka_t *rk, const wh_conf_t *conf, const wh_outcome_t *o,
-    void *opaque)
+wh_message_send(rd_kafka_t *rk, rd_kafka_topic_t *topic,
+    const wh_conf_t *conf, const wh_outcome_t *o, void *opaque)
 {
     wh_message_t         m;
     rd_kafka_resp_err_t  e;
 
-    m.topic = wh_message_topic(conf, o);
+    m.topic = topic;
     m.key = NULL;
     m.key_len = 0;
     m.allocated = NULL;
@@ -154,7 +146,7 @@ wh_message_produce(rd_kafka_t *rk, wh_message_t *m, void *opaque)
         /* copies the text, and takes the headers if it succeeds */
 
         e = rd_kafka_producev(rk,
-                              RD_KAFKA_V_TOPIC(m->topic),
+                              RD_KAFKA_V_RKT(m->topic),
                               RD_KAFKA_V_PARTITION(m->partition),
                               RD_KAFKA_V_KEY(m->key, m->key_len),
                               RD_KAFKA_V_VALUE((void *) m->text, m->len),

@@ -12,17 +12,13 @@
 #include "wh_conf.h"
 
 
-/* The topic an outcome's message goes to; "": there is no message. */
-const char *wh_message_topic(const wh_conf_t *conf,
-    const wh_outcome_t *outcome);
-
 /*
- * Produces the message, which its delivery report will name with opaque.
+ * Produces the message to a topic of rk; its delivery report will have opaque.
  * Waits for room in the queue, serving the handle's callbacks.  Returns
  * librdkafka's error, RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE for want of memory.
  */
-rd_kafka_resp_err_t wh_message_send(rd_kafka_t *rk, const wh_conf_t *conf,
-    const wh_outcome_t *outcome, void *opaque);
+rd_kafka_resp_err_t wh_message_send(rd_kafka_t *rk, rd_kafka_topic_t *topic,
+    const wh_conf_t *conf, const wh_outcome_t *outcome, void *opaque);
 
 
 #endif

@@ -16,6 +16,8 @@
 
 struct wh_publisher_s {
     rd_kafka_t          *rk;
+    rd_kafka_topic_t    *notifications;
+    rd_kafka_topic_t    *rejections;    /* NULL: none are wanted */
     const wh_conf_t     *conf;
     int                  suspect;       /* written by librdkafka's threads */
     int                  closing;
@@ -25,6 +27,7 @@ struct wh_publisher_s {
 };
 
 
+static int wh_publisher_topics(wh_publisher_t *p, wh_error_t *err);
 static rd_kafka_resp_err_t wh_publisher_on_new(rd_kafka_t *rk,
     const rd_kafka_conf_t *rkconf, void *data, char *text, size_t size);
 static rd_kafka_resp_err_t wh_publisher_on_response(rd_kafka_t *rk,
@@ -68,6 +71,12 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
         return rc;
     }
 
+    rc = wh_publisher_topics(p, err);
+    if (rc != WH_OK) {
+        wh_publisher_close(p);
+        return rc;
+    }
+
     for (waiting = 0; ; waiting = 1) {
         error = rd_kafka_init_transactions(p->rk, WH_PUBLISHER_INIT_TIMEOUT);
 
@@ -99,6 +108,31 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
 }
 
 
+static int
+wh_publisher_topics(wh_publisher_t *p, wh_error_t *err)
+{
+    p->notifications = rd_kafka_topic_new(p->rk, p->conf->notifications_topic,
+                                          NULL);
+
+    if (p->notifications != NULL && *p->conf->rejections_topic != '\0') {
+        p->rejections = rd_kafka_topic_new(p->rk, p->conf->rejections_topic,
+                                           NULL);
+    }
+
+    if (p->notifications == NULL
+        || (p->rejections == NULL && *p->conf->rejections_topic != '\0'))
+    {
+        return wh_error_set(err, WH_ERROR, "topic \"%s\": %s",
+                            p->notifications == NULL
+                            ? p->conf->notifications_topic
+                            : p->conf->rejections_topic,
+                            rd_kafka_err2str(rd_kafka_last_error()));
+    }
+
+    return WH_OK;
+}
+
+
 void
 wh_publisher_close(wh_publisher_t *p)
 {
@@ -111,6 +145,15 @@ wh_publisher_close(wh_publisher_t *p)
     (void) rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE
                                  | RD_KAFKA_PURGE_F_INFLIGHT
                                  | RD_KAFKA_PURGE_F_NON_BLOCKING);
+
+    if (p->notifications != NULL) {
+        rd_kafka_topic_destroy(p->notifications);
+    }
+
+    if (p->rejections != NULL) {
+        rd_kafka_topic_destroy(p->rejections);
+    }
+
     wh_client_close(p->rk);
     free(p);
 }
@@ -241,27 +284,37 @@ wh_publisher_begin(wh_publisher_t *p, wh_error_t *err)
 int
 wh_publisher_send(wh_publisher_t *p, const wh_outcome_t *o, wh_error_t *err)
 {
-    const char           *topic;
+    rd_kafka_topic_t     *topic;
     rd_kafka_resp_err_t   e;
 
-    topic = wh_message_topic(p->conf, o);
+    topic = (o->verdict == WH_APPLIED) ? p->notifications : p->rejections;
 
-    if (*topic == '\0') {
+    if (topic == NULL) {
         return WH_OK;
     }
 
     /* the opaque tells wh_publisher_delivered() a notification */
 
-    e = wh_message_send(p->rk, p->conf, o, o->verdict == WH_APPLIED ? p : NULL);
+    e = wh_message_send(p->rk, topic, p->conf, o,
+                        topic == p->notifications ? p : NULL);
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return wh_publisher_fail(p, topic,
+        return wh_publisher_fail(p, rd_kafka_topic_name(topic),
                                  rd_kafka_error_new(e, "%s",
                                                     rd_kafka_err2str(e)),
                                  err);
     }
 
     return WH_OK;
+}
+
+
+int
+wh_publisher_pending(wh_publisher_t *p)
+{
+    (void) rd_kafka_poll(p->rk, 0);
+
+    return rd_kafka_outq_len(p->rk) > 0;
 }
 
 

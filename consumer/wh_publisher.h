@@ -54,8 +54,8 @@ int wh_publisher_fenced(wh_publisher_t *publisher,
 /*
  * One transaction: begin; one wh_publisher_send() for each command, which
  * makes a notification of an applied one, and of others a message of
- * rejections_topic where there is such a topic; wh_publisher_flush() waits for
- * the delivery reports, refuses offsets of notifications below *next, the
+ * rejections_topic where there is such a topic; wh_publisher_pending() says
+ * whether delivery reports are to come; wh_publisher_flush() waits for them, refuses offsets of notifications below *next, the
  * position known so far, and sets *next to the position behind them and the
  * commit marker, or leaves it alone where there are none;
  * wh_publisher_commit() sends offsets (of commands, the
@@ -66,6 +66,7 @@ int wh_publisher_fenced(wh_publisher_t *publisher,
 int wh_publisher_begin(wh_publisher_t *publisher, wh_error_t *err);
 int wh_publisher_send(wh_publisher_t *publisher, const wh_outcome_t *outcome,
     wh_error_t *err);
+int wh_publisher_pending(wh_publisher_t *publisher);
 int wh_publisher_flush(wh_publisher_t *publisher, int64_t *next,
     wh_error_t *err);
 int wh_publisher_commit(wh_publisher_t *publisher,

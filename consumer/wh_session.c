@@ -10,16 +10,24 @@
 
 
 #define WH_SESSION_POLL        200     /* ms */
+#define WH_SESSION_AHEAD       200     /* commands read ahead in one go */
 #define WH_SESSION_HEARTBEATS  8000    /* ms: more than two heartbeats */
 
 
-static void wh_session_clear(wh_session_t *s);
+static int wh_session_create(wh_polled_t *polled, const wh_conf_t *conf,
+    wh_error_t *err);
+static void wh_session_clear(wh_polled_t *polled);
+static void wh_session_destroy(wh_polled_t *polled);
 static int wh_session_open_store(wh_session_t *s, wh_error_t *err);
 static int wh_session_recover(wh_session_t *s, wh_error_t *err);
 static int wh_session_join(wh_session_t *s, wh_error_t *err);
 static void wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
     rd_kafka_topic_partition_list_t *partitions, void *data);
 static int wh_session_assign(wh_session_t *s, wh_error_t *err);
+static int wh_session_take(wh_session_t *s, int timeout, int *taken,
+    wh_error_t *err);
+static int wh_session_full(const wh_session_t *s);
+static void wh_session_release(wh_session_t *s);
 static int wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
     wh_error_t *err);
 static void wh_session_record(const rd_kafka_message_t *m,
@@ -28,8 +36,7 @@ static int wh_session_fatal(wh_session_t *s, wh_error_t *err);
 
 
 int
-wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_batch_t *batch,
-    wh_error_t *err)
+wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_error_t *err)
 {
     int             rc;
     wh_callbacks_t  callbacks;
@@ -37,17 +44,21 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_batch_t *batch,
     memset(s, 0, sizeof(wh_session_t));
 
     s->conf = conf;
-    s->batch = batch;
-
-    wh_batch_clear(batch);
-    s->ends = rd_kafka_topic_partition_list_new(1);
 
     memset(&callbacks, 0, sizeof(callbacks));
     callbacks.opaque = s;
     callbacks.rebalanced = wh_session_rebalanced;
 
-    rc = wh_session_open_store(s, err);
-    rc = wh_fail(rc, "store_opened", err);
+    rc = wh_session_create(&s->now, conf, err);
+
+    if (rc == WH_OK) {
+        rc = wh_session_create(&s->ahead, conf, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_session_open_store(s, err);
+        rc = wh_fail(rc, "store_opened", err);
+    }
 
     if (rc == WH_OK) {
         rc = wh_publisher_open(&s->publisher, conf, err);
@@ -84,9 +95,6 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_batch_t *batch,
 void
 wh_session_close(wh_session_t *s)
 {
-    wh_session_clear(s);
-    rd_kafka_topic_partition_list_destroy(s->ends);
-
     if (s->store != NULL) {
         wh_store_rollback(s->store);
     }
@@ -98,36 +106,68 @@ wh_session_close(wh_session_t *s)
     wh_client_close(s->watcher);
     wh_store_close(s->store);
 
+    wh_session_release(s);
+
     if (s->metadata != NULL) {
         rd_kafka_consumer_group_metadata_destroy(s->metadata);
+        s->metadata = NULL;
     }
 
     if (s->next != NULL) {
         rd_kafka_topic_partition_list_destroy(s->next);
     }
 
-    s->ends = NULL;
+    wh_session_destroy(&s->now);
+    wh_session_destroy(&s->ahead);
+
     s->publisher = NULL;
     s->consumer = NULL;
     s->watcher = NULL;
     s->store = NULL;
-    s->metadata = NULL;
     s->next = NULL;
 
     (void) wh_fail(WH_OK, "closed", NULL);
 }
 
 
-/* Forgets what was polled. */
+static int
+wh_session_create(wh_polled_t *p, const wh_conf_t *conf, wh_error_t *err)
+{
+    wh_limits_t  limits;
+
+    limits.max = (size_t) conf->batch_size;
+    limits.keep = (*conf->rejections_topic != '\0');
+    limits.retention = conf->idempotency_retention * 1000;
+    limits.keys = conf->idempotency_keys;
+
+    p->ends = rd_kafka_topic_partition_list_new(1);
+
+    return wh_batch_create(&p->batch, &limits, err);
+}
+
 
 static void
-wh_session_clear(wh_session_t *s)
+wh_session_clear(wh_polled_t *p)
 {
-    wh_batch_clear(s->batch);
+    wh_batch_clear(p->batch);
 
-    while (s->ends->cnt > 0) {
-        (void) rd_kafka_topic_partition_list_del_by_idx(s->ends, 0);
+    while (p->ends->cnt > 0) {
+        (void) rd_kafka_topic_partition_list_del_by_idx(p->ends, 0);
     }
+}
+
+
+static void
+wh_session_destroy(wh_polled_t *p)
+{
+    wh_batch_destroy(p->batch);
+
+    if (p->ends != NULL) {
+        rd_kafka_topic_partition_list_destroy(p->ends);
+    }
+
+    p->batch = NULL;
+    p->ends = NULL;
 }
 
 
@@ -196,7 +236,11 @@ wh_session_join(wh_session_t *s, wh_error_t *err)
 }
 
 
-/* Called by rd_kafka_consumer_poll(), in our own thread, between batches. */
+/*
+ * Called by rd_kafka_consumer_poll(), in our own thread; the batch in hand
+ * may be on its way.  If its partitions have gone to somebody else, the
+ * brokers refuse its offsets, and with them the transaction.
+ */
 
 static void
 wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
@@ -206,13 +250,14 @@ wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
 
     /* what was polled under the old assignment is not ours to process */
 
-    wh_session_clear(s);
+    wh_session_clear(&s->ahead);
     s->assigned = 0;
 
-    if (s->metadata != NULL) {
+    if (s->metadata != NULL && s->metadata != s->in_use) {
         rd_kafka_consumer_group_metadata_destroy(s->metadata);
-        s->metadata = NULL;
     }
+
+    s->metadata = NULL;
 
     if (e == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         s->metadata = rd_kafka_consumer_group_metadata(rk);
@@ -269,50 +314,121 @@ wh_session_assign(wh_session_t *s, wh_error_t *err)
 int
 wh_session_poll(wh_session_t *s, wh_error_t *err)
 {
-    int                  rc, timeout;
-    rd_kafka_message_t  *m;
+    int          rc, taken;
+    wh_polled_t  done;
 
-    wh_session_clear(s);
-    timeout = WH_SESSION_POLL;
+    wh_session_release(s);
 
     /* the other handles' errors and logs */
 
     (void) rd_kafka_poll(wh_publisher_handle(s->publisher), 0);
     (void) rd_kafka_poll(s->watcher, 0);
 
-    while (wh_batch_size(s->batch) < (size_t) s->conf->batch_size) {
+    rc = s->failed;
+    *err = s->why;
 
-        m = rd_kafka_consumer_poll(s->consumer, timeout);
+    do {
+        taken = 0;
 
-        if (s->assigned) {
-            if (m != NULL) {
-                rd_kafka_message_destroy(m);
-            }
-
-            return wh_session_assign(s, err);
+        if (rc == WH_OK && !wh_session_full(s)) {
+            rc = wh_session_take(s, wh_batch_size(s->ahead.batch) > 0
+                                    ? 0 : WH_SESSION_POLL, &taken, err);
         }
+    } while (taken);
 
-        if (m == NULL) {
-            break;
-        }
-
-        rc = wh_session_message(s, m, err);
-        rd_kafka_message_destroy(m);
-
-        if (rc != WH_OK) {
-            return rc;
-        }
-
-        timeout = 0;
+    if (rc == WH_OK && s->assigned) {
+        rc = wh_session_assign(s, err);
     }
 
-    if (wh_batch_size(s->batch) == (size_t) s->conf->batch_size) {
+    if (rc == WH_OK) {
+        rc = wh_session_fatal(s, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_store_same_file(s->store, err);
+    }
+
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    done = s->now;
+    s->now = s->ahead;
+    s->ahead = done;
+    s->in_use = s->metadata;
+
+    wh_session_clear(&s->ahead);
+
+    if (wh_batch_full(s->now.batch)) {
         wh_client_wake(s->consumer, s->next);
     }
 
-    rc = wh_session_fatal(s, err);
+    return WH_OK;
+}
 
-    return (rc == WH_OK) ? wh_store_same_file(s->store, err) : rc;
+
+int
+wh_session_poll_ahead(wh_session_t *s)
+{
+    int  i, taken;
+
+    taken = 1;
+
+    for (i = 0; i < WH_SESSION_AHEAD && taken; i++) {
+        taken = 0;
+
+        if (s->failed == WH_OK && !wh_session_full(s)) {
+            s->failed = wh_session_take(s, 0, &taken, &s->why);
+        }
+    }
+
+    return taken;
+}
+
+
+static int
+wh_session_full(const wh_session_t *s)
+{
+    return wh_batch_full(s->ahead.batch);
+}
+
+
+/* Takes one message or event, if it comes in time. */
+
+static int
+wh_session_take(wh_session_t *s, int timeout, int *taken, wh_error_t *err)
+{
+    int                  rc;
+    rd_kafka_message_t  *m;
+
+    if (s->assigned) {
+        return WH_OK;
+    }
+
+    m = rd_kafka_consumer_poll(s->consumer, timeout);
+    if (m == NULL) {
+        return WH_OK;
+    }
+
+    rc = s->assigned ? WH_OK : wh_session_message(s, m, err);
+    *taken = !s->assigned;
+
+    rd_kafka_message_destroy(m);
+
+    return rc;
+}
+
+
+/* The batch in hand is done. */
+
+static void
+wh_session_release(wh_session_t *s)
+{
+    if (s->in_use != NULL && s->in_use != s->metadata) {
+        rd_kafka_consumer_group_metadata_destroy(s->in_use);
+    }
+
+    s->in_use = NULL;
 }
 
 
@@ -348,9 +464,9 @@ wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
     }
 
     if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        (void) rd_kafka_topic_partition_list_del(s->ends, next->topic,
+        (void) rd_kafka_topic_partition_list_del(s->ahead.ends, next->topic,
                                                  next->partition);
-        rd_kafka_topic_partition_list_add(s->ends, next->topic,
+        rd_kafka_topic_partition_list_add(s->ahead.ends, next->topic,
                                           next->partition)
             ->offset = m->offset;
         return WH_OK;
@@ -362,7 +478,7 @@ wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
 
     wh_session_record(m, &record);
 
-    return wh_batch_add(s->batch, &record, err);
+    return wh_batch_add(s->ahead.batch, &record, err);
 }
 
 

@@ -16,9 +16,22 @@
 #include "wh_store.h"
 
 
+/* What was polled for one batch. */
+
+typedef struct {
+    wh_batch_t                          *batch;
+
+    /*
+     * Partitions whose end was reached, with that offset: it is behind records
+     * that are not shown to us, such as the markers and the aborted commands
+     * of other producers' transactions.
+     */
+    rd_kafka_topic_partition_list_t     *ends;
+} wh_polled_t;
+
+
 typedef struct {
     const wh_conf_t                     *conf;
-    wh_batch_t                          *batch;       /* of the daemon */
     wh_store_t                          *store;
     wh_publisher_t                      *publisher;
     rd_kafka_t                          *consumer;
@@ -27,19 +40,18 @@ typedef struct {
     /*
      * Taken in the assign callback and kept until the revocation: asked for
      * later, it would carry a generation newer than the batch's and pass the
-     * fence (KIP-447).
+     * fence (KIP-447).  The batch in hand keeps the one it began with.
      */
     rd_kafka_consumer_group_metadata_t  *metadata;
+    rd_kafka_consumer_group_metadata_t  *in_use;
 
     /* commands: every assigned partition with the next offset to process */
     rd_kafka_topic_partition_list_t     *next;
 
-    /*
-     * Partitions that the last poll reached the end of, with that offset: it
-     * is behind records that are not shown to us, such as the markers and the
-     * aborted commands of other producers' transactions.
-     */
-    rd_kafka_topic_partition_list_t     *ends;
+    wh_polled_t                          now;         /* the batch in hand */
+    wh_polled_t                          ahead;       /* the one after it */
+    int                                  failed;      /* reading ahead did */
+    wh_error_t                           why;
 
     int                                  assigned;    /* assign is due */
     int                                  partitions;  /* in the assignment */
@@ -48,18 +60,27 @@ typedef struct {
 
 
 /*
- * Opens database and handles, recovers, joins the group.  batch is only lent.
- * WH_OK, WH_AGAIN, WH_ERROR; wh_session_close() is due in every case.
+ * Opens database and handles, recovers, joins the group.
+ * WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM; wh_session_close() is due in every
+ * case.
  */
 int wh_session_open(wh_session_t *session, const wh_conf_t *conf,
-    wh_batch_t *batch, wh_error_t *err);
+    wh_error_t *err);
 void wh_session_close(wh_session_t *session);
 
 /*
- * Polls commands into the batch, and ends: waits a moment for the first, then
- * takes what is there.  WH_OK (the batch may be empty), WH_AGAIN, WH_ERROR.
+ * Puts the next batch in hand: what was read ahead and what else is there;
+ * waits a moment for the first command.  WH_OK (the batch may be empty),
+ * WH_AGAIN, WH_ERROR.
  */
 int wh_session_poll(wh_session_t *session, wh_error_t *err);
+
+/*
+ * Reads some commands of the batch after the one in hand, without waiting.
+ * False if there is nothing more to do for now.  What goes wrong is told by
+ * the next wh_session_poll().
+ */
+int wh_session_poll_ahead(wh_session_t *session);
 
 /*
  * After a WH_ERROR with reason WH_FENCED: was it another process, or did only

@@ -277,7 +277,8 @@ wh_store_open_file(wh_store_t **store, const char *path, const char *suffix,
         != SQLITE_OK
         || sqlite3_busy_timeout(s->db, WH_STORE_BUSY_TIMEOUT) != SQLITE_OK
         || sqlite3_exec(s->db, "PRAGMA journal_mode = WAL;"
-                        "PRAGMA synchronous = NORMAL;", NULL, NULL, NULL)
+                        "PRAGMA synchronous = NORMAL;"
+                        "PRAGMA cache_size = -32768;", NULL, NULL, NULL)
            != SQLITE_OK)
     {
         rc = wh_schema_fail(s->db, "opening the database", err);
@@ -408,7 +409,7 @@ wh_store_wal_hook(void *data, sqlite3 *db, const char *name, int pages)
 
     s->wal_size = (int64_t) pages * WH_STORE_FRAME;
 
-    if (pages >= 1000 && s->wal_size <= s->wal_limit) {
+    if (s->wal_size > s->wal_limit / 2 && s->wal_size <= s->wal_limit) {
         (void) sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE,
                                          NULL, NULL);
     }

@@ -75,6 +75,7 @@ static void
 ngx_http_warehouse_commands_body(ngx_http_request_t *r)
 {
     int           rc;
+    char          sku[WH_SKU_MAX + 1];
     ngx_str_t     body;
     wh_error_t    err;
     wh_command_t  command;
@@ -84,7 +85,7 @@ ngx_http_warehouse_commands_body(ngx_http_request_t *r)
         return;
     }
 
-    rc = wh_command_decode((char *) body.data, body.len, &command, &err);
+    rc = wh_command_decode((char *) body.data, body.len, &command, sku, &err);
 
     switch (rc) {
 

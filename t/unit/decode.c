@@ -18,6 +18,7 @@ decode(size_t len)
     char          *text;
     size_t         i;
     wh_error_t     err;
+    char           sku[WH_SKU_MAX + 1];
     wh_command_t   c;
 
     /* a block of exactly len bytes, for the address sanitizer */
@@ -29,7 +30,7 @@ decode(size_t len)
         return WH_ERROR;
     }
 
-    switch (wh_command_decode(text, len, &c, &err)) {
+    switch (wh_command_decode(text, len, &c, sku, &err)) {
 
     case WH_OK:
         printf("ok %s %" PRId64 " ",

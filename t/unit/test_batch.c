@@ -246,7 +246,7 @@ test_apply(void **state)
         c.action = row->action;
         c.qty = row->qty;
         c.sku_len = 1;
-        c.sku[0] = 'A';
+        c.sku = "A";
 
         item = row->item;
         reason = wh_apply(&item, &c);

@@ -471,6 +471,7 @@ test_write(void **state)
     char                *dst;
     size_t               len;
     wh_error_t           err;
+    char                 sku[WH_SKU_MAX];
     wh_command_t         c, read;
     static const char    expected[] =
         "{\"action\":\"increase\",\"sku\":\"SKU123\",\"qty\":10}";
@@ -483,7 +484,7 @@ test_write(void **state)
     memset(&c, 0, sizeof(c));
     c.qty = 10;
     c.sku_len = 6;
-    strcpy(c.sku, "SKU123");
+    c.sku = "SKU123";
 
     assert_int_equal(wh_command_write(dst, &c), sizeof(expected) - 1);
     assert_memory_equal(dst, expected, sizeof(expected) - 1);
@@ -493,7 +494,8 @@ test_write(void **state)
     c.action = WH_DECREASE;
     c.qty = WH_QTY_MAX;
     c.sku_len = WH_SKU_MAX;
-    memset(c.sku, '"', WH_SKU_MAX);
+    memset(sku, '"', WH_SKU_MAX);
+    c.sku = sku;
 
     len = wh_command_write(dst, &c);
     assert_in_range(len, 2 * WH_SKU_MAX, WH_COMMAND_LEN);

@@ -149,7 +149,7 @@ test_round_trip(void **state)
     n.command.action = WH_INCREASE;
     n.command.qty = 10;
     n.command.sku_len = 6;
-    strcpy(n.command.sku, "SKU123");
+    n.command.sku = "SKU123";
     n.stock = 20;
     n.version = 2;
     strcpy(n.topic, "commands");
@@ -194,7 +194,8 @@ test_longest(void **state)
     n.command.action = WH_DECREASE;
     n.command.qty = WH_QTY_MAX;
     n.command.sku_len = WH_SKU_MAX;
-    memset(n.command.sku, '\\', WH_SKU_MAX);
+    memset(n.sku, '\\', WH_SKU_MAX);
+    n.command.sku = n.sku;
     n.stock = WH_QTY_MAX;
     n.version = WH_QTY_MAX;
     memset(n.topic, 't', 249);

@@ -378,6 +378,7 @@ test_checkpoint(void **state)
 {
     int            i;
     char           sku[WH_SKU_MAX + 1];
+    wh_item_t      item;
     unit_store_t  *u = *state;
 
     for (i = 0; i < 50; i++) {
@@ -388,10 +389,21 @@ test_checkpoint(void **state)
     wh_store_checkpoint(u->store);
     assert_int_not_equal(unit_size(u, "-wal"), 0);
 
-    for ( ; unit_size(u, "-wal") <= 2 * UNIT_WAL_LIMIT; i++) {
+    /* a transaction that is larger than the limit by itself */
+
+    item.qty = 1;
+    item.version = 1;
+
+    unit_rc(u, wh_store_begin(u->store, &u->err), WH_OK);
+
+    for ( ; i < 20000; i++) {
         (void) snprintf(sku, sizeof(sku), "%0200d", i);
-        unit_write(u, sku, 1);
+        unit_rc(u, wh_store_put_item(u->store, sku, strlen(sku), 0, &item,
+                                     &u->err), WH_OK);
     }
+
+    unit_rc(u, wh_store_commit(u->store, &u->err), WH_OK);
+    assert_true(unit_size(u, "-wal") > 2 * UNIT_WAL_LIMIT);
 
     wh_store_checkpoint(u->store);
     assert_int_equal(unit_size(u, "-wal"), 0);

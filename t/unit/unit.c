@@ -71,15 +71,16 @@ int
 unit_decode(const char *text, size_t len, wh_command_t *command,
     wh_error_t *err)
 {
-    int    rc;
-    char  *copy;
+    int          rc;
+    char        *copy;
+    static char  sku[WH_SKU_MAX + 1];
 
     copy = unit_copy(text, len);
     memset(command, 0xa5, sizeof(wh_command_t));
     memset(err, 0, sizeof(wh_error_t));
     err->pointer = unit_untouched;
 
-    rc = wh_command_decode(copy, len, command, err);
+    rc = wh_command_decode(copy, len, command, sku, err);
 
     unit_check_error(rc, err);
     free(copy);
