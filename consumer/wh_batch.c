@@ -34,6 +34,7 @@ struct wh_batch_s {
     size_t           first;         /* the slice computed last */
     size_t           count;
     wh_outcome_t    *outcomes;      /* limits.max of them */
+    wh_entry_t     **items;         /* each one's item, in a slice */
     wh_entry_t      *entries;       /* as many: the items of a slice */
     size_t           nentries;
     char            *skus;          /* room for limits.max of them */
@@ -46,12 +47,15 @@ struct wh_batch_s {
 
 static int wh_batch_copy(char **dst, const char *src, size_t len,
     wh_error_t *err);
-static int wh_batch_outcomes(wh_batch_t *batch, size_t first, size_t count,
-    wh_store_t *store, wh_error_t *err);
+static int wh_batch_items(wh_batch_t *batch, wh_store_t *store,
+    wh_error_t *err);
+static int wh_batch_order(const wh_entry_t *a, const wh_entry_t *b);
+static int wh_batch_outcomes(wh_batch_t *batch, wh_store_t *store,
+    wh_error_t *err);
 static int wh_batch_outcome_of(wh_batch_t *batch, wh_outcome_t *outcome,
-    wh_store_t *store, wh_error_t *err);
+    wh_entry_t *entry, wh_store_t *store, wh_error_t *err);
 static int wh_batch_entry(wh_batch_t *batch, const wh_command_t *command,
-    wh_store_t *store, wh_entry_t **entry, wh_error_t *err);
+    wh_entry_t **entry, wh_error_t *err);
 static int wh_batch_key(wh_batch_t *batch, const wh_outcome_t *outcome,
     wh_store_t *store, wh_key_entry_t **key, wh_error_t *err);
 static int64_t wh_change(const wh_command_t *command);
@@ -71,12 +75,15 @@ wh_batch_create(wh_batch_t **batch, const wh_limits_t *limits,
 
     b->limits = *limits;
     b->outcomes = malloc(limits->max * sizeof(wh_outcome_t));
+    b->items = malloc(limits->max * sizeof(wh_entry_t *));
     b->entries = malloc(limits->max * sizeof(wh_entry_t));
 
     /* as much as is not used is never touched, so takes no memory */
     b->skus = malloc(limits->max * (WH_SKU_MAX + 1));
 
-    if (b->outcomes == NULL || b->entries == NULL || b->skus == NULL) {
+    if (b->outcomes == NULL || b->items == NULL || b->entries == NULL
+        || b->skus == NULL)
+    {
         wh_batch_destroy(b);
         return wh_error_set(err, WH_NOMEM, "out of memory");
     }
@@ -96,6 +103,7 @@ wh_batch_destroy(wh_batch_t *b)
 
     wh_batch_clear(b);
     free(b->outcomes);
+    free(b->items);
     free(b->entries);
     free(b->skus);
     free(b);
@@ -257,7 +265,11 @@ wh_batch_compute(wh_batch_t *b, size_t first, size_t count, wh_store_t *store,
         return rc;
     }
 
-    rc = wh_batch_outcomes(b, first, count, store, err);
+    rc = wh_batch_items(b, store, err);
+
+    if (rc == WH_OK) {
+        rc = wh_batch_outcomes(b, store, err);
+    }
 
     /*
      * The snapshot ends here: a transaction that read and then wrote after
@@ -276,20 +288,75 @@ wh_batch_compute(wh_batch_t *b, size_t first, size_t count, wh_store_t *store,
 }
 
 
-static int
-wh_batch_outcomes(wh_batch_t *b, size_t first, size_t count,
-    wh_store_t *store, wh_error_t *err)
-{
-    int     rc;
-    size_t  i;
+/*
+ * Reads the items of the slice, in the order of their skus, and leaves them
+ * in that order to be written: a large database is then walked through, where
+ * every other order would jump about in it.
+ */
 
-    for (i = first; i < first + count; i++) {
+static int
+wh_batch_items(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
+{
+    int          rc;
+    size_t       i;
+    wh_entry_t  *e;
+
+    for (i = b->first; i < b->first + b->count; i++) {
 
         if (b->outcomes[i].verdict == WH_MALFORMED) {
             continue;
         }
 
-        rc = wh_batch_outcome_of(b, &b->outcomes[i], store, err);
+        rc = wh_batch_entry(b, &b->outcomes[i].command, &b->items[i], err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+    }
+
+    HASH_SORT(b->index, wh_batch_order);
+
+    for (e = b->index; e != NULL; e = e->hh.next) {
+
+        rc = wh_store_get_item(store, e->sku, e->hh.keylen, &e->read, err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+
+        e->now = e->read;
+    }
+
+    return WH_OK;
+}
+
+
+/* Bytewise, as SQLite orders them. */
+
+static int
+wh_batch_order(const wh_entry_t *a, const wh_entry_t *b)
+{
+    int     order;
+    size_t  len;
+
+    len = (a->hh.keylen < b->hh.keylen) ? a->hh.keylen : b->hh.keylen;
+    order = memcmp(a->sku, b->sku, len);
+
+    return (order != 0) ? order : (int) a->hh.keylen - (int) b->hh.keylen;
+}
+
+
+static int
+wh_batch_outcomes(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
+{
+    int     rc;
+    size_t  i;
+
+    for (i = b->first; i < b->first + b->count; i++) {
+
+        if (b->outcomes[i].verdict == WH_MALFORMED) {
+            continue;
+        }
+
+        rc = wh_batch_outcome_of(b, &b->outcomes[i], b->items[i], store, err);
         if (rc != WH_OK) {
             return rc;
         }
@@ -305,24 +372,19 @@ wh_batch_outcomes(wh_batch_t *b, size_t first, size_t count,
  */
 
 static int
-wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_store_t *store,
-    wh_error_t *err)
+wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_entry_t *entry,
+    wh_store_t *store, wh_error_t *err)
 {
     int              rc;
-    wh_entry_t      *entry;
     wh_key_entry_t  *key;
 
-    entry = NULL;
     key = NULL;
 
-    rc = wh_batch_entry(b, &o->command, store, &entry, err);
-
-    if (rc == WH_OK && o->key != NULL) {
+    if (o->key != NULL) {
         rc = wh_batch_key(b, o, store, &key, err);
-    }
-
-    if (rc != WH_OK) {
-        return rc;
+        if (rc != WH_OK) {
+            return rc;
+        }
     }
 
     if (key != NULL && key->use.change != 0
@@ -417,25 +479,16 @@ wh_batch_key(wh_batch_t *b, const wh_outcome_t *o, wh_store_t *store,
 
 
 static int
-wh_batch_entry(wh_batch_t *b, const wh_command_t *command, wh_store_t *store,
+wh_batch_entry(wh_batch_t *b, const wh_command_t *command,
     wh_entry_t **entry, wh_error_t *err)
 {
-    int          rc;
     wh_entry_t  *e;
 
     HASH_FIND(hh, b->index, command->sku, command->sku_len, e);
 
     if (e == NULL) {
         e = &b->entries[b->nentries];
-
-        rc = wh_store_get_item(store, command->sku, command->sku_len, &e->read,
-                               err);
-        if (rc != WH_OK) {
-            return rc;
-        }
-
         e->sku = command->sku;
-        e->now = e->read;
         e->oom = 0;
 
         HASH_ADD_KEYPTR(hh, b->index, e->sku, command->sku_len, e);
@@ -462,8 +515,7 @@ wh_batch_write(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
     wh_entry_t    *e;
     wh_outcome_t  *o;
 
-    for (i = 0; i < b->nentries; i++) {
-        e = &b->entries[i];
+    for (e = b->index; e != NULL; e = e->hh.next) {
 
         if (e->now.version == e->read.version) {
             continue;

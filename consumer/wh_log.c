@@ -21,6 +21,7 @@ typedef struct {
     char        *buf;           /* lines collected */
     size_t       len;
     size_t       size;
+    size_t       prefix;        /* bytes in front of the first of them */
     size_t       lost;          /* bytes that could not be written */
 } wh_log_file_t;
 
@@ -148,7 +149,16 @@ wh_log_collect(const char *line, size_t len)
 
     buf = wh_log_file.buf + wh_log_file.len;
 
-    size = wh_log_prefix(buf, WH_LOG_INFO);
+    /* those that are written together have the time of the first */
+
+    if (wh_log_file.len == 0) {
+        wh_log_file.prefix = wh_log_prefix(buf, WH_LOG_INFO);
+
+    } else {
+        memcpy(buf, wh_log_file.buf, wh_log_file.prefix);
+    }
+
+    size = wh_log_file.prefix;
     memcpy(buf + size, line, len);
     buf[size + len] = '\n';
 

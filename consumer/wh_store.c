@@ -273,7 +273,8 @@ wh_store_open_file(wh_store_t **store, const char *path, const char *suffix,
 
     (void) snprintf(s->file, len, "%s%s", path, suffix);
 
-    if (sqlite3_open_v2(s->file, &s->db, SQLITE_OPEN_READWRITE, NULL)
+    if (sqlite3_open_v2(s->file, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                        NULL)
         != SQLITE_OK
         || sqlite3_busy_timeout(s->db, WH_STORE_BUSY_TIMEOUT) != SQLITE_OK
         || sqlite3_exec(s->db, "PRAGMA journal_mode = WAL;"
