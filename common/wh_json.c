@@ -5,9 +5,10 @@
 #include <string.h>
 
 
-#define WH_JSON_FEW_NAMES  16
+#define WH_JSON_FEW_NAMES  8
 
 
+static int wh_json_twice(wh_error_t *err);
 static int wh_json_compare_names(const void *a, const void *b);
 
 
@@ -42,21 +43,33 @@ wh_json_unique(const cJSON *object, wh_error_t *err)
 {
     int           rc;
     size_t        i, n;
-    const char   *few[WH_JSON_FEW_NAMES], **names;
-    const cJSON  *member;
+    const char  **names;
+    const cJSON  *member, *other;
 
     n = 0;
+
     cJSON_ArrayForEach(member, object) {
-        n++;
+
+        if (++n > WH_JSON_FEW_NAMES) {
+            continue;
+        }
+
+        for (other = object->child; other != member; other = other->next) {
+            if (strcmp(other->string, member->string) == 0) {
+                return wh_json_twice(err);
+            }
+        }
     }
 
-    names = few;
+    if (n <= WH_JSON_FEW_NAMES) {
+        return WH_OK;
+    }
 
-    if (n > WH_JSON_FEW_NAMES) {
-        names = malloc(n * sizeof(char *));
-        if (names == NULL) {
-            return wh_error_set(err, WH_NOMEM, "out of memory");
-        }
+    /* with many, that would take ever longer */
+
+    names = malloc(n * sizeof(char *));
+    if (names == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
     }
 
     n = 0;
@@ -68,21 +81,28 @@ wh_json_unique(const cJSON *object, wh_error_t *err)
 
     rc = WH_OK;
 
-    for (i = 1; i < n; i++) {
+    for (i = 1; i < n && rc == WH_OK; i++) {
         if (strcmp(names[i - 1], names[i]) == 0) {
-            rc = wh_error_set(err, WH_EJSON, "a name occurs twice");
-            if (err != NULL) {
-                err->reason = "duplicate_key";
-            }
-            break;
+            rc = wh_json_twice(err);
         }
     }
 
-    if (names != few) {
-        free(names);
-    }
+    free(names);
 
     return rc;
+}
+
+
+static int
+wh_json_twice(wh_error_t *err)
+{
+    (void) wh_error_set(err, WH_EJSON, "a name occurs twice");
+
+    if (err != NULL) {
+        err->reason = "duplicate_key";
+    }
+
+    return WH_EJSON;
 }
 
 

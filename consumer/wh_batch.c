@@ -1,4 +1,5 @@
 #include "wh_batch.h"
+#include "wh_items.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,15 +8,6 @@
 #define uthash_nonfatal_oom(elt)  ((elt)->oom = 1)
 
 #include <uthash.h>
-
-
-typedef struct {
-    const char      *sku;           /* in the outcome that named it first */
-    wh_item_t        read;          /* as it stands in the database */
-    wh_item_t        now;           /* after the commands so far */
-    int              oom;
-    UT_hash_handle   hh;
-} wh_entry_t;
 
 
 /* An idempotency key that a slice names. */
@@ -34,13 +26,11 @@ struct wh_batch_s {
     size_t           first;         /* the slice computed last */
     size_t           count;
     wh_outcome_t    *outcomes;      /* limits.max of them */
-    wh_entry_t     **items;         /* each one's item, in a slice */
-    wh_entry_t      *entries;       /* as many: the items of a slice */
-    size_t           nentries;
+    wh_item_t      **item;          /* each one's item, in a slice */
+    wh_items_t      *items;         /* those of a slice */
     char            *skus;          /* room for limits.max of them */
     size_t           skus_len;
     size_t           bytes;         /* kept of malformed commands */
-    wh_entry_t      *index;         /* the entries by sku */
     wh_key_entry_t  *keys;          /* those of a slice, by name */
 };
 
@@ -49,13 +39,10 @@ static int wh_batch_copy(char **dst, const char *src, size_t len,
     wh_error_t *err);
 static int wh_batch_items(wh_batch_t *batch, wh_store_t *store,
     wh_error_t *err);
-static int wh_batch_order(const wh_entry_t *a, const wh_entry_t *b);
 static int wh_batch_outcomes(wh_batch_t *batch, wh_store_t *store,
     wh_error_t *err);
 static int wh_batch_outcome_of(wh_batch_t *batch, wh_outcome_t *outcome,
-    wh_entry_t *entry, wh_store_t *store, wh_error_t *err);
-static int wh_batch_entry(wh_batch_t *batch, const wh_command_t *command,
-    wh_entry_t **entry, wh_error_t *err);
+    wh_item_t *item, wh_store_t *store, wh_error_t *err);
 static int wh_batch_key(wh_batch_t *batch, const wh_outcome_t *outcome,
     wh_store_t *store, wh_key_entry_t **key, wh_error_t *err);
 static int64_t wh_change(const wh_command_t *command);
@@ -75,14 +62,13 @@ wh_batch_create(wh_batch_t **batch, const wh_limits_t *limits,
 
     b->limits = *limits;
     b->outcomes = malloc(limits->max * sizeof(wh_outcome_t));
-    b->items = malloc(limits->max * sizeof(wh_entry_t *));
-    b->entries = malloc(limits->max * sizeof(wh_entry_t));
+    b->item = malloc(limits->max * sizeof(wh_item_t *));
 
     /* as much as is not used is never touched, so takes no memory */
     b->skus = malloc(limits->max * (WH_SKU_MAX + 1));
 
-    if (b->outcomes == NULL || b->items == NULL || b->entries == NULL
-        || b->skus == NULL)
+    if (b->outcomes == NULL || b->item == NULL || b->skus == NULL
+        || wh_items_create(&b->items, limits->max, err) != WH_OK)
     {
         wh_batch_destroy(b);
         return wh_error_set(err, WH_NOMEM, "out of memory");
@@ -102,9 +88,9 @@ wh_batch_destroy(wh_batch_t *b)
     }
 
     wh_batch_clear(b);
+    wh_items_destroy(b->items);
     free(b->outcomes);
-    free(b->items);
-    free(b->entries);
+    free(b->item);
     free(b->skus);
     free(b);
 }
@@ -219,8 +205,9 @@ wh_batch_forget(wh_batch_t *b)
 {
     wh_key_entry_t  *key, *next;
 
-    HASH_CLEAR(hh, b->index);
-    b->nentries = 0;
+    if (b->items != NULL) {
+        wh_items_clear(b->items);
+    }
 
     HASH_ITER(hh, b->keys, key, next) {
         HASH_DEL(b->keys, key);
@@ -288,18 +275,12 @@ wh_batch_compute(wh_batch_t *b, size_t first, size_t count, wh_store_t *store,
 }
 
 
-/*
- * Reads the items of the slice, in the order of their skus, and leaves them
- * in that order to be written: a large database is then walked through, where
- * every other order would jump about in it.
- */
-
 static int
 wh_batch_items(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
 {
-    int          rc;
-    size_t       i;
-    wh_entry_t  *e;
+    int                  rc;
+    size_t               i;
+    const wh_command_t  *command;
 
     for (i = b->first; i < b->first + b->count; i++) {
 
@@ -307,40 +288,16 @@ wh_batch_items(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
             continue;
         }
 
-        rc = wh_batch_entry(b, &b->outcomes[i].command, &b->items[i], err);
+        command = &b->outcomes[i].command;
+
+        rc = wh_items_add(b->items, command->sku, command->sku_len,
+                          &b->item[i], err);
         if (rc != WH_OK) {
             return rc;
         }
     }
 
-    HASH_SORT(b->index, wh_batch_order);
-
-    for (e = b->index; e != NULL; e = e->hh.next) {
-
-        rc = wh_store_get_item(store, e->sku, e->hh.keylen, &e->read, err);
-        if (rc != WH_OK) {
-            return rc;
-        }
-
-        e->now = e->read;
-    }
-
-    return WH_OK;
-}
-
-
-/* Bytewise, as SQLite orders them. */
-
-static int
-wh_batch_order(const wh_entry_t *a, const wh_entry_t *b)
-{
-    int     order;
-    size_t  len;
-
-    len = (a->hh.keylen < b->hh.keylen) ? a->hh.keylen : b->hh.keylen;
-    order = memcmp(a->sku, b->sku, len);
-
-    return (order != 0) ? order : (int) a->hh.keylen - (int) b->hh.keylen;
+    return wh_items_read(b->items, store, err);
 }
 
 
@@ -356,7 +313,7 @@ wh_batch_outcomes(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
             continue;
         }
 
-        rc = wh_batch_outcome_of(b, &b->outcomes[i], b->items[i], store, err);
+        rc = wh_batch_outcome_of(b, &b->outcomes[i], b->item[i], store, err);
         if (rc != WH_OK) {
             return rc;
         }
@@ -372,7 +329,7 @@ wh_batch_outcomes(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
  */
 
 static int
-wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_entry_t *entry,
+wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_item_t *item,
     wh_store_t *store, wh_error_t *err)
 {
     int              rc;
@@ -401,7 +358,7 @@ wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_entry_t *entry,
         }
 
     } else {
-        o->reason = wh_apply(&entry->now, &o->command);
+        o->reason = wh_apply(item, &o->command);
         o->verdict = (o->reason == NULL) ? WH_APPLIED : WH_REFUSED;
 
         if (key != NULL && o->verdict == WH_APPLIED) {
@@ -409,8 +366,8 @@ wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_entry_t *entry,
         }
     }
 
-    o->stock = entry->now.qty;
-    o->version = entry->now.version;
+    o->stock = item->qty;
+    o->version = item->version;
 
     return WH_OK;
 }
@@ -478,54 +435,17 @@ wh_batch_key(wh_batch_t *b, const wh_outcome_t *o, wh_store_t *store,
 }
 
 
-static int
-wh_batch_entry(wh_batch_t *b, const wh_command_t *command,
-    wh_entry_t **entry, wh_error_t *err)
-{
-    wh_entry_t  *e;
-
-    HASH_FIND(hh, b->index, command->sku, command->sku_len, e);
-
-    if (e == NULL) {
-        e = &b->entries[b->nentries];
-        e->sku = command->sku;
-        e->oom = 0;
-
-        HASH_ADD_KEYPTR(hh, b->index, e->sku, command->sku_len, e);
-
-        if (e->oom) {
-            return wh_error_set(err, WH_NOMEM, "out of memory");
-        }
-
-        b->nentries++;
-    }
-
-    *entry = e;
-
-    return WH_OK;
-}
-
-
 int
 wh_batch_write(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
 {
     int            rc;
     size_t         i;
     wh_use_t       use;
-    wh_entry_t    *e;
     wh_outcome_t  *o;
 
-    for (e = b->index; e != NULL; e = e->hh.next) {
-
-        if (e->now.version == e->read.version) {
-            continue;
-        }
-
-        rc = wh_store_put_item(store, e->sku, e->hh.keylen, e->read.version,
-                               &e->now, err);
-        if (rc != WH_OK) {
-            return rc;
-        }
+    rc = wh_items_write(b->items, store, err);
+    if (rc != WH_OK) {
+        return rc;
     }
 
     for (i = b->first; i < b->first + b->count; i++) {

@@ -56,6 +56,10 @@ static const wh_conf_key_t  wh_conf_keys[] = {
       0600, 0666, "0640",
       "permissions of a new database; nginx's workers have to read it" },
 
+    { "database_cache", WH_CONF_SIZE, offsetof(wh_conf_t, database_cache),
+      1 << 20, (int64_t) 1 << 40, "32m",
+      "memory for the database's pages" },
+
     { "commands_topic", WH_CONF_STRING, offsetof(wh_conf_t, commands_topic),
       0, 0, "commands",
       "topic the commands are read from" },

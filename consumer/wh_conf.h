@@ -21,6 +21,7 @@ typedef struct {
 typedef struct {
     char           *database;
     int64_t         database_mode;          /* permission bits */
+    int64_t         database_cache;         /* bytes */
     char           *commands_topic;
     char           *notifications_topic;
     char           *rejections_topic;       /* "": none */

@@ -3,6 +3,7 @@
 #include "wh_client.h"
 #include "wh_command.h"
 #include "wh_fail.h"
+#include "wh_items.h"
 #include "wh_log.h"
 #include "wh_signal.h"
 
@@ -11,27 +12,33 @@
 #include <string.h>
 
 
-#define WH_FOLLOW_CHUNK    10000   /* notifications in one transaction */
+#define WH_FOLLOW_CHUNK    30000   /* notifications in one transaction */
 #define WH_FOLLOW_POLL     200     /* ms */
 #define WH_FOLLOW_SAY      15      /* polls without a message: 3 s */
 #define WH_FOLLOW_SILENCE  300     /* polls without a message: a minute */
 
 
 typedef struct {
-    const wh_conf_t  *conf;
-    wh_store_t       *store;
-    rd_kafka_t       *rk;
-    rd_kafka_topic_partition_list_t  *partition;   /* that is read */
-    int64_t           stored;      /* position of notifications as stored */
-    int64_t           next;        /* and as read */
-    int64_t           high;
-    size_t            pending;     /* notifications in the open transaction */
-    int               open;        /* a transaction is */
-    uint64_t          read;
-    uint64_t          applied;
+    const wh_conf_t                  *conf;
+    wh_store_t                       *store;
+    rd_kafka_t                       *rk;
+    rd_kafka_topic_partition_list_t  *partition;  /* of notifications */
+    int64_t                           stored;     /* its position as stored */
+    int64_t                           next;       /* and as read */
+    int64_t                           high;
+
+    /* not yet written: */
+    wh_items_t                       *items;
+    rd_kafka_topic_partition_list_t  *sources;    /* offsets behind those */
+    size_t                            pending;    /* notifications */
+    int                               open;       /* a transaction is */
+
+    uint64_t                          read;
+    uint64_t                          applied;
 } wh_follow_t;
 
 
+static int wh_follow_to_end(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_assign(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_read(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m,
@@ -41,8 +48,8 @@ static int wh_follow_apply(wh_follow_t *f, const wh_notification_t *n,
 static int wh_follow_key(wh_follow_t *f, const wh_notification_t *n,
     const rd_kafka_message_t *m, wh_error_t *err);
 static int64_t wh_follow_time(const rd_kafka_message_t *m);
-static int wh_follow_source(wh_follow_t *f, const wh_notification_t *n,
-    wh_error_t *err);
+static void wh_follow_source(wh_follow_t *f, const wh_notification_t *n);
+static int wh_follow_sources(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_begin(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_commit(wh_follow_t *f, wh_error_t *err);
 
@@ -60,56 +67,71 @@ wh_follow(wh_store_t *store, const wh_conf_t *conf, int64_t high,
     f.store = store;
     f.high = high;
 
-    rc = wh_store_get_position(store, conf->notifications_topic, 0, &f.stored,
-                               err);
-    if (rc != WH_OK) {
-        return rc;
+    f.partition = rd_kafka_topic_partition_list_new(1);
+    f.sources = rd_kafka_topic_partition_list_new(1);
+
+    rc = wh_items_create(&f.items, WH_FOLLOW_CHUNK, err);
+
+    if (rc == WH_OK) {
+        rc = wh_store_get_position(store, conf->notifications_topic, 0,
+                                   &f.stored, err);
     }
 
-    f.next = (f.stored == -1) ? 0 : f.stored;
-
-    if (f.next < high) {
-        wh_log(WH_LOG_NOTICE, "reading notifications %" PRId64 " to %" PRId64,
-               f.next, high);
-
-        f.partition = rd_kafka_topic_partition_list_new(1);
-        rd_kafka_topic_partition_list_add(f.partition,
-                                          conf->notifications_topic, 0)
-            ->offset = f.next;
-
-        rc = wh_client_open(&f.rk, WH_CLIENT_READER, conf, NULL, err);
-
-        if (rc == WH_OK) {
-            rc = wh_follow_assign(&f, err);
-        }
-
-        if (rc == WH_OK) {
-            rc = wh_follow_read(&f, err);
-        }
-
-        wh_client_close(f.rk);
-        rd_kafka_topic_partition_list_destroy(f.partition);
-    }
-
-    if (rc == WH_OK && f.next != f.stored) {
-        rc = wh_follow_begin(&f, err);
-
-        if (rc == WH_OK) {
-            rc = wh_follow_commit(&f, err);
-        }
+    if (rc == WH_OK) {
+        rc = wh_follow_to_end(&f, err);
     }
 
     if (rc != WH_OK) {
         wh_store_rollback(store);
-        return rc;
     }
 
-    if (f.read > 0) {
+    wh_items_destroy(f.items);
+    rd_kafka_topic_partition_list_destroy(f.sources);
+    rd_kafka_topic_partition_list_destroy(f.partition);
+
+    if (rc == WH_OK && f.read > 0) {
         wh_log(WH_LOG_NOTICE, "%" PRIu64 " notifications read, %" PRIu64
                " applied to the database", f.read, f.applied);
     }
 
-    return WH_OK;
+    return rc;
+}
+
+
+static int
+wh_follow_to_end(wh_follow_t *f, wh_error_t *err)
+{
+    int  rc;
+
+    rc = WH_OK;
+    f->next = (f->stored == -1) ? 0 : f->stored;
+
+    if (f->next < f->high) {
+        wh_log(WH_LOG_NOTICE, "reading notifications %" PRId64 " to %" PRId64,
+               f->next, f->high);
+
+        rc = wh_client_open(&f->rk, WH_CLIENT_READER, f->conf, NULL, err);
+
+        if (rc == WH_OK) {
+            rc = wh_follow_assign(f, err);
+        }
+
+        if (rc == WH_OK) {
+            rc = wh_follow_read(f, err);
+        }
+
+        wh_client_close(f->rk);
+    }
+
+    if (rc == WH_OK && f->next != f->stored) {
+        rc = wh_follow_begin(f, err);
+
+        if (rc == WH_OK) {
+            rc = wh_follow_commit(f, err);
+        }
+    }
+
+    return rc;
 }
 
 
@@ -117,6 +139,10 @@ static int
 wh_follow_assign(wh_follow_t *f, wh_error_t *err)
 {
     rd_kafka_resp_err_t  e;
+
+    rd_kafka_topic_partition_list_add(f->partition,
+                                      f->conf->notifications_topic, 0)
+        ->offset = f->next;
 
     e = rd_kafka_assign(f->rk, f->partition);
 
@@ -240,9 +266,7 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
         rc = wh_follow_key(f, &n, m, err);
     }
 
-    if (rc == WH_OK) {
-        rc = wh_follow_source(f, &n, err);
-    }
+    wh_follow_source(f, &n);
 
     return wh_fail(rc, "notification_applied", err);
 }
@@ -252,20 +276,20 @@ static int
 wh_follow_apply(wh_follow_t *f, const wh_notification_t *n, wh_error_t *err)
 {
     int                  rc;
-    wh_item_t            item, now;
+    wh_item_t           *item;
     const wh_command_t  *c;
 
     c = &n->command;
 
-    rc = wh_store_get_item(f->store, c->sku, c->sku_len, &item, err);
+    rc = wh_items_get(f->items, f->store, c->sku, c->sku_len, &item, err);
 
-    if (rc != WH_OK || n->version < item.version) {
+    if (rc != WH_OK || n->version < item->version) {
         return rc;
     }
 
-    if (n->version == item.version) {
+    if (n->version == item->version) {
 
-        if (n->stock == item.qty) {
+        if (n->stock == item->qty) {
             return WH_OK;
         }
 
@@ -274,15 +298,14 @@ wh_follow_apply(wh_follow_t *f, const wh_notification_t *n, wh_error_t *err)
                             PRId64 " in notifications: the database was "
                             "changed by hand, or two owners wrote; move the "
                             "database away to have it rebuilt from Kafka",
-                            c->sku, item.version, item.qty, n->stock);
+                            c->sku, item->version, item->qty, n->stock);
     }
 
-    now.qty = n->stock;
-    now.version = n->version;
+    item->qty = n->stock;
+    item->version = n->version;
     f->applied++;
 
-    return wh_store_put_item(f->store, c->sku, c->sku_len, item.version, &now,
-                             err);
+    return WH_OK;
 }
 
 
@@ -344,24 +367,25 @@ wh_follow_time(const rd_kafka_message_t *m)
 
 /* The command that a notification came from is processed. */
 
-static int
-wh_follow_source(wh_follow_t *f, const wh_notification_t *n, wh_error_t *err)
+static void
+wh_follow_source(wh_follow_t *f, const wh_notification_t *n)
 {
-    int      rc;
-    int64_t  next;
+    rd_kafka_topic_partition_t  *source;
 
     if (strcmp(n->topic, f->conf->commands_topic) != 0) {
-        return WH_OK;
+        return;
     }
 
-    rc = wh_store_get_position(f->store, n->topic, n->partition, &next, err);
-
-    if (rc != WH_OK || next > n->offset) {
-        return rc;
+    source = rd_kafka_topic_partition_list_find(f->sources, n->topic,
+                                                n->partition);
+    if (source == NULL) {
+        source = rd_kafka_topic_partition_list_add(f->sources, n->topic,
+                                                   n->partition);
     }
 
-    return wh_store_move_position(f->store, n->topic, n->partition, next,
-                                  n->offset + 1, err);
+    if (source->offset <= n->offset) {
+        source->offset = n->offset + 1;
+    }
 }
 
 
@@ -386,8 +410,16 @@ wh_follow_commit(wh_follow_t *f, wh_error_t *err)
 {
     int  rc;
 
-    rc = wh_store_move_position(f->store, f->conf->notifications_topic, 0,
-                                f->stored, f->next, err);
+    rc = wh_items_write(f->items, f->store, err);
+
+    if (rc == WH_OK) {
+        rc = wh_follow_sources(f, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_store_move_position(f->store, f->conf->notifications_topic, 0,
+                                    f->stored, f->next, err);
+    }
 
     if (rc == WH_OK && f->next < f->high) {
         /* readers would see a state between two batches */
@@ -405,11 +437,45 @@ wh_follow_commit(wh_follow_t *f, wh_error_t *err)
         return rc;
     }
 
+    wh_items_clear(f->items);
+
     f->open = 0;
     f->pending = 0;
     f->stored = f->next;
 
     wh_store_checkpoint(f->store);
+
+    return WH_OK;
+}
+
+
+static int
+wh_follow_sources(wh_follow_t *f, wh_error_t *err)
+{
+    int                                rc;
+    int64_t                            stored;
+    const rd_kafka_topic_partition_t  *source;
+
+    while (f->sources->cnt > 0) {
+
+        source = &f->sources->elems[f->sources->cnt - 1];
+
+        rc = wh_store_get_position(f->store, source->topic, source->partition,
+                                   &stored, err);
+
+        if (rc == WH_OK && stored < source->offset) {
+            rc = wh_store_move_position(f->store, source->topic,
+                                        source->partition, stored,
+                                        source->offset, err);
+        }
+
+        if (rc != WH_OK) {
+            return rc;
+        }
+
+        (void) rd_kafka_topic_partition_list_del_by_idx(f->sources,
+                                                      f->sources->cnt - 1);
+    }
 
     return WH_OK;
 }

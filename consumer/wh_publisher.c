@@ -12,6 +12,7 @@
 
 #define WH_PUBLISHER_INIT_TIMEOUT   1000    /* ms, then asked again */
 #define WH_PUBLISHER_FLUSH_TIMEOUT  30000   /* ms, above message.timeout.ms */
+#define WH_PUBLISHER_ABORT_TIMEOUT  500     /* ms */
 
 
 struct wh_publisher_s {
@@ -141,6 +142,15 @@ wh_publisher_close(wh_publisher_t *p)
     }
 
     __atomic_store_n(&p->closing, 1, __ATOMIC_RELAXED);
+
+    /*
+     * librdkafka 2.0.2 aborts the process if it sends AddPartitionsToTxn
+     * while it is destroyed; it sends none once an abort has begun.  Where no
+     * transaction is open this fails at once.
+     */
+
+    wh_publisher_forget(rd_kafka_abort_transaction(p->rk,
+                                                 WH_PUBLISHER_ABORT_TIMEOUT));
 
     (void) rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE
                                  | RD_KAFKA_PURGE_F_INFLIGHT

@@ -26,8 +26,8 @@ typedef struct wh_publisher_s  wh_publisher_t;
  * Creates the producer and waits for init_transactions(), which fences any
  * older producer of the same transactional.id and ends its transaction.
  * WH_OK; WH_AGAIN: no answer, or asked to stop; WH_ERROR.
- * wh_publisher_close() accepts NULL and leaves an open transaction to the
- * next init_transactions().
+ * wh_publisher_close() accepts NULL; it aborts an open transaction, or leaves
+ * it to the next init_transactions() if the brokers do not answer soon.
  */
 int wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
     wh_error_t *err);

@@ -174,19 +174,21 @@ wh_session_destroy(wh_polled_t *p)
 static int
 wh_session_open_store(wh_session_t *s, wh_error_t *err)
 {
-    int               rc;
-    const wh_conf_t  *c;
+    int              rc;
+    wh_store_conf_t  conf;
 
-    c = s->conf;
+    conf.path = s->conf->database;
+    conf.mode = s->conf->database_mode;
+    conf.wal_limit = s->conf->wal_limit;
+    conf.cache = s->conf->database_cache;
 
-    rc = wh_store_open(&s->store, c->database, c->wal_limit, err);
+    rc = wh_store_open(&s->store, &conf, err);
 
     if (rc == WH_NONE) {
         wh_log(WH_LOG_NOTICE, "no database yet (%s): building it beside \"%s\"",
-               err->text, c->database);
+               err->text, conf.path);
 
-        rc = wh_store_create(&s->store, c->database, c->database_mode,
-                             c->wal_limit, err);
+        rc = wh_store_create(&s->store, &conf, err);
     }
 
     return rc;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +26,8 @@ static const char  *wh_store_logs[] = { "-wal", "-shm" };
 
 static int wh_store_create_file(const char *path, const char *suffix,
     wh_error_t *err);
-static int wh_store_open_file(wh_store_t **store, const char *path,
-    const char *suffix, int64_t wal_limit, wh_error_t *err);
+static int wh_store_open_file(wh_store_t **store,
+    const wh_store_conf_t *conf, const char *suffix, wh_error_t *err);
 static int wh_store_wal_hook(void *data, sqlite3 *db, const char *name,
     int pages);
 static int wh_store_remove(const char *path, const char *suffix,
@@ -36,7 +37,7 @@ static void wh_store_drop_log(const wh_store_t *store);
 
 
 int
-wh_store_open(wh_store_t **store, const char *path, int64_t wal_limit,
+wh_store_open(wh_store_t **store, const wh_store_conf_t *conf,
     wh_error_t *err)
 {
     int          rc;
@@ -44,12 +45,13 @@ wh_store_open(wh_store_t **store, const char *path, int64_t wal_limit,
 
     *store = NULL;
 
-    if (stat(path, &st) == -1) {
+    if (stat(conf->path, &st) == -1) {
         return wh_error_set(err, errno == ENOENT ? WH_NONE : WH_ERROR,
-                            "database \"%s\": %s", path, strerror(errno));
+                            "database \"%s\": %s", conf->path,
+                            strerror(errno));
     }
 
-    rc = wh_store_open_file(store, path, "", wal_limit, err);
+    rc = wh_store_open_file(store, conf, "", err);
     if (rc != WH_OK) {
         return rc;
     }
@@ -78,8 +80,8 @@ wh_store_open(wh_store_t **store, const char *path, int64_t wal_limit,
 
 
 int
-wh_store_create(wh_store_t **store, const char *path, int64_t mode,
-    int64_t wal_limit, wh_error_t *err)
+wh_store_create(wh_store_t **store, const wh_store_conf_t *conf,
+    wh_error_t *err)
 {
     int  rc;
 
@@ -87,17 +89,17 @@ wh_store_create(wh_store_t **store, const char *path, int64_t mode,
 
     /* what an interrupted rebuild left behind was never anybody's database */
 
-    if (wh_store_remove(path, ".new", err) != WH_OK
-        || wh_store_remove(path, ".new-wal", err) != WH_OK
-        || wh_store_remove(path, ".new-shm", err) != WH_OK)
+    if (wh_store_remove(conf->path, ".new", err) != WH_OK
+        || wh_store_remove(conf->path, ".new-wal", err) != WH_OK
+        || wh_store_remove(conf->path, ".new-shm", err) != WH_OK)
     {
         return WH_ERROR;
     }
 
-    rc = wh_store_create_file(path, ".new", err);
+    rc = wh_store_create_file(conf->path, ".new", err);
 
     if (rc == WH_OK) {
-        rc = wh_store_open_file(store, path, ".new", wal_limit, err);
+        rc = wh_store_open_file(store, conf, ".new", err);
     }
 
     if (rc != WH_OK) {
@@ -108,7 +110,7 @@ wh_store_create(wh_store_t **store, const char *path, int64_t mode,
 
     /* -wal and -shm take the database's mode, whatever the umask */
 
-    if (chmod((*store)->file, (mode_t) mode) == -1) {
+    if (chmod((*store)->file, (mode_t) conf->mode) == -1) {
         rc = wh_error_set(err, WH_ERROR, "cannot set the mode of \"%s\": %s",
                           (*store)->file, strerror(errno));
     }
@@ -133,24 +135,23 @@ wh_store_create(wh_store_t **store, const char *path, int64_t mode,
 int
 wh_store_publish(wh_store_t **store, wh_error_t *err)
 {
-    int          off, rc;
-    char        *path, *file;
-    int64_t      wal_limit;
-    wh_store_t  *s;
+    int               off, rc;
+    char             *file;
+    wh_store_t       *s;
+    wh_store_conf_t   conf;
 
     s = *store;
     *store = NULL;
 
-    path = strdup(s->path);
+    conf = s->conf;
     file = strdup(s->file);
-    wal_limit = s->wal_limit;
 
     /* the last connection's close moves all of the log into the file */
 
     off = 0;
     (void) sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &off);
 
-    if (path == NULL || file == NULL) {
+    if (file == NULL) {
         rc = wh_error_set(err, WH_NOMEM, "out of memory");
 
     } else if (sqlite3_wal_checkpoint_v2(s->db, NULL,
@@ -171,25 +172,24 @@ wh_store_publish(wh_store_t **store, wh_error_t *err)
     /* a log left behind by a lost database must not be replayed into this */
 
     if (rc == WH_OK) {
-        rc = wh_store_remove(path, "-wal", err);
+        rc = wh_store_remove(conf.path, "-wal", err);
     }
 
     if (rc == WH_OK) {
-        rc = wh_store_remove(path, "-shm", err);
+        rc = wh_store_remove(conf.path, "-shm", err);
     }
 
-    if (rc == WH_OK && rename(file, path) == -1) {
+    if (rc == WH_OK && rename(file, conf.path) == -1) {
         rc = wh_error_set(err, WH_ERROR, "cannot rename \"%s\" to \"%s\": %s",
-                          file, path, strerror(errno));
+                          file, conf.path, strerror(errno));
     }
 
     rc = wh_fail(rc, "rebuilt_renamed", err);
 
     if (rc == WH_OK) {
-        rc = wh_store_open(store, path, wal_limit, err);
+        rc = wh_store_open(store, &conf, err);
     }
 
-    free(path);
     free(file);
 
     return rc;
@@ -247,10 +247,11 @@ wh_store_create_file(const char *path, const char *suffix, wh_error_t *err)
 
 
 static int
-wh_store_open_file(wh_store_t **store, const char *path, const char *suffix,
-    int64_t wal_limit, wh_error_t *err)
+wh_store_open_file(wh_store_t **store, const wh_store_conf_t *conf,
+    const char *suffix, wh_error_t *err)
 {
     int          on, rc;
+    char         pragmas[128];
     size_t       len;
     wh_store_t  *s;
     struct stat  st;
@@ -260,27 +261,28 @@ wh_store_open_file(wh_store_t **store, const char *path, const char *suffix,
         return wh_error_set(err, WH_NOMEM, "out of memory");
     }
 
-    s->wal_limit = wal_limit;
-    len = strlen(path) + strlen(suffix) + 1;
-
-    s->path = strdup(path);
+    s->conf = *conf;
+    len = strlen(conf->path) + strlen(suffix) + 1;
     s->file = malloc(len);
 
-    if (s->path == NULL || s->file == NULL) {
+    if (s->file == NULL) {
         wh_store_close(s);
         return wh_error_set(err, WH_NOMEM, "out of memory");
     }
 
-    (void) snprintf(s->file, len, "%s%s", path, suffix);
+    (void) snprintf(s->file, len, "%s%s", conf->path, suffix);
 
-    if (sqlite3_open_v2(s->file, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-                        NULL)
+    /* a negative size is one in KiB */
+
+    (void) snprintf(pragmas, sizeof(pragmas),
+                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                    "PRAGMA cache_size = -%" PRId64, conf->cache / 1024);
+
+    if (sqlite3_open_v2(s->file, &s->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL)
         != SQLITE_OK
         || sqlite3_busy_timeout(s->db, WH_STORE_BUSY_TIMEOUT) != SQLITE_OK
-        || sqlite3_exec(s->db, "PRAGMA journal_mode = WAL;"
-                        "PRAGMA synchronous = NORMAL;"
-                        "PRAGMA cache_size = -32768;", NULL, NULL, NULL)
-           != SQLITE_OK)
+        || sqlite3_exec(s->db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
     {
         rc = wh_schema_fail(s->db, "opening the database", err);
         wh_store_close(s);
@@ -301,7 +303,7 @@ wh_store_open_file(wh_store_t **store, const char *path, const char *suffix,
 
     s->dev = st.st_dev;
     s->ino = st.st_ino;
-    s->wal_retry = wal_limit;
+    s->wal_retry = conf->wal_limit;
     s->wal_wait = WH_STORE_WAIT_MIN;
 
     (void) sqlite3_wal_hook(s->db, wh_store_wal_hook, s);
@@ -329,7 +331,6 @@ wh_store_close(wh_store_t *s)
         wh_log(WH_LOG_ERROR, "closing the database: %s", sqlite3_errmsg(s->db));
     }
 
-    free(s->path);
     free(s->file);
     free(s);
 }
@@ -410,7 +411,7 @@ wh_store_wal_hook(void *data, sqlite3 *db, const char *name, int pages)
 
     s->wal_size = (int64_t) pages * WH_STORE_FRAME;
 
-    if (s->wal_size > s->wal_limit / 2 && s->wal_size <= s->wal_limit) {
+    if (s->wal_size > s->conf.wal_limit / 2 && s->wal_size <= s->conf.wal_limit) {
         (void) sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE,
                                          NULL, NULL);
     }
@@ -449,7 +450,7 @@ wh_store_checkpoint(wh_store_t *s)
 
     if (rc == SQLITE_OK) {
         s->wal_size = 0;
-        s->wal_retry = s->wal_limit;
+        s->wal_retry = s->conf.wal_limit;
         s->wal_wait = WH_STORE_WAIT_MIN;
         return;
     }
@@ -460,7 +461,7 @@ wh_store_checkpoint(wh_store_t *s)
      * it grow for ever.
      */
 
-    s->wal_retry = s->wal_size + s->wal_limit / 4;
+    s->wal_retry = s->wal_size + s->conf.wal_limit / 4;
     s->wal_wait = (s->wal_wait * 2 < WH_STORE_WAIT_MAX) ? s->wal_wait * 2
                                                         : WH_STORE_WAIT_MAX;
 

@@ -41,23 +41,30 @@ typedef enum {
 } wh_stat_t;
 
 
+typedef struct {
+    const char  *path;        /* outlives the store */
+    int64_t      mode;        /* permission bits of a new database */
+    int64_t      wal_limit;   /* bytes of write-ahead log, then it is emptied */
+    int64_t      cache;       /* bytes of pages kept in memory */
+} wh_store_conf_t;
+
+
 /*
- * Opens the database at path.  WH_OK; WH_NONE: it does not exist or has
+ * Opens the database at conf->path.  WH_OK; WH_NONE: it does not exist or has
  * nothing in it; WH_AGAIN: busy; WH_ERROR: cannot be used, err says why.
  * The store is closed with wh_store_close(), which accepts NULL.
  */
-int wh_store_open(wh_store_t **store, const char *path, int64_t wal_limit,
+int wh_store_open(wh_store_t **store, const wh_store_conf_t *conf,
     wh_error_t *err);
 void wh_store_close(wh_store_t *store);
 
 /*
- * Makes an empty database beside path ("path.new", with permission bits mode)
- * and opens it; wh_store_publish() closes it, puts it in path's place and
+ * Makes an empty database beside path ("path.new") and opens it; wh_store_publish() closes it, puts it in path's place and
  * opens it there.  Until then nobody reads it.  WH_OK, WH_AGAIN, WH_ERROR,
  * WH_NOMEM; *store is NULL after a failure.
  */
-int wh_store_create(wh_store_t **store, const char *path, int64_t mode,
-    int64_t wal_limit, wh_error_t *err);
+int wh_store_create(wh_store_t **store, const wh_store_conf_t *conf,
+    wh_error_t *err);
 int wh_store_publish(wh_store_t **store, wh_error_t *err);
 
 /* True while the store is one that wh_store_publish() has yet to publish. */

@@ -35,18 +35,17 @@ typedef enum {
 
 
 struct wh_store_s {
-    sqlite3       *db;
-    sqlite3_stmt  *stmt[WH_SQL_LAST];
-    int            unpublished;
-    int64_t        wal_limit;       /* bytes */
-    int64_t        wal_size;        /* bytes, after the last commit */
-    int64_t        wal_retry;       /* bytes past which to try once more */
-    int            wal_wait;        /* ms to wait for readers then */
-    dev_t          dev;
-    ino_t          ino;
-    ino_t          log_ino[2];      /* of -wal and -shm; 0: none */
-    char          *path;            /* where readers look for it */
-    char          *file;            /* what is open: path or path.new */
+    wh_store_conf_t   conf;
+    sqlite3          *db;
+    sqlite3_stmt     *stmt[WH_SQL_LAST];
+    int               unpublished;
+    int64_t           wal_size;        /* bytes, after the last commit */
+    int64_t           wal_retry;       /* bytes past which to try once more */
+    int               wal_wait;        /* ms to wait for readers then */
+    dev_t             dev;
+    ino_t             ino;
+    ino_t             log_ino[2];      /* of -wal and -shm; 0: none */
+    char             *file;            /* what is open: conf.path or .new */
 };
 
 

@@ -144,6 +144,7 @@ class Full(Case):
     def test_at_a_write(self):
         """What SQLite's cache cannot hold is written before the commit."""
         s = self.s
+        s.write_conf(database_cache="1m")
         s.start_daemon()
         s.start_nginx()
         s.produce(wide(10))

@@ -58,7 +58,7 @@ unit_file(const unit_store_t *u, const char *text, size_t len)
 static int
 unit_open(unit_store_t *u)
 {
-    return wh_store_open(&u->store, u->path, UNIT_WAL_LIMIT, &u->err);
+    return wh_store_open(&u->store, UNIT_CONF(u->path, 0), &u->err);
 }
 
 
@@ -158,7 +158,7 @@ test_publish(void **state)
     wh_item_t      item;
     unit_store_t  *u = *state;
 
-    unit_rc(u, wh_store_create(&u->store, u->path, 0640, UNIT_WAL_LIMIT,
+    unit_rc(u, wh_store_create(&u->store, UNIT_CONF(u->path, 0640),
                                &u->err), WH_OK);
     assert_true(wh_store_unpublished(u->store));
     assert_false(unit_exists(u, ""));
@@ -196,7 +196,7 @@ test_create_again(void **state)
 {
     unit_store_t  *u = *state;
 
-    unit_rc(u, wh_store_create(&u->store, u->path, 0640, UNIT_WAL_LIMIT,
+    unit_rc(u, wh_store_create(&u->store, UNIT_CONF(u->path, 0640),
                                &u->err), WH_OK);
     unit_write(u, "A", 10);
     wh_store_close(u->store);
@@ -227,7 +227,7 @@ test_publish_over(void **state)
     wh_store_close(u->store);
     assert_int_not_equal(unit_size(u, "-wal"), 0);
 
-    unit_rc(u, wh_store_create(&u->store, u->path, 0640, UNIT_WAL_LIMIT,
+    unit_rc(u, wh_store_create(&u->store, UNIT_CONF(u->path, 0640),
                                &u->err), WH_OK);
     unit_write(u, "new", 2);
     unit_rc(u, wh_store_publish(&u->store, &u->err), WH_OK);
@@ -262,7 +262,7 @@ test_publish_failure(void **state)
     unit_store_t   *u = *state;
     struct rlimit   old, small;
 
-    unit_rc(u, wh_store_create(&u->store, u->path, 0640, UNIT_WAL_LIMIT,
+    unit_rc(u, wh_store_create(&u->store, UNIT_CONF(u->path, 0640),
                                &u->err), WH_OK);
     unit_write(u, "A", 10);
 
@@ -276,7 +276,7 @@ test_publish_failure(void **state)
     assert_int_equal(rmdir(file), 0);
     assert_int_equal(rmdir(u->path), 0);
 
-    unit_rc(u, wh_store_create(&u->store, u->path, 0640, UNIT_WAL_LIMIT,
+    unit_rc(u, wh_store_create(&u->store, UNIT_CONF(u->path, 0640),
                                &u->err), WH_OK);
     unit_write(u, "A", 10);
 

@@ -118,7 +118,7 @@ test_position_of_two(void **state)
     unit_rc(u, unit_move(u, "commands", 0, -1, 5), WH_OK);
     unit_rc(u, wh_store_commit(u->store, &u->err), WH_OK);
 
-    unit_rc(u, wh_store_open(&second, u->path, UNIT_WAL_LIMIT, &u->err),
+    unit_rc(u, wh_store_open(&second, UNIT_CONF(u->path, 0), &u->err),
             WH_OK);
     unit_rc(u, wh_store_begin(second, &u->err), WH_OK);
     unit_rc(u, wh_store_move_position(second, "commands", 0, 5, 8, &u->err),

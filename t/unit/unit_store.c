@@ -66,7 +66,7 @@ unit_store_teardown(void **state)
 void
 unit_store_make(unit_store_t *u, int64_t mode)
 {
-    unit_rc(u, wh_store_create(&u->store, u->path, mode, UNIT_WAL_LIMIT,
+    unit_rc(u, wh_store_create(&u->store, UNIT_CONF(u->path, mode),
                                &u->err), WH_OK);
     unit_rc(u, wh_store_publish(&u->store, &u->err), WH_OK);
 }

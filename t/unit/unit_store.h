@@ -15,6 +15,10 @@
 
 #define UNIT_WAL_LIMIT  (1 << 20)    /* bytes */
 
+#define UNIT_CONF(p, m)                                                       \
+    &(wh_store_conf_t) { .path = (p), .mode = (m),                            \
+                         .wal_limit = UNIT_WAL_LIMIT, .cache = 1 << 20 }
+
 
 typedef struct {
     char         dir[256];
