@@ -13,8 +13,8 @@ import front
 import stack
 from measure import BENCH, memory, program, row, say
 
-COMMANDS = int(os.environ.get("COMMANDS", "5000000"))
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
+COMMANDS = 5000000
+ROUNDS = 3
 GROWTH = 500000
 NOTIFY_RATE = 1000
 NOTIFY_SECONDS = 20

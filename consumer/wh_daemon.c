@@ -320,6 +320,7 @@ wh_daemon_commit(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
     }
 
     s->worked = 1;
+    s->committed = wh_clock();
     wh_daemon_log(s, slice);
 
     if (wh_publisher_suspect(s->publisher)) {

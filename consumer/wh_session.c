@@ -11,6 +11,7 @@
 
 #define WH_SESSION_POLL        200     /* ms */
 #define WH_SESSION_AHEAD       200     /* commands read ahead in one go */
+#define WH_SESSION_MARKERS     3       /* ms: what writing those takes */
 #define WH_SESSION_HEARTBEATS  8000    /* ms: more than two heartbeats */
 
 
@@ -26,6 +27,7 @@ static void wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
 static int wh_session_assign(wh_session_t *s, wh_error_t *err);
 static int wh_session_take(wh_session_t *s, int timeout, int *taken,
     wh_error_t *err);
+static int wh_session_patience(const wh_session_t *s);
 static int wh_session_full(const wh_session_t *s);
 static void wh_session_release(wh_session_t *s);
 static int wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
@@ -333,8 +335,7 @@ wh_session_poll(wh_session_t *s, wh_error_t *err)
         taken = 0;
 
         if (rc == WH_OK && !wh_session_full(s)) {
-            rc = wh_session_take(s, wh_batch_size(s->ahead.batch) > 0
-                                    ? 0 : WH_SESSION_POLL, &taken, err);
+            rc = wh_session_take(s, wh_session_patience(s), &taken, err);
         }
     } while (taken);
 
@@ -385,6 +386,28 @@ wh_session_poll_ahead(wh_session_t *s)
     }
 
     return taken;
+}
+
+
+/*
+ * How long to wait for a command, ms.  A transaction that begins before the
+ * brokers have written the markers of the one before is refused, and
+ * librdkafka tries again after 20 ms; so a moment is waited for more commands
+ * instead.
+ */
+
+static int
+wh_session_patience(const wh_session_t *s)
+{
+    int64_t  rest;
+
+    if (wh_batch_size(s->ahead.batch) == 0) {
+        return WH_SESSION_POLL;
+    }
+
+    rest = s->committed + WH_SESSION_MARKERS - wh_clock();
+
+    return (rest > 0) ? (int) rest : 0;
 }
 
 

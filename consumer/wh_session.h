@@ -56,6 +56,7 @@ typedef struct {
     int                                  assigned;    /* assign is due */
     int                                  partitions;  /* in the assignment */
     int                                  worked;      /* a batch went through */
+    int64_t                              committed;   /* when, wh_clock() */
 } wh_session_t;
 
 
