@@ -15,6 +15,14 @@ RESULTS = stack.ROOT + "/bench/results.json"
 README = stack.ROOT + "/bench/README.md"
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
 
+
+def measured():
+    commit = subprocess.run(["git", "-C", stack.ROOT, "describe", "--always", "--dirty"],
+                            capture_output=True, text=True).stdout.strip()
+    return time.strftime("%Y-%m-%d ") + (commit or "?")
+
+
+MEASURED = measured()      # before the table changes the tree
 rows = []
 
 
@@ -53,19 +61,13 @@ def row(name, goal, ours, baseline, unit):
     rows.append({"name": name, "goal": goal, "ratio": round(statistics.median(ratios), 3),
                  "ratio_min": round(min(ratios), 3), "ratio_max": round(max(ratios), 3),
                  "ours": figure(ours), "baseline": figure(baseline), "unit": unit,
-                 "measured": measured()})
+                 "measured": MEASURED})
     print(line(rows[-1]), flush=True)
 
 
 def figure(values):
     n = statistics.median(values)
     return round(n) if n >= 100 else round(n, 3)
-
-
-def measured():
-    commit = subprocess.run(["git", "-C", stack.ROOT, "describe", "--always", "--dirty"],
-                            capture_output=True, text=True).stdout.strip()
-    return time.strftime("%Y-%m-%d ") + (commit or "?")
 
 
 def met(r):
