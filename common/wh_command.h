@@ -42,9 +42,11 @@ typedef struct {
 } wh_command_t;
 
 
+/* Decoded, command.sku points to sku: so no copies by assignment. */
+
 typedef struct {
     wh_command_t  command;
-    char          sku[WH_SKU_MAX + 1];     /* of the command */
+    char          sku[WH_SKU_MAX + 1];
     int64_t       stock;        /* after the command, 0..WH_QTY_MAX */
     int64_t       version;      /* of the item, after the command, from 1 */
     char          topic[256];   /* the command's position: topic, ... */

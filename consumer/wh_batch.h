@@ -81,7 +81,8 @@ void wh_batch_destroy(wh_batch_t *batch);
 
 /*
  * Decodes one record of commands and adds it.  What is not a command is added
- * as malformed.  WH_OK; WH_NOMEM.
+ * as malformed.  The outcome's sku belongs to the batch, until that is
+ * emptied.  WH_OK; WH_NOMEM; WH_ERROR: the batch is full.
  */
 int wh_batch_add(wh_batch_t *batch, const wh_record_t *record,
     wh_error_t *err);
@@ -90,6 +91,8 @@ int wh_batch_add(wh_batch_t *batch, const wh_record_t *record,
 void wh_batch_clear(wh_batch_t *batch);
 
 size_t wh_batch_size(const wh_batch_t *batch);
+
+/* True if it has all the commands, or the bytes of malformed ones, it may. */
 int wh_batch_full(const wh_batch_t *batch);
 const wh_outcome_t *wh_batch_outcome(const wh_batch_t *batch, size_t i);
 

@@ -31,7 +31,7 @@ static const wh_client_property_t  wh_client_defaults[] = {
     { WH_CLIENT_PRODUCER, "transaction.timeout.ms", "10000" },
 
     /* a transaction right after another waits this long for its markers */
-    { WH_CLIENT_PRODUCER, "retry.backoff.ms", "2" },
+    { WH_CLIENT_PRODUCER, "retry.backoff.ms", "10" },
 
     { WH_CLIENT_PRODUCER, "queue.buffering.max.messages", "1000000" },
     { WH_CLIENT_READS, "queued.max.messages.kbytes", "16384" },

@@ -119,6 +119,12 @@ wh_daemon_session(const wh_conf_t *conf, int *backoff, wh_error_t *err)
         }
     }
 
+    if (rc == WH_AGAIN && s.failed == WH_ERROR) {
+        /* the batch failed, but what was read ahead of it says more */
+        rc = s.failed;
+        *err = s.why;
+    }
+
     if (rc == WH_ERROR && err->reason != NULL
         && strcmp(err->reason, WH_FENCED) == 0 && s.consumer != NULL
         && !wh_session_replaced(&s))

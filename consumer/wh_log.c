@@ -13,6 +13,7 @@
 
 #define WH_LOG_LINE    2048
 #define WH_LOG_PREFIX  48
+#define WH_LOG_ROOM    (1024 * 1024)    /* bytes collected at most, nearly */
 
 
 typedef struct {
@@ -130,6 +131,10 @@ wh_log_collect(const char *line, size_t len)
     size_t   size;
 
     (void) pthread_mutex_lock(&wh_log_mutex);
+
+    if (wh_log_file.len > WH_LOG_ROOM) {
+        wh_log_flush_locked();
+    }
 
     size = wh_log_file.len + WH_LOG_PREFIX + len + 1;
 

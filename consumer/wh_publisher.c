@@ -145,8 +145,8 @@ wh_publisher_close(wh_publisher_t *p)
 
     /*
      * librdkafka 2.0.2 aborts the process if it sends AddPartitionsToTxn
-     * while it is destroyed; it sends none once an abort has begun.  Where no
-     * transaction is open this fails at once.
+     * while it is destroyed; it sends none once an abort has begun, or a
+     * commit.  Where no transaction is open this fails at once.
      */
 
     wh_publisher_forget(rd_kafka_abort_transaction(p->rk,

@@ -402,7 +402,7 @@ wh_session_patience(const wh_session_t *s)
     int64_t  rest;
 
     if (wh_batch_size(s->ahead.batch) == 0) {
-        return WH_SESSION_POLL;
+        return (s->ahead.ends->cnt > 0) ? 0 : WH_SESSION_POLL;
     }
 
     rest = s->committed + WH_SESSION_MARKERS - wh_clock();

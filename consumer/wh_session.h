@@ -72,7 +72,7 @@ void wh_session_close(wh_session_t *session);
 /*
  * Puts the next batch in hand: what was read ahead and what else is there;
  * waits a moment for the first command.  WH_OK (the batch may be empty),
- * WH_AGAIN, WH_ERROR.
+ * WH_AGAIN, WH_ERROR, WH_NOMEM.
  */
 int wh_session_poll(wh_session_t *session, wh_error_t *err);
 
