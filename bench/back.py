@@ -1,11 +1,13 @@
 """The daemon: backlogs, rebuilds, notifications, memory, start."""
 
 import datetime
+import json
 import math
 import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -198,7 +200,7 @@ def visible(s, count, name, *args):
         out, _ = reader.communicate(timeout=60)
     finally:
         reader.kill()
-    return stack.json.loads(out)
+    return json.loads(out)
 
 
 def start():
@@ -213,7 +215,7 @@ def start():
         front.fill_items(s, 1000000)
         seconds = []
         for _ in range(ROUNDS):
-            broker.stop(stack.signal.SIGTERM)
+            broker.stop(signal.SIGTERM)
             s.log += "."
             s.write_conf()
             s.start_daemon(ready=False)

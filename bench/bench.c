@@ -9,7 +9,7 @@
 #include <time.h>
 
 
-#define BENCH_SILENCE  60000    /* ms without a message */
+#define BENCH_SILENCE  60000    /* ms without a message or a report */
 
 
 static void (*bench_delivered)(const rd_kafka_message_t *message);
@@ -213,6 +213,15 @@ bench_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, const void *value,
         }
 
         rd_kafka_poll(rk, 100);
+    }
+}
+
+
+void
+bench_flush(rd_kafka_t *rk)
+{
+    if (rd_kafka_flush(rk, BENCH_SILENCE) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        bench_die("not all was delivered in %d s", BENCH_SILENCE / 1000);
     }
 }
 

@@ -59,6 +59,9 @@ rd_kafka_t *bench_kafka(rd_kafka_type_t type, const char *brokers,
 void bench_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, const void *value,
     size_t len, const void *key, size_t key_len, void *opaque);
 
+/* Waits until all messages are delivered. */
+void bench_flush(rd_kafka_t *rk);
+
 /* Has a consumer read partition 0 from offset. */
 void bench_assign(rd_kafka_t *rk, const char *topic, int64_t offset);
 

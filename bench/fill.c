@@ -1,5 +1,5 @@
 /*
- * Fills partition by partition with commands:
+ * Fills a topic with commands:
  *     fill BROKERS TOPIC COUNT SKUS SEED
  * Three of four are increases by 1 to 20, the others decreases by 1.
  */
@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 
 int
@@ -61,9 +60,7 @@ main(int argc, char **argv)
         }
     }
 
-    if (rd_kafka_flush(rk, 60000) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        bench_die("not all was delivered in a minute");
-    }
+    bench_flush(rk);
 
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(rk);

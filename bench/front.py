@@ -1,6 +1,7 @@
 """nginx: commands and lists over HTTP."""
 
 import contextlib
+import json
 import random
 import sqlite3
 import subprocess
@@ -168,7 +169,7 @@ def others(f, port):
     out, _ = load.communicate()
     if load.returncode:
         raise SystemExit("load failed")
-    return rate, stack.json.loads(out)["p99"]
+    return rate, json.loads(out)["p99"]
 
 
 def flat():

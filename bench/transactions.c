@@ -39,9 +39,7 @@ run(char **argv)
         bench_produce(rk, topic, value, (size_t) n, NULL, 0, NULL);
 
         /* instead of waiting for more messages, as linger.ms would */
-        if (rd_kafka_flush(rk, 30000) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            bench_die("not delivered");
-        }
+        bench_flush(rk);
 
         bench_check("commit", rd_kafka_commit_transaction(rk, -1));
     }

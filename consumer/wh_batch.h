@@ -106,7 +106,8 @@ int wh_batch_compute(wh_batch_t *batch, size_t first, size_t count,
 
 /*
  * Writes the items computed last, each guarded by the version read, and the
- * keys that were used, in the caller's transaction.  WH_OK; WH_CONFLICT: roll back and compute again.
+ * keys that were used, in the caller's transaction.  WH_OK; WH_CONFLICT: roll
+ * back and compute again.
  */
 int wh_batch_write(wh_batch_t *batch, wh_store_t *store, wh_error_t *err);
 

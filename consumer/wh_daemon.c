@@ -295,7 +295,8 @@ wh_daemon_commit(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
 {
     int  i, rc;
 
-    rc = wh_batch_compute(s->now.batch, slice->first, slice->count, s->store, err);
+    rc = wh_batch_compute(s->now.batch, slice->first, slice->count, s->store,
+                          err);
     rc = wh_fail(rc, "read", err);
 
     if (rc == WH_OK) {

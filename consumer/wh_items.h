@@ -24,7 +24,8 @@ void wh_items_clear(wh_items_t *items);
 
 /*
  * Finds the item of a sku, or adds it.  *item is what the caller changes; it
- * stays where it is until wh_items_clear().  WH_OK, WH_NOMEM.
+ * stays where it is until wh_items_clear().  WH_OK; WH_NOMEM; WH_ERROR: there
+ * are max of them already.
  * wh_items_add() leaves the reading to wh_items_read(), which reads all that
  * were added in the order of their skus: a large database is then walked
  * through, where any other order would jump about in it.  wh_items_get() reads

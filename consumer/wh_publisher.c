@@ -28,7 +28,8 @@ struct wh_publisher_s {
 };
 
 
-static int wh_publisher_topics(wh_publisher_t *p, wh_error_t *err);
+static int wh_publisher_topic(wh_publisher_t *p, rd_kafka_topic_t **topic,
+    const char *name, wh_error_t *err);
 static rd_kafka_resp_err_t wh_publisher_on_new(rd_kafka_t *rk,
     const rd_kafka_conf_t *rkconf, void *data, char *text, size_t size);
 static rd_kafka_resp_err_t wh_publisher_on_response(rd_kafka_t *rk,
@@ -72,7 +73,14 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
         return rc;
     }
 
-    rc = wh_publisher_topics(p, err);
+    rc = wh_publisher_topic(p, &p->notifications, conf->notifications_topic,
+                            err);
+
+    if (rc == WH_OK && *conf->rejections_topic != '\0') {
+        rc = wh_publisher_topic(p, &p->rejections, conf->rejections_topic,
+                                err);
+    }
+
     if (rc != WH_OK) {
         wh_publisher_close(p);
         return rc;
@@ -110,23 +118,13 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
 
 
 static int
-wh_publisher_topics(wh_publisher_t *p, wh_error_t *err)
+wh_publisher_topic(wh_publisher_t *p, rd_kafka_topic_t **topic,
+    const char *name, wh_error_t *err)
 {
-    p->notifications = rd_kafka_topic_new(p->rk, p->conf->notifications_topic,
-                                          NULL);
+    *topic = rd_kafka_topic_new(p->rk, name, NULL);
 
-    if (p->notifications != NULL && *p->conf->rejections_topic != '\0') {
-        p->rejections = rd_kafka_topic_new(p->rk, p->conf->rejections_topic,
-                                           NULL);
-    }
-
-    if (p->notifications == NULL
-        || (p->rejections == NULL && *p->conf->rejections_topic != '\0'))
-    {
-        return wh_error_set(err, WH_ERROR, "topic \"%s\": %s",
-                            p->notifications == NULL
-                            ? p->conf->notifications_topic
-                            : p->conf->rejections_topic,
+    if (*topic == NULL) {
+        return wh_error_set(err, WH_ERROR, "topic \"%s\": %s", name,
                             rd_kafka_err2str(rd_kafka_last_error()));
     }
 

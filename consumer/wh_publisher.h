@@ -55,11 +55,12 @@ int wh_publisher_fenced(wh_publisher_t *publisher,
  * One transaction: begin; one wh_publisher_send() for each command, which
  * makes a notification of an applied one, and of others a message of
  * rejections_topic where there is such a topic; wh_publisher_pending() says
- * whether delivery reports are to come; wh_publisher_flush() waits for them, refuses offsets of notifications below *next, the
- * position known so far, and sets *next to the position behind them and the
- * commit marker, or leaves it alone where there are none;
- * wh_publisher_commit() sends offsets (of commands, the
- * next ones to process) as the group member that metadata names and commits.
+ * whether delivery reports are to come; wh_publisher_flush() waits for them,
+ * refuses offsets of notifications below *next, the position known so far, and
+ * sets *next to the position behind them and the commit marker, or leaves it
+ * alone where there are none; wh_publisher_commit() sends offsets (of commands,
+ * the next ones to process) as the group member that metadata names, and
+ * commits.
  * After any failure the publisher must be closed.
  * WH_OK; WH_AGAIN; WH_ERROR (err.reason WH_FENCED where fenced).
  */

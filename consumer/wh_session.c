@@ -28,7 +28,6 @@ static int wh_session_assign(wh_session_t *s, wh_error_t *err);
 static int wh_session_take(wh_session_t *s, int timeout, int *taken,
     wh_error_t *err);
 static int wh_session_patience(const wh_session_t *s);
-static int wh_session_full(const wh_session_t *s);
 static void wh_session_release(wh_session_t *s);
 static int wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
     wh_error_t *err);
@@ -334,7 +333,7 @@ wh_session_poll(wh_session_t *s, wh_error_t *err)
     do {
         taken = 0;
 
-        if (rc == WH_OK && !wh_session_full(s)) {
+        if (rc == WH_OK && !wh_batch_full(s->ahead.batch)) {
             rc = wh_session_take(s, wh_session_patience(s), &taken, err);
         }
     } while (taken);
@@ -380,7 +379,7 @@ wh_session_poll_ahead(wh_session_t *s)
     for (i = 0; i < WH_SESSION_AHEAD && taken; i++) {
         taken = 0;
 
-        if (s->failed == WH_OK && !wh_session_full(s)) {
+        if (s->failed == WH_OK && !wh_batch_full(s->ahead.batch)) {
             s->failed = wh_session_take(s, 0, &taken, &s->why);
         }
     }
@@ -408,13 +407,6 @@ wh_session_patience(const wh_session_t *s)
     rest = s->committed + WH_SESSION_MARKERS - wh_clock();
 
     return (rest > 0) ? (int) rest : 0;
-}
-
-
-static int
-wh_session_full(const wh_session_t *s)
-{
-    return wh_batch_full(s->ahead.batch);
 }
 
 

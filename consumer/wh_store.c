@@ -411,7 +411,9 @@ wh_store_wal_hook(void *data, sqlite3 *db, const char *name, int pages)
 
     s->wal_size = (int64_t) pages * WH_STORE_FRAME;
 
-    if (s->wal_size > s->conf.wal_limit / 2 && s->wal_size <= s->conf.wal_limit) {
+    if (s->wal_size > s->conf.wal_limit / 2
+        && s->wal_size <= s->conf.wal_limit)
+    {
         (void) sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE,
                                          NULL, NULL);
     }
