@@ -8,98 +8,85 @@
 static const char  *wh_actions[] = { "increase", "decrease" };
 
 
-static int wh_command_fields(const cJSON *object, wh_command_t *command,
+static int wh_command_fields(const wh_object_t *object, wh_command_t *command,
     char *sku, wh_error_t *err);
 static int wh_command_bad(wh_error_t *err, const char *reason,
     const char *pointer, const char *text);
 static int wh_sku_valid(const char *sku, size_t len);
-static int wh_notification_fields(const cJSON *object,
+static int wh_notification_fields(const wh_object_t *object,
     wh_notification_t *notification, wh_error_t *err);
-
-
-/* Parses text, checks that it is an object without duplicate names. */
-
-static int
-wh_object_parse(const char *text, size_t len, cJSON **object, wh_error_t *err)
-{
-    int  rc;
-
-    rc = wh_json_parse(text, len, object, err);
-    if (rc != WH_OK) {
-        return rc;
-    }
-
-    if (!cJSON_IsObject(*object)) {
-        rc = wh_command_bad(err, "not_an_object", NULL,
-                            "a JSON object was expected");
-    } else {
-        rc = wh_json_unique(*object, err);
-    }
-
-    if (rc != WH_OK) {
-        cJSON_Delete(*object);
-        *object = NULL;
-    }
-
-    return rc;
-}
+static int wh_notification_source(const wh_member_t *source,
+    wh_notification_t *n);
 
 
 int
 wh_command_decode(const char *text, size_t len, wh_command_t *command,
     char *sku, wh_error_t *err)
 {
-    int     rc;
-    cJSON  *object;
+    int          rc;
+    wh_object_t  object;
 
-    rc = wh_object_parse(text, len, &object, err);
+    rc = wh_json_parse(text, len, &object, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    rc = wh_json_unique(&object, err);
 
     if (rc == WH_OK) {
-        rc = wh_command_fields(object, command, sku, err);
-        cJSON_Delete(object);
+        rc = wh_command_fields(&object, command, sku, err);
     }
+
+    wh_json_free(&object);
 
     return rc;
 }
 
 
 static int
-wh_command_fields(const cJSON *object, wh_command_t *command, char *sku,
+wh_command_fields(const wh_object_t *object, wh_command_t *command, char *sku,
     wh_error_t *err)
 {
-    const char   *action, *text;
-    const cJSON  *field;
+    int     rc;
+    char    action[sizeof("increase")];
+    size_t  len;
 
-    field = cJSON_GetObjectItemCaseSensitive(object, "action");
-    action = cJSON_GetStringValue(field);
+    rc = wh_json_text(wh_json_member(object, "action"), action, sizeof(action),
+                      &len);
 
-    if (action != NULL && strcmp(action, wh_actions[WH_INCREASE]) == 0) {
+    if (rc == WH_OK && strcmp(action, wh_actions[WH_INCREASE]) == 0) {
         command->action = WH_INCREASE;
 
-    } else if (action != NULL && strcmp(action, wh_actions[WH_DECREASE]) == 0) {
+    } else if (rc == WH_OK && strcmp(action, wh_actions[WH_DECREASE]) == 0) {
         command->action = WH_DECREASE;
+
+    } else if (rc == WH_NOMEM) {
+        return wh_error_set(err, rc, "out of memory");
 
     } else {
         return wh_command_bad(err, "invalid_action", "#/action",
                               "action must be \"increase\" or \"decrease\"");
     }
 
-    field = cJSON_GetObjectItemCaseSensitive(object, "sku");
-    text = cJSON_GetStringValue(field);
+    command->sku = sku;
 
-    if (text == NULL || !wh_sku_valid(text, strlen(text))) {
+    rc = wh_json_text(wh_json_member(object, "sku"), sku, WH_SKU_MAX + 1,
+                      &command->sku_len);
+
+    if (rc == WH_NOMEM) {
+        return wh_error_set(err, rc, "out of memory");
+    }
+
+    if (rc != WH_OK || !wh_sku_valid(sku, command->sku_len)) {
         return wh_command_bad(err, "invalid_sku", "#/sku",
                               "sku must be a string of 1 to 255 bytes of UTF-8 "
                               "without control characters");
     }
 
-    command->sku = sku;
-    command->sku_len = strlen(text);
-    memcpy(sku, text, command->sku_len + 1);
-
-    field = cJSON_GetObjectItemCaseSensitive(object, "qty");
-
-    if (wh_json_integer(field, 1, WH_QTY_MAX, &command->qty) != WH_OK) {
+    if (wh_json_integer(wh_json_member(object, "qty"), 1, WH_QTY_MAX,
+                        &command->qty)
+        != WH_OK)
+    {
         return wh_command_bad(err, "invalid_qty", "#/qty",
                               "qty must be an integer from 1 to "
                               "9007199254740991");
@@ -154,71 +141,104 @@ int
 wh_notification_decode(const char *text, size_t len,
     wh_notification_t *notification, wh_error_t *err)
 {
-    int     rc;
-    cJSON  *object;
+    int          rc;
+    wh_object_t  object;
 
-    rc = wh_object_parse(text, len, &object, err);
+    rc = wh_json_parse(text, len, &object, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    rc = wh_json_unique(&object, err);
 
     if (rc == WH_OK) {
-        rc = wh_command_fields(object, &notification->command,
+        rc = wh_command_fields(&object, &notification->command,
                                notification->sku, err);
-
-        if (rc == WH_OK) {
-            rc = wh_notification_fields(object, notification, err);
-        }
-
-        cJSON_Delete(object);
     }
+
+    if (rc == WH_OK) {
+        rc = wh_notification_fields(&object, notification, err);
+    }
+
+    wh_json_free(&object);
 
     return rc;
 }
 
 
 static int
-wh_notification_fields(const cJSON *object, wh_notification_t *n,
+wh_notification_fields(const wh_object_t *object, wh_notification_t *n,
     wh_error_t *err)
 {
-    int64_t       partition;
-    const char   *topic;
-    const cJSON  *source, *field;
+    int  rc;
 
-    field = cJSON_GetObjectItemCaseSensitive(object, "stock");
-
-    if (wh_json_integer(field, 0, WH_QTY_MAX, &n->stock) != WH_OK) {
+    if (wh_json_integer(wh_json_member(object, "stock"), 0, WH_QTY_MAX,
+                        &n->stock)
+        != WH_OK)
+    {
         return wh_command_bad(err, "invalid_stock", "#/stock",
                               "stock must be an integer from 0 to "
                               "9007199254740991");
     }
 
-    field = cJSON_GetObjectItemCaseSensitive(object, "version");
-
-    if (wh_json_integer(field, 1, WH_QTY_MAX, &n->version) != WH_OK) {
+    if (wh_json_integer(wh_json_member(object, "version"), 1, WH_QTY_MAX,
+                        &n->version)
+        != WH_OK)
+    {
         return wh_command_bad(err, "invalid_version", "#/version",
                               "version must be an integer from 1 to "
                               "9007199254740991");
     }
 
-    source = cJSON_GetObjectItemCaseSensitive(object, "source");
-    topic = cJSON_GetStringValue(
-                         cJSON_GetObjectItemCaseSensitive(source, "topic"));
+    rc = wh_notification_source(wh_json_member(object, "source"), n);
 
-    if (topic == NULL || strlen(topic) >= sizeof(n->topic)
-        || wh_json_integer(
-                         cJSON_GetObjectItemCaseSensitive(source, "partition"),
-                         0, INT32_MAX, &partition)
-           != WH_OK
-        || wh_json_integer(cJSON_GetObjectItemCaseSensitive(source, "offset"),
-                           0, WH_QTY_MAX, &n->offset)
-           != WH_OK)
-    {
+    if (rc == WH_NOMEM) {
+        return wh_error_set(err, rc, "out of memory");
+    }
+
+    if (rc != WH_OK) {
         return wh_command_bad(err, "invalid_source", "#/source",
                               "source must hold topic, partition and offset");
     }
 
-    strcpy(n->topic, topic);
-    n->partition = (int32_t) partition;
-
     return WH_OK;
+}
+
+
+static int
+wh_notification_source(const wh_member_t *source, wh_notification_t *n)
+{
+    int          rc;
+    size_t       len;
+    int64_t      partition;
+    wh_object_t  object;
+
+    if (source == NULL) {
+        return WH_ECOMMAND;
+    }
+
+    rc = wh_json_parse(source->value, source->len, &object, NULL);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    rc = wh_json_text(wh_json_member(&object, "topic"), n->topic,
+                      sizeof(n->topic), &len);
+
+    if (rc == WH_OK) {
+        rc = wh_json_integer(wh_json_member(&object, "partition"), 0,
+                             INT32_MAX, &partition);
+    }
+
+    if (rc == WH_OK) {
+        n->partition = (int32_t) partition;
+        rc = wh_json_integer(wh_json_member(&object, "offset"), 0, WH_QTY_MAX,
+                             &n->offset);
+    }
+
+    wh_json_free(&object);
+
+    return rc;
 }
 
 

@@ -4,92 +4,179 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <cjson/cJSON.h>
+
 
 #define WH_JSON_FEW_NAMES  8
+#define WH_JSON_DIGITS     16      /* so many always fit into an int64_t */
 
 
+static char *wh_json_decode(const char *text, size_t len);
+static int wh_json_same(const wh_member_t *a, const wh_member_t *b);
 static int wh_json_twice(wh_error_t *err);
 static int wh_json_compare_names(const void *a, const void *b);
 
 
 int
-wh_json_parse(const char *text, size_t len, cJSON **value, wh_error_t *err)
+wh_json_parse(const char *text, size_t len, wh_object_t *object,
+    wh_error_t *err)
 {
-    int    rc;
-    char  *repaired;
+    int  rc;
 
-    *value = NULL;
+    object->members = object->few;
+    object->n = 0;
+    object->max = WH_JSON_MEMBERS;
 
-    rc = wh_json_check(text, len, &repaired, err);
+    rc = wh_json_check(text, len, object, err);
+
+    if (rc == WH_OK && text[strspn(text, " \t\n\r")] != '{') {
+        rc = wh_error_set(err, WH_ECOMMAND, "a JSON object was expected");
+
+        if (err != NULL) {
+            err->reason = "not_an_object";
+        }
+    }
+
     if (rc != WH_OK) {
-        return rc;
+        wh_json_free(object);
     }
 
-    *value = cJSON_ParseWithLength(repaired ? repaired : text, len);
+    return rc;
+}
 
-    free(repaired);
 
-    if (*value == NULL) {
-        /* the text was checked, so what cJSON lacks is memory */
-        return wh_error_set(err, WH_NOMEM, "out of memory");
+void
+wh_json_free(wh_object_t *o)
+{
+    size_t  i;
+
+    for (i = 0; i < o->n; i++) {
+        if (o->members[i].name_escaped) {
+            free((char *) o->members[i].name);
+        }
     }
+
+    if (o->members != o->few) {
+        free(o->members);
+    }
+}
+
+
+int
+wh_json_add(wh_object_t *o, const wh_member_t *member)
+{
+    char         *name;
+    wh_member_t  *m;
+
+    if (o->n == o->max) {
+
+        m = malloc(2 * o->max * sizeof(wh_member_t));
+        if (m == NULL) {
+            return WH_NOMEM;
+        }
+
+        memcpy(m, o->members, o->n * sizeof(wh_member_t));
+
+        if (o->members != o->few) {
+            free(o->members);
+        }
+
+        o->members = m;
+        o->max *= 2;
+    }
+
+    m = &o->members[o->n];
+    *m = *member;
+
+    if (m->name_escaped) {
+
+        name = wh_json_decode(m->name, m->name_len);
+        if (name == NULL) {
+            return WH_NOMEM;
+        }
+
+        m->name = name;
+        m->name_len = strlen(name);
+
+    } else {
+        m->name++;
+        m->name_len -= 2;
+    }
+
+    o->n++;
 
     return WH_OK;
 }
 
 
+/* A string with escapes, as a copy with a NUL; NULL: out of memory. */
+
+static char *
+wh_json_decode(const char *text, size_t len)
+{
+    char   *copy;
+    cJSON  *string;
+
+    /* the text was checked, so what cJSON lacks is memory */
+
+    string = cJSON_ParseWithLength(text, len);
+    copy = (string != NULL) ? strdup(string->valuestring) : NULL;
+
+    cJSON_Delete(string);
+
+    return copy;
+}
+
+
 int
-wh_json_unique(const cJSON *object, wh_error_t *err)
+wh_json_unique(const wh_object_t *o, wh_error_t *err)
 {
     int           rc;
-    size_t        i, n;
-    const char  **names;
-    const cJSON  *member, *other;
+    size_t        i, k;
+    wh_member_t  *sorted;
 
-    n = 0;
+    if (o->n <= WH_JSON_FEW_NAMES) {
 
-    cJSON_ArrayForEach(member, object) {
-
-        if (++n > WH_JSON_FEW_NAMES) {
-            continue;
-        }
-
-        for (other = object->child; other != member; other = other->next) {
-            if (strcmp(other->string, member->string) == 0) {
-                return wh_json_twice(err);
+        for (i = 1; i < o->n; i++) {
+            for (k = 0; k < i; k++) {
+                if (wh_json_same(&o->members[k], &o->members[i])) {
+                    return wh_json_twice(err);
+                }
             }
         }
-    }
 
-    if (n <= WH_JSON_FEW_NAMES) {
         return WH_OK;
     }
 
     /* with many, that would take ever longer */
 
-    names = malloc(n * sizeof(char *));
-    if (names == NULL) {
+    sorted = malloc(o->n * sizeof(wh_member_t));
+    if (sorted == NULL) {
         return wh_error_set(err, WH_NOMEM, "out of memory");
     }
 
-    n = 0;
-    cJSON_ArrayForEach(member, object) {
-        names[n++] = member->string;
-    }
-
-    qsort(names, n, sizeof(char *), wh_json_compare_names);
+    memcpy(sorted, o->members, o->n * sizeof(wh_member_t));
+    qsort(sorted, o->n, sizeof(wh_member_t), wh_json_compare_names);
 
     rc = WH_OK;
 
-    for (i = 1; i < n && rc == WH_OK; i++) {
-        if (strcmp(names[i - 1], names[i]) == 0) {
+    for (i = 1; i < o->n && rc == WH_OK; i++) {
+        if (wh_json_same(&sorted[i - 1], &sorted[i])) {
             rc = wh_json_twice(err);
         }
     }
 
-    free(names);
+    free(sorted);
 
     return rc;
+}
+
+
+static int
+wh_json_same(const wh_member_t *a, const wh_member_t *b)
+{
+    return a->name_len == b->name_len
+           && memcmp(a->name, b->name, a->name_len) == 0;
 }
 
 
@@ -106,27 +193,114 @@ wh_json_twice(wh_error_t *err)
 }
 
 
+/* In an order in which equal names are neighbours. */
+
 static int
 wh_json_compare_names(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *) a, *(const char *const *) b);
+    const wh_member_t  *m, *n;
+
+    m = a;
+    n = b;
+
+    if (m->name_len != n->name_len) {
+        return (m->name_len < n->name_len) ? -1 : 1;
+    }
+
+    return memcmp(m->name, n->name, m->name_len);
+}
+
+
+const wh_member_t *
+wh_json_member(const wh_object_t *o, const char *name)
+{
+    size_t  i, len;
+
+    len = strlen(name);
+
+    for (i = 0; i < o->n; i++) {
+        if (o->members[i].name_len == len
+            && memcmp(o->members[i].name, name, len) == 0)
+        {
+            return &o->members[i];
+        }
+    }
+
+    return NULL;
 }
 
 
 int
-wh_json_integer(const cJSON *value, int64_t min, int64_t max, int64_t *result)
+wh_json_text(const wh_member_t *m, char *dst, size_t size, size_t *len)
 {
-    double  n;
+    char        *decoded;
+    const char  *src;
 
-    if (!cJSON_IsNumber(value)) {
+    if (m == NULL || *m->value != '"') {
         return WH_ECOMMAND;
     }
 
-    /* never valueint: it saturates at 2^31-1 */
+    decoded = NULL;
+    src = m->value + 1;
+    *len = m->len - 2;
 
-    n = value->valuedouble;
+    if (m->escaped) {
 
-    if (!(n >= (double) min && n <= (double) max)) {
+        decoded = wh_json_decode(m->value, m->len);
+        if (decoded == NULL) {
+            return WH_NOMEM;
+        }
+
+        src = decoded;
+        *len = strlen(decoded);
+    }
+
+    if (*len < size) {
+        memcpy(dst, src, *len);
+        dst[*len] = '\0';
+    }
+
+    free(decoded);
+
+    return (*len < size) ? WH_OK : WH_ECOMMAND;
+}
+
+
+int
+wh_json_integer(const wh_member_t *m, int64_t min, int64_t max,
+    int64_t *result)
+{
+    char    *end;
+    size_t   i;
+    double   n;
+
+    if (m == NULL || (*m->value != '-' && (*m->value < '0' || *m->value > '9')))
+    {
+        return WH_ECOMMAND;
+    }
+
+    *result = 0;
+
+    for (i = 0; i < m->len && i < WH_JSON_DIGITS; i++) {
+
+        if (m->value[i] < '0' || m->value[i] > '9') {
+            break;
+        }
+
+        *result = *result * 10 + (m->value[i] - '0');
+    }
+
+    if (i == m->len) {
+        return (*result >= min && *result <= max) ? WH_OK : WH_ECOMMAND;
+    }
+
+    /* the number is in an object, so something that is none follows it */
+
+    n = strtod(m->value, &end);
+
+    if (end != m->value + m->len
+        || !(n >= (double) min && n <= (double) max))
+    {
         return WH_ECOMMAND;
     }
 

@@ -1,7 +1,8 @@
 /*
  * The one JSON reader and the one JSON writer.
- * Reading is a strict check (RFC 8259, UTF-8, no U+0000) followed by cJSON,
- * which alone accepts far more; writing is measure, then write.
+ * Reading is one strict pass (RFC 8259, UTF-8, no U+0000) that notes where the
+ * members of the object stand; what has escapes is decoded by cJSON.  Writing
+ * is measure, then write.
  */
 
 #ifndef WH_JSON_H
@@ -10,40 +11,79 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cjson/cJSON.h>
-
 #include "wh_error.h"
 
 
 #define WH_JSON_MAX_DEPTH  64   /* arrays and objects open at one time */
 #define WH_JSON_INT_LEN    20   /* longest int64_t in decimal, with sign */
+#define WH_JSON_MEMBERS    16   /* of an object, without allocation */
+
+
+/* A member of an object; what has no escapes points into the text. */
+
+typedef struct {
+    const char   *name;         /* decoded, no quotes and no NUL */
+    size_t        name_len;     /* bytes */
+    int           name_escaped; /* the name is a copy, from malloc() */
+    int           escaped;      /* the value, if a string, has escapes */
+    const char   *value;        /* its JSON text, no NUL */
+    size_t        len;          /* bytes */
+} wh_member_t;
+
+
+typedef struct {
+    wh_member_t  *members;      /* in the order of the text */
+    size_t        n;
+    size_t        max;
+    wh_member_t   few[WH_JSON_MEMBERS];
+} wh_object_t;
 
 
 /*
  * Parses len bytes at text as one JSON text (RFC 8259), which must be UTF-8
  * without a byte order mark, without U+0000 in any form, without lone
  * surrogates, nested at most WH_JSON_MAX_DEPTH deep, followed by nothing but
- * white space.  Numbers are IEEE 754 doubles in valuedouble, infinite past
- * the range.  Duplicate names are not looked for here.
+ * white space, and an object.  Duplicate names are not looked for here.
  *
- * WH_OK: *value is the parsed value; the caller frees it with cJSON_Delete().
- * WH_EJSON: err says what is wrong and at which byte.  WH_NOMEM.
+ * WH_OK: the object's members point into text; wh_json_free() is due.
+ * WH_EJSON: err says what is wrong and at which byte.  WH_ECOMMAND: it is
+ * JSON, but no object.  WH_NOMEM.
  */
-int wh_json_parse(const char *text, size_t len, cJSON **value,
+int wh_json_parse(const char *text, size_t len, wh_object_t *object,
     wh_error_t *err);
+void wh_json_free(wh_object_t *object);
+
+/*
+ * For wh_json_check(): adds a member, whose name is still its JSON text.
+ * WH_OK, WH_NOMEM.
+ */
+int wh_json_add(wh_object_t *object, const wh_member_t *member);
 
 /*
  * Looks for two members of object with the same decoded name.
  * WH_OK: all names differ.  WH_EJSON, WH_NOMEM.
  */
-int wh_json_unique(const cJSON *object, wh_error_t *err);
+int wh_json_unique(const wh_object_t *object, wh_error_t *err);
+
+/* The first member of a name, or NULL. */
+const wh_member_t *wh_json_member(const wh_object_t *object,
+    const char *name);
+
+/*
+ * Copies a string, decoded, to dst, which has room for size bytes, and a NUL
+ * behind it; *len is its length in bytes.  WH_OK; WH_ECOMMAND: member is NULL
+ * or no string, or there is no room; WH_NOMEM.
+ */
+int wh_json_text(const wh_member_t *member, char *dst, size_t size,
+    size_t *len);
 
 /*
  * Reads an integer in min..max out of a number, by the rule of RFC 7493 §2.2
- * for interoperable integers: the double must be integral, so 10.0 and 1e1
- * are 10.  max is at most 2^53-1.  WH_OK or WH_ECOMMAND (err untouched).
+ * for interoperable integers: read as a double it must be integral, so 10.0
+ * and 1e1 are 10.  max is at most 2^53-1.  WH_OK; WH_ECOMMAND: member is NULL,
+ * no number, or not such a one.
  */
-int wh_json_integer(const cJSON *value, int64_t min, int64_t max,
+int wh_json_integer(const wh_member_t *member, int64_t min, int64_t max,
     int64_t *result);
 
 /*

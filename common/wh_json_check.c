@@ -1,27 +1,22 @@
 #include "wh_json_check.h"
-#include "wh_json.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-
-#define WH_CJSON_NUMBER_LEN  63
 
 
 typedef struct {
     const unsigned char  *start;
     const unsigned char  *p;
     const unsigned char  *end;
-    char                 *repaired;
+    wh_object_t          *object;
     int                   depth;
+    int                   escaped;      /* the last string has escapes */
     wh_error_t           *err;
 } wh_check_t;
 
 
 static int wh_check_value(wh_check_t *c);
 static int wh_check_object(wh_check_t *c);
+static int wh_check_member(wh_check_t *c);
 static int wh_check_array(wh_check_t *c);
 static int wh_check_string(wh_check_t *c);
 static int wh_check_escape(wh_check_t *c);
@@ -30,7 +25,6 @@ static int wh_check_utf8(wh_check_t *c);
 static int wh_check_number(wh_check_t *c);
 static int wh_check_digits(wh_check_t *c);
 static int wh_check_word(wh_check_t *c, const char *word);
-static int wh_check_repair(wh_check_t *c, const unsigned char *number);
 
 
 static int
@@ -71,19 +65,18 @@ wh_check_space(wh_check_t *c)
 
 
 int
-wh_json_check(const char *text, size_t len, char **repaired, wh_error_t *err)
+wh_json_check(const char *text, size_t len, wh_object_t *object,
+    wh_error_t *err)
 {
     int         rc;
     wh_check_t  c;
 
-    memset(&c, 0, sizeof(c));
-
     c.start = (const unsigned char *) text;
     c.p = c.start;
     c.end = c.start + len;
+    c.object = object;
+    c.depth = 0;
     c.err = err;
-
-    *repaired = NULL;
 
     if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
         return wh_check_fail(&c, "invalid_json",
@@ -98,21 +91,16 @@ wh_json_check(const char *text, size_t len, char **repaired, wh_error_t *err)
 
     rc = wh_check_value(&c);
 
-    if (rc == WH_OK) {
-        wh_check_space(&c);
-
-        if (c.p != c.end) {
-            rc = wh_check_fail(&c, "invalid_json",
-                               "more bytes after the JSON text");
-        }
-    }
-
     if (rc != WH_OK) {
-        free(c.repaired);
         return rc;
     }
 
-    *repaired = c.repaired;
+    wh_check_space(&c);
+
+    if (c.p != c.end) {
+        return wh_check_fail(&c, "invalid_json",
+                             "more bytes after the JSON text");
+    }
 
     return WH_OK;
 }
@@ -175,25 +163,7 @@ wh_check_object(wh_check_t *c)
     }
 
     for ( ;; ) {
-        if (c->p == c->end || *c->p != '"') {
-            return wh_check_grammar(c, "a name in quotes was expected");
-        }
-
-        rc = wh_check_string(c);
-        if (rc != WH_OK) {
-            return rc;
-        }
-
-        wh_check_space(c);
-
-        if (c->p == c->end || *c->p != ':') {
-            return wh_check_grammar(c, "\":\" was expected");
-        }
-
-        c->p++;
-        wh_check_space(c);
-
-        rc = wh_check_value(c);
+        rc = wh_check_member(c);
         if (rc != WH_OK) {
             return rc;
         }
@@ -212,6 +182,54 @@ wh_check_object(wh_check_t *c)
         c->p++;
         wh_check_space(c);
     }
+}
+
+
+/* Checks one member, and notes it if it belongs to the outermost object. */
+
+static int
+wh_check_member(wh_check_t *c)
+{
+    int          rc;
+    wh_member_t  m;
+
+    if (c->p == c->end || *c->p != '"') {
+        return wh_check_grammar(c, "a name in quotes was expected");
+    }
+
+    m.name = (const char *) c->p;
+
+    rc = wh_check_string(c);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    m.name_len = (size_t) ((const char *) c->p - m.name);
+    m.name_escaped = c->escaped;
+
+    wh_check_space(c);
+
+    if (c->p == c->end || *c->p != ':') {
+        return wh_check_grammar(c, "\":\" was expected");
+    }
+
+    c->p++;
+    wh_check_space(c);
+
+    m.value = (const char *) c->p;
+
+    rc = wh_check_value(c);
+
+    if (rc != WH_OK || c->depth > 1) {
+        return rc;
+    }
+
+    m.len = (size_t) ((const char *) c->p - m.value);
+    m.escaped = c->escaped;
+
+    rc = wh_json_add(c->object, &m);
+
+    return (rc == WH_OK) ? rc : wh_error_set(c->err, rc, "out of memory");
 }
 
 
@@ -257,8 +275,19 @@ wh_check_string(wh_check_t *c)
     int  rc;
 
     c->p++;
+    c->escaped = 0;
 
-    while (c->p < c->end) {
+    for ( ;; ) {
+
+        while (c->p < c->end && *c->p >= 0x20 && *c->p < 0x80
+               && *c->p != '"' && *c->p != '\\')
+        {
+            c->p++;
+        }
+
+        if (c->p == c->end) {
+            return wh_check_grammar(c, "");
+        }
 
         if (*c->p == '"') {
             c->p++;
@@ -271,11 +300,8 @@ wh_check_string(wh_check_t *c)
         }
 
         if (*c->p == '\\') {
+            c->escaped = 1;
             rc = wh_check_escape(c);
-
-        } else if (*c->p < 0x80) {
-            c->p++;
-            continue;
 
         } else {
             rc = wh_check_utf8(c);
@@ -285,8 +311,6 @@ wh_check_string(wh_check_t *c)
             return rc;
         }
     }
-
-    return wh_check_grammar(c, "");
 }
 
 
@@ -440,10 +464,6 @@ wh_check_utf8(wh_check_t *c)
 static int
 wh_check_number(wh_check_t *c)
 {
-    const unsigned char  *number;
-
-    number = c->p;
-
     if (*c->p == '-') {
         c->p++;
     }
@@ -473,10 +493,6 @@ wh_check_number(wh_check_t *c)
         if (wh_check_digits(c) != WH_OK) {
             return wh_check_grammar(c, "a digit was expected");
         }
-    }
-
-    if (c->p - number > WH_CJSON_NUMBER_LEN) {
-        return wh_check_repair(c, number);
     }
 
     return WH_OK;
@@ -510,45 +526,6 @@ wh_check_word(wh_check_t *c, const char *word)
         c->p++;
         word++;
     }
-
-    return WH_OK;
-}
-
-
-/* Shortens the number that ends at c->p in the copy handed to cJSON. */
-
-static int
-wh_check_repair(wh_check_t *c, const unsigned char *number)
-{
-    int     n;
-    char   *dst;
-    size_t  size;
-    double  value;
-
-    size = (size_t) (c->end - c->start);
-
-    if (c->repaired == NULL) {
-        c->repaired = malloc(size + 1);
-        if (c->repaired == NULL) {
-            return wh_error_set(c->err, WH_NOMEM, "out of memory");
-        }
-
-        memcpy(c->repaired, c->start, size);
-        c->repaired[size] = '\0';
-    }
-
-    dst = c->repaired + (number - c->start);
-    value = strtod(dst, NULL);
-
-    memset(dst, ' ', (size_t) (c->p - number));
-
-    if (isinf(value)) {
-        memcpy(dst, (value < 0) ? "-1e999" : "1e9999", 6);
-        return WH_OK;
-    }
-
-    n = snprintf(dst, WH_CJSON_NUMBER_LEN, "%.17g", value);
-    dst[n] = ' ';
 
     return WH_OK;
 }

@@ -15,7 +15,6 @@
 #include "wh_daemon.h"
 #include "wh_fail.h"
 #include "wh_log.h"
-#include "wh_pool.h"
 #include "wh_signal.h"
 
 
@@ -60,7 +59,6 @@ main(int argc, char *const argv[])
     }
 
     wh_fail_init();
-    wh_pool_init();
 
     rc = wh_main_configure(&args, &conf, argc, argv, &err);
 

@@ -209,7 +209,7 @@ static const unit_qty_row_t  unit_qtys[] = {
 };
 
 
-/* cJSON 1.7.15 as released reads at most 63 bytes of a number */
+/* cJSON 1.7.15 would read at most 63 bytes of a number */
 
 static const unit_long_row_t  unit_long_qtys[] = {
 

@@ -1,13 +1,10 @@
 /*
- * The JSON reader and writer below commands: numbers, names, strings.
+ * The JSON reader and writer below commands: members, numbers, names, strings.
  */
 
 #include "unit.h"
 
-#include <math.h>
-
 #include "wh_json.h"
-#include "wh_json_check.h"
 
 
 typedef struct {
@@ -19,10 +16,11 @@ typedef struct {
 
 
 typedef struct {
-    double   value;
-    int64_t  min;
-    int64_t  max;
-    int      rc;
+    const char  *text;
+    int64_t      min;
+    int64_t      max;
+    int          rc;
+    int64_t      value;
 } unit_integer_t;
 
 
@@ -44,30 +42,45 @@ static const unit_string_t  unit_strings[] = {
 
 static const unit_integer_t  unit_integers[] = {
 
-    { 1, 1, WH_QTY_MAX, WH_OK },
-    { 0, 1, WH_QTY_MAX, WH_ECOMMAND },
-    { 0, 0, WH_QTY_MAX, WH_OK },
-    { -0.0, 0, WH_QTY_MAX, WH_OK },
-    { -1, 0, WH_QTY_MAX, WH_ECOMMAND },
-    { -1, -1, 1, WH_OK },
-    { -2, -1, 1, WH_ECOMMAND },
-    { 2, -1, 1, WH_ECOMMAND },
-    { 0.5, 0, 1, WH_ECOMMAND },
-    { 1.5, 1, 2, WH_ECOMMAND },
-    { 0.99999999999999989, 0, 2, WH_ECOMMAND },
-    { 4503599627370495.5, 0, WH_QTY_MAX, WH_ECOMMAND },
-    { 2147483647, 0, INT32_MAX, WH_OK },
-    { 2147483648, 0, INT32_MAX, WH_ECOMMAND },
-    { 2147483648, 0, WH_QTY_MAX, WH_OK },
-    { 9007199254740991, 0, WH_QTY_MAX, WH_OK },
-    { 9007199254740992, 0, WH_QTY_MAX, WH_ECOMMAND },
-    { -9007199254740991, -WH_QTY_MAX, WH_QTY_MAX, WH_OK },
-    { -9007199254740992, -WH_QTY_MAX, WH_QTY_MAX, WH_ECOMMAND },
-    { 1e19, 0, WH_QTY_MAX, WH_ECOMMAND },
-    { 1e308, 0, WH_QTY_MAX, WH_ECOMMAND },
-    { HUGE_VAL, 0, WH_QTY_MAX, WH_ECOMMAND },
-    { -HUGE_VAL, -WH_QTY_MAX, WH_QTY_MAX, WH_ECOMMAND },
-    { NAN, 0, WH_QTY_MAX, WH_ECOMMAND },
+    { "1", 1, WH_QTY_MAX, WH_OK, 1 },
+    { "0", 1, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "0", 0, WH_QTY_MAX, WH_OK, 0 },
+    { "-0", 0, WH_QTY_MAX, WH_OK, 0 },
+    { "-0.0", 0, WH_QTY_MAX, WH_OK, 0 },
+    { "-1", 0, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "-1", -1, 1, WH_OK, -1 },
+    { "-2", -1, 1, WH_ECOMMAND, 0 },
+    { "2", -1, 1, WH_ECOMMAND, 0 },
+    { "0.5", 0, 1, WH_ECOMMAND, 0 },
+    { "1.5", 1, 2, WH_ECOMMAND, 0 },
+    { "1.0", 1, 2, WH_OK, 1 },
+    { "1.5e1", 1, 15, WH_OK, 15 },
+    { "150E-1", 1, 15, WH_OK, 15 },
+    { "5e-324", 0, 1, WH_ECOMMAND, 0 },
+    { "0.99999999999999989", 0, 2, WH_ECOMMAND, 0 },
+    { "0.99999999999999999", 0, 2, WH_OK, 1 },
+    { "4503599627370495.5", 0, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "2147483647", 0, INT32_MAX, WH_OK, 2147483647 },
+    { "2147483648", 0, INT32_MAX, WH_ECOMMAND, 0 },
+    { "2147483648", 0, WH_QTY_MAX, WH_OK, 2147483648 },
+    { "9007199254740991", 0, WH_QTY_MAX, WH_OK, WH_QTY_MAX },
+    { "9007199254740992", 0, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "9007199254740993", 0, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "9999999999999999", 0, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "10000000000000000", 0, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "18446744073709551617", 0, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "-9007199254740991", -WH_QTY_MAX, WH_QTY_MAX, WH_OK, -WH_QTY_MAX },
+    { "-9007199254740992", -WH_QTY_MAX, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "1e19", 0, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "1e308", 0, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "1e400", 0, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "-1e400", -WH_QTY_MAX, WH_QTY_MAX, WH_ECOMMAND, 0 },
+    { "\"1\"", 0, 1, WH_ECOMMAND, 0 },
+    { "true", 0, 1, WH_ECOMMAND, 0 },
+    { "false", 0, 1, WH_ECOMMAND, 0 },
+    { "null", 0, 1, WH_ECOMMAND, 0 },
+    { "[1]", 0, 1, WH_ECOMMAND, 0 },
+    { "{\"a\":1}", 0, 1, WH_ECOMMAND, 0 },
 };
 
 
@@ -91,6 +104,21 @@ unit_write_string(const char *src, size_t len, size_t *written)
     free(copy);
 
     return dst;
+}
+
+
+/* Parses a copy of text, which the caller frees after wh_json_free(). */
+
+static char *
+unit_parse(const char *text, size_t len, wh_object_t *object)
+{
+    char        *copy;
+    wh_error_t   err;
+
+    copy = unit_copy(text, len);
+    assert_int_equal(wh_json_parse(copy, len, object, &err), WH_OK);
+
+    return copy;
 }
 
 
@@ -121,10 +149,9 @@ static void
 test_string_round_trip(void **state)
 {
     int           i, j;
-    char          src[64], *dst;
+    char          src[64], got[64], text[256], *copy, *dst;
     size_t        len, n;
-    cJSON        *value;
-    wh_error_t    err;
+    wh_object_t   object;
     static const char *const  units[] = { "A", "\"", "\\", "/", "\b", "\f",
                                           "\n", "\r", "\t", "\x01", "\x1f",
                                           "\x7f", "\xc2\x80", "\xc3\xa9",
@@ -139,11 +166,23 @@ test_string_round_trip(void **state)
                                   units[j], units[i]);
             dst = unit_write_string(src, n, &len);
 
-            assert_int_equal(wh_json_parse(dst, len, &value, &err), WH_OK);
-            assert_true(cJSON_IsString(value));
-            assert_string_equal(value->valuestring, src);
+            len = (size_t) snprintf(text, sizeof(text), "{%.*s:%.*s}",
+                                    (int) len, dst, (int) len, dst);
 
-            cJSON_Delete(value);
+            copy = unit_parse(text, len, &object);
+
+            assert_int_equal(object.n, 1);
+            assert_int_equal(object.members[0].name_len, n);
+            assert_memory_equal(object.members[0].name, src, n);
+            assert_int_equal(wh_json_text(object.members, got, n + 1, &len),
+                             WH_OK);
+            assert_int_equal(len, n);
+            assert_string_equal(got, src);
+            assert_int_equal(wh_json_text(object.members, got, n, &len),
+                             WH_ECOMMAND);
+
+            wh_json_free(&object);
+            free(copy);
             free(dst);
         }
     }
@@ -217,10 +256,10 @@ static void
 test_integer(void **state)
 {
     int                    rc;
-    char                   text[32];
-    size_t                 i, failed;
-    cJSON                 *value;
+    char                   text[64], *copy;
+    size_t                 i, failed, len;
     int64_t                n;
+    wh_object_t            object;
     const unit_integer_t  *row;
 
     (void) state;
@@ -228,44 +267,22 @@ test_integer(void **state)
 
     for (i = 0; i < unit_items(unit_integers); i++) {
         row = &unit_integers[i];
-        (void) snprintf(text, sizeof(text), "%.17g", row->value);
+        len = (size_t) snprintf(text, sizeof(text), "{\"n\":%s}", row->text);
+        copy = unit_parse(text, len, &object);
 
-        value = cJSON_CreateNumber(row->value);
-        assert_non_null(value);
-
-        rc = wh_json_integer(value, row->min, row->max, &n);
-        failed += unit_differ(text, strlen(text), rc, row->rc);
+        rc = wh_json_integer(wh_json_member(&object, "n"), row->min, row->max,
+                             &n);
+        failed += unit_differ(text, len, rc, row->rc);
 
         if (rc == WH_OK) {
-            failed += unit_differ(text, strlen(text), n,
-                                  (int64_t) row->value);
+            failed += unit_differ(text, len, n, row->value);
         }
 
-        cJSON_Delete(value);
+        wh_json_free(&object);
+        free(copy);
     }
 
     assert_int_equal(failed, 0);
-}
-
-
-static void
-test_integer_of_no_number(void **state)
-{
-    size_t                    i;
-    cJSON                    *value;
-    int64_t                   n;
-    wh_error_t                err;
-    static const char *const  texts[] = { "\"1\"", "true", "false", "null",
-                                          "[1]", "{\"a\":1}" };
-
-    (void) state;
-
-    for (i = 0; i < unit_items(texts); i++) {
-        assert_int_equal(wh_json_parse(texts[i], strlen(texts[i]), &value,
-                                       &err), WH_OK);
-        assert_int_equal(wh_json_integer(value, 0, 1, &n), WH_ECOMMAND);
-        cJSON_Delete(value);
-    }
 
     /* a field that is not there */
 
@@ -276,19 +293,18 @@ test_integer_of_no_number(void **state)
 static void
 unit_check_unique(const char *text, int expected)
 {
-    char        *copy;
-    size_t       len;
-    cJSON       *value;
-    wh_error_t   err;
+    char         *copy;
+    size_t        len;
+    wh_error_t    err;
+    wh_object_t   object;
 
     len = strlen(text);
-    copy = unit_copy(text, len);
+    copy = unit_parse(text, len, &object);
 
-    assert_int_equal(wh_json_parse(copy, len, &value, &err), WH_OK);
-    assert_int_equal(unit_differ(text, len, wh_json_unique(value, &err),
+    assert_int_equal(unit_differ(text, len, wh_json_unique(&object, &err),
                                  expected), 0);
 
-    cJSON_Delete(value);
+    wh_json_free(&object);
     free(copy);
 }
 
@@ -339,105 +355,51 @@ test_unique_many(void **state)
 }
 
 
-/* Values of every type at the top, and numbers as doubles. */
+/* Only an object has members: its own, not those of what is in it. */
 
 static void
-test_parse(void **state)
+test_members(void **state)
 {
-    char        *text;
-    size_t       i, len;
-    cJSON       *value;
-    wh_error_t   err;
-    static const struct {
-        const char  *text;
-        double       value;
-    } numbers[] = {
-        { "0", 0 },
-        { "-1", -1 },
-        { "0.1", 0.1 },
-        { "9007199254740993", 9007199254740992.0 },
-        { "1e308", 1e308 },
-        { "5e-324", 5e-324 },
-        { "1e400", HUGE_VAL },
-        { "-1e400", -HUGE_VAL },
-        { "0.1000000000000000055511151231257827021181583404541015625"
-          "000000000000", 0.1 },
-        { "1e0000000000000000000000000000000000000000000000000000000000000001",
-          10 },
-    };
+    char               *copy, got[8];
+    size_t              len;
+    wh_error_t          err;
+    wh_object_t         object;
+    const wh_member_t  *m;
 
     (void) state;
 
-    for (i = 0; i < unit_items(numbers); i++) {
-        len = strlen(numbers[i].text);
-        text = unit_copy(numbers[i].text, len);
+    copy = unit_parse(T(" {\"a\" : [{\"x\":1}] ,\"\\u0062\":{\"x\":2},"
+                        "\"c\":\"\\n\",\"a\":3} "), &object);
 
-        assert_int_equal(wh_json_parse(text, len, &value, &err), WH_OK);
-        assert_true(cJSON_IsNumber(value));
-        assert_true(value->valuedouble == numbers[i].value);
+    assert_int_equal(object.n, 4);
+    assert_null(wh_json_member(&object, "x"));
+    assert_null(wh_json_member(&object, ""));
 
-        cJSON_Delete(value);
-        free(text);
-    }
+    m = wh_json_member(&object, "a");
+    assert_ptr_equal(m, &object.members[0]);
+    assert_int_equal(m->len, sizeof("[{\"x\":1}]") - 1);
+    assert_memory_equal(m->value, "[{\"x\":1}]", m->len);
+    assert_int_equal(wh_json_text(m, got, sizeof(got), &len), WH_ECOMMAND);
 
-    assert_int_equal(wh_json_parse(T("nul"), &value, &err), WH_EJSON);
-    assert_int_equal(wh_json_parse(T("null"), &value, &err), WH_OK);
-    assert_true(cJSON_IsNull(value));
-    cJSON_Delete(value);
-}
+    m = wh_json_member(&object, "b");
+    assert_ptr_equal(m, &object.members[1]);
+    assert_int_equal(m->len, sizeof("{\"x\":2}") - 1);
 
+    m = wh_json_member(&object, "c");
+    assert_int_equal(wh_json_text(m, got, sizeof(got), &len), WH_OK);
+    assert_string_equal(got, "\n");
+    assert_int_equal(wh_json_text(NULL, got, sizeof(got), &len), WH_ECOMMAND);
 
-/* Only a text with a number of 64 bytes or more needs a repaired copy. */
+    wh_json_free(&object);
+    free(copy);
 
-static void
-test_check_repair(void **state)
-{
-    char        *text, *repaired;
-    size_t       count, len;
-    double       expected;
-    wh_error_t   err;
-
-    (void) state;
-
-    for (count = 1; count < 200; count++) {
-        text = unit_repeat("[1.", '5', count, "]", &len);
-        expected = strtod(text + 1, NULL);
-
-        assert_int_equal(wh_json_check(text, len, &repaired, &err), WH_OK);
-
-        if (len - 2 <= 63) {
-            assert_null(repaired);
-
-        } else {
-            assert_non_null(repaired);
-            assert_int_equal(repaired[0], '[');
-            assert_int_equal(repaired[len - 1], ']');
-            assert_true(strtod(repaired + 1, NULL) == expected);
-            assert_in_range(strcspn(repaired, " ") - 1, 1, 63);
-        }
-
-        free(repaired);
-        free(text);
-    }
-
-    text = unit_repeat("[1.", '5', 100, "x]", &len);
-    assert_int_equal(wh_json_check(text, len, &repaired, &err), WH_EJSON);
-    assert_null(repaired);
-    free(text);
-
-    /* a number that is fine, and the error after it */
-
-    text = unit_repeat("[1.", '5', 100, ",\xff]", &len);
-    assert_int_equal(wh_json_check(text, len, &repaired, &err), WH_EJSON);
-    assert_null(repaired);
-    free(text);
-
-    /* digits in a string are not a number */
-
-    text = unit_repeat("\"", '5', 100, "\"", &len);
-    assert_int_equal(wh_json_check(text, len, &repaired, &err), WH_OK);
-    assert_null(repaired);
-    free(text);
+    assert_int_equal(wh_json_parse(T("nul"), &object, &err), WH_EJSON);
+    assert_int_equal(wh_json_parse(T("{\"\\u0061\":1"), &object, &err),
+                     WH_EJSON);
+    assert_int_equal(wh_json_parse(T("null"), &object, &err), WH_ECOMMAND);
+    assert_int_equal(wh_json_parse(T(" [{\"a\":1}]"), &object, &err),
+                     WH_ECOMMAND);
+    assert_string_equal(err.reason, "not_an_object");
 }
 
 
@@ -450,11 +412,9 @@ main(void)
         cmocka_unit_test(test_string_longest),
         cmocka_unit_test(test_int),
         cmocka_unit_test(test_integer),
-        cmocka_unit_test(test_integer_of_no_number),
         cmocka_unit_test(test_unique),
         cmocka_unit_test(test_unique_many),
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_check_repair),
+        cmocka_unit_test(test_members),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
