@@ -12,7 +12,7 @@
 
 
 static char *wh_json_decode(const char *text, size_t len);
-static int wh_json_same(const wh_member_t *a, const wh_member_t *b);
+static int wh_json_named(const wh_member_t *m, const char *name, size_t len);
 static int wh_json_twice(wh_error_t *err);
 static int wh_json_compare_names(const void *a, const void *b);
 
@@ -62,17 +62,16 @@ wh_json_free(wh_object_t *o)
 }
 
 
-int
-wh_json_add(wh_object_t *o, const wh_member_t *member)
+wh_member_t *
+wh_json_add(wh_object_t *o)
 {
-    char         *name;
     wh_member_t  *m;
 
     if (o->n == o->max) {
 
         m = malloc(2 * o->max * sizeof(wh_member_t));
         if (m == NULL) {
-            return WH_NOMEM;
+            return NULL;
         }
 
         memcpy(m, o->members, o->n * sizeof(wh_member_t));
@@ -85,25 +84,27 @@ wh_json_add(wh_object_t *o, const wh_member_t *member)
         o->max *= 2;
     }
 
-    m = &o->members[o->n];
-    *m = *member;
+    return &o->members[o->n++];
+}
 
-    if (m->name_escaped) {
 
-        name = wh_json_decode(m->name, m->name_len);
-        if (name == NULL) {
-            return WH_NOMEM;
-        }
+int
+wh_json_decode_name(wh_object_t *o)
+{
+    wh_member_t  *m;
 
-        m->name = name;
-        m->name_len = strlen(name);
+    m = &o->members[o->n - 1];
 
-    } else {
-        m->name++;
-        m->name_len -= 2;
+    /* with its quotes it is the text of a string */
+
+    m->name = wh_json_decode(m->name - 1, m->name_len + 2);
+
+    if (m->name == NULL) {
+        o->n--;
+        return WH_NOMEM;
     }
 
-    o->n++;
+    m->name_len = strlen(m->name);
 
     return WH_OK;
 }
@@ -139,7 +140,8 @@ wh_json_unique(const wh_object_t *o, wh_error_t *err)
 
         for (i = 1; i < o->n; i++) {
             for (k = 0; k < i; k++) {
-                if (wh_json_same(&o->members[k], &o->members[i])) {
+                if (wh_json_named(&o->members[k], o->members[i].name,
+                                  o->members[i].name_len)) {
                     return wh_json_twice(err);
                 }
             }
@@ -161,7 +163,7 @@ wh_json_unique(const wh_object_t *o, wh_error_t *err)
     rc = WH_OK;
 
     for (i = 1; i < o->n && rc == WH_OK; i++) {
-        if (wh_json_same(&sorted[i - 1], &sorted[i])) {
+        if (wh_json_named(&sorted[i - 1], sorted[i].name, sorted[i].name_len)) {
             rc = wh_json_twice(err);
         }
     }
@@ -173,10 +175,9 @@ wh_json_unique(const wh_object_t *o, wh_error_t *err)
 
 
 static int
-wh_json_same(const wh_member_t *a, const wh_member_t *b)
+wh_json_named(const wh_member_t *m, const char *name, size_t len)
 {
-    return a->name_len == b->name_len
-           && memcmp(a->name, b->name, a->name_len) == 0;
+    return m->name_len == len && memcmp(m->name, name, len) == 0;
 }
 
 
@@ -219,9 +220,7 @@ wh_json_member(const wh_object_t *o, const char *name)
     len = strlen(name);
 
     for (i = 0; i < o->n; i++) {
-        if (o->members[i].name_len == len
-            && memcmp(o->members[i].name, name, len) == 0)
-        {
+        if (wh_json_named(&o->members[i], name, len)) {
             return &o->members[i];
         }
     }

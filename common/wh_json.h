@@ -54,10 +54,12 @@ int wh_json_parse(const char *text, size_t len, wh_object_t *object,
 void wh_json_free(wh_object_t *object);
 
 /*
- * For wh_json_check(): adds a member, whose name is still its JSON text.
- * WH_OK, WH_NOMEM.
+ * For wh_json_check(): room for one more member, to be filled by the caller;
+ * NULL: out of memory.  A name with escapes is then to be decoded: WH_OK,
+ * WH_NOMEM (and the member is gone).
  */
-int wh_json_add(wh_object_t *object, const wh_member_t *member);
+wh_member_t *wh_json_add(wh_object_t *object);
+int wh_json_decode_name(wh_object_t *object);
 
 /*
  * Looks for two members of object with the same decoded name.

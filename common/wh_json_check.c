@@ -190,22 +190,23 @@ wh_check_object(wh_check_t *c)
 static int
 wh_check_member(wh_check_t *c)
 {
-    int          rc;
-    wh_member_t  m;
+    int                   escaped, rc;
+    wh_member_t          *m;
+    const unsigned char  *name, *end, *value;
 
     if (c->p == c->end || *c->p != '"') {
         return wh_check_grammar(c, "a name in quotes was expected");
     }
 
-    m.name = (const char *) c->p;
+    name = c->p + 1;
 
     rc = wh_check_string(c);
     if (rc != WH_OK) {
         return rc;
     }
 
-    m.name_len = (size_t) ((const char *) c->p - m.name);
-    m.name_escaped = c->escaped;
+    end = c->p - 1;
+    escaped = c->escaped;
 
     wh_check_space(c);
 
@@ -216,7 +217,7 @@ wh_check_member(wh_check_t *c)
     c->p++;
     wh_check_space(c);
 
-    m.value = (const char *) c->p;
+    value = c->p;
 
     rc = wh_check_value(c);
 
@@ -224,12 +225,23 @@ wh_check_member(wh_check_t *c)
         return rc;
     }
 
-    m.len = (size_t) ((const char *) c->p - m.value);
-    m.escaped = c->escaped;
+    m = wh_json_add(c->object);
+    if (m == NULL) {
+        return wh_error_set(c->err, WH_NOMEM, "out of memory");
+    }
 
-    rc = wh_json_add(c->object, &m);
+    m->name = (const char *) name;
+    m->name_len = (size_t) (end - name);
+    m->name_escaped = escaped;
+    m->value = (const char *) value;
+    m->len = (size_t) (c->p - value);
+    m->escaped = c->escaped;
 
-    return (rc == WH_OK) ? rc : wh_error_set(c->err, rc, "out of memory");
+    if (escaped && wh_json_decode_name(c->object) != WH_OK) {
+        return wh_error_set(c->err, WH_NOMEM, "out of memory");
+    }
+
+    return WH_OK;
 }
 
 

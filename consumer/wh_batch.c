@@ -26,8 +26,8 @@ struct wh_batch_s {
     size_t           first;         /* the slice computed last */
     size_t           count;
     wh_outcome_t    *outcomes;      /* limits.max of them */
-    wh_item_t      **item;          /* each one's item, in a slice */
     wh_items_t      *items;         /* those of a slice */
+    int              prefetched;    /* those of all commands, and read */
     char            *skus;          /* room for limits.max of them */
     size_t           skus_len;
     size_t           bytes;         /* kept of malformed commands */
@@ -37,8 +37,8 @@ struct wh_batch_s {
 
 static int wh_batch_copy(char **dst, const char *src, size_t len,
     wh_error_t *err);
-static int wh_batch_items(wh_batch_t *batch, wh_store_t *store,
-    wh_error_t *err);
+static int wh_batch_items(wh_batch_t *batch, size_t first, size_t count,
+    wh_store_t *store, wh_error_t *err);
 static int wh_batch_outcomes(wh_batch_t *batch, wh_store_t *store,
     wh_error_t *err);
 static int wh_batch_outcome_of(wh_batch_t *batch, wh_outcome_t *outcome,
@@ -62,12 +62,11 @@ wh_batch_create(wh_batch_t **batch, const wh_limits_t *limits,
 
     b->limits = *limits;
     b->outcomes = malloc(limits->max * sizeof(wh_outcome_t));
-    b->item = malloc(limits->max * sizeof(wh_item_t *));
 
     /* as much as is not used is never touched, so takes no memory */
     b->skus = malloc(limits->max * (WH_SKU_MAX + 1));
 
-    if (b->outcomes == NULL || b->item == NULL || b->skus == NULL
+    if (b->outcomes == NULL || b->skus == NULL
         || wh_items_create(&b->items, limits->max, err) != WH_OK)
     {
         wh_batch_destroy(b);
@@ -90,7 +89,6 @@ wh_batch_destroy(wh_batch_t *b)
     wh_batch_clear(b);
     wh_items_destroy(b->items);
     free(b->outcomes);
-    free(b->item);
     free(b->skus);
     free(b);
 }
@@ -119,8 +117,6 @@ wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
     o->version = 0;
     o->partition = r->partition;
     o->offset = r->offset;
-    o->value = NULL;
-    o->len = r->len;
 
     rc = wh_command_decode(r->value ? r->value : "", r->len, &o->command,
                            b->skus + b->skus_len, &why);
@@ -140,12 +136,14 @@ wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
     if (rc != WH_OK) {
         o->verdict = WH_MALFORMED;
         o->reason = why.reason;
+        o->malformed.value = NULL;
+        o->malformed.len = r->len;
     }
 
     if (rc != WH_OK && b->limits.keep && r->value != NULL) {
         kept = (r->len < WH_VALUE_MAX) ? r->len : WH_VALUE_MAX;
         b->bytes += kept;
-        rc = wh_batch_copy(&o->value, r->value, kept, err);
+        rc = wh_batch_copy(&o->malformed.value, r->value, kept, err);
 
     } else if (rc == WH_OK && r->key != NULL) {
         rc = wh_batch_copy(&o->key, key.text, key.len, err);
@@ -183,13 +181,18 @@ wh_batch_copy(char **dst, const char *src, size_t len, wh_error_t *err)
 void
 wh_batch_clear(wh_batch_t *b)
 {
-    size_t  i;
+    size_t         i;
+    wh_outcome_t  *o;
 
     wh_batch_forget(b);
 
     for (i = 0; i < b->size; i++) {
-        free(b->outcomes[i].key);
-        free(b->outcomes[i].value);
+        o = &b->outcomes[i];
+        free(o->key);
+
+        if (o->verdict == WH_MALFORMED) {
+            free(o->malformed.value);
+        }
     }
 
     b->size = 0;
@@ -198,12 +201,14 @@ wh_batch_clear(wh_batch_t *b)
 }
 
 
-/* Forgets what the last slice read. */
+/* Forgets what was read for a slice. */
 
 static void
 wh_batch_forget(wh_batch_t *b)
 {
     wh_key_entry_t  *key, *next;
+
+    b->prefetched = 0;
 
     if (b->items != NULL) {
         wh_items_clear(b->items);
@@ -243,7 +248,6 @@ wh_batch_compute(wh_batch_t *b, size_t first, size_t count, wh_store_t *store,
 {
     int  rc;
 
-    wh_batch_forget(b);
     b->first = first;
     b->count = count;
 
@@ -252,7 +256,12 @@ wh_batch_compute(wh_batch_t *b, size_t first, size_t count, wh_store_t *store,
         return rc;
     }
 
-    rc = wh_batch_items(b, store, err);
+    if (!b->prefetched) {
+        wh_batch_forget(b);
+        rc = wh_batch_items(b, first, count, store, err);
+    }
+
+    b->prefetched = 0;
 
     if (rc == WH_OK) {
         rc = wh_batch_outcomes(b, store, err);
@@ -275,14 +284,40 @@ wh_batch_compute(wh_batch_t *b, size_t first, size_t count, wh_store_t *store,
 }
 
 
+int
+wh_batch_prefetch(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
+{
+    int  rc;
+
+    rc = wh_batch_items(b, 0, b->size, store, err);
+
+    if (rc == WH_OK) {
+        b->prefetched = 1;
+
+    } else {
+        wh_batch_forget(b);
+    }
+
+    return rc;
+}
+
+
+int
+wh_batch_prefetched(const wh_batch_t *b)
+{
+    return b->prefetched;
+}
+
+
 static int
-wh_batch_items(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
+wh_batch_items(wh_batch_t *b, size_t first, size_t count, wh_store_t *store,
+    wh_error_t *err)
 {
     int                  rc;
     size_t               i;
     const wh_command_t  *command;
 
-    for (i = b->first; i < b->first + b->count; i++) {
+    for (i = first; i < first + count; i++) {
 
         if (b->outcomes[i].verdict == WH_MALFORMED) {
             continue;
@@ -290,8 +325,7 @@ wh_batch_items(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
 
         command = &b->outcomes[i].command;
 
-        rc = wh_items_add(b->items, command->sku, command->sku_len,
-                          &b->item[i], err);
+        rc = wh_items_add(b->items, command->sku, command->sku_len, err);
         if (rc != WH_OK) {
             return rc;
         }
@@ -305,7 +339,9 @@ static int
 wh_batch_outcomes(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
 {
     int     rc;
-    size_t  i;
+    size_t  i, n;
+
+    n = 0;
 
     for (i = b->first; i < b->first + b->count; i++) {
 
@@ -313,7 +349,8 @@ wh_batch_outcomes(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
             continue;
         }
 
-        rc = wh_batch_outcome_of(b, &b->outcomes[i], b->item[i], store, err);
+        rc = wh_batch_outcome_of(b, &b->outcomes[i],
+                                 &wh_items_at(b->items, n++)->now, store, err);
         if (rc != WH_OK) {
             return rc;
         }
@@ -350,7 +387,8 @@ wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_item_t *item,
         if (key->use.change == wh_change(&o->command)) {
             o->verdict = WH_DUPLICATE;
             o->reason = "idempotency_key_repeated";
-            o->original = key->use;
+            o->original.partition = key->use.partition;
+            o->original.offset = key->use.offset;
 
         } else {
             o->verdict = WH_REFUSED;

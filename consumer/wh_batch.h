@@ -43,21 +43,35 @@ typedef struct {
 } wh_record_t;
 
 
+/* A position in commands. */
+
+typedef struct {
+    int32_t        partition;
+    int64_t        offset;
+} wh_position_t;
+
+
 /* What became of the command at one position. */
 
 typedef struct {
     wh_verdict_t   verdict;
+    int32_t        partition;
+    int64_t        offset;
     const char    *reason;       /* unless applied: a word for machines */
     wh_command_t   command;      /* unless malformed */
     char          *key;          /* idempotency key, or NULL */
     int64_t        time;         /* of the record, ms since 1970 */
     int64_t        stock;        /* after the command; malformed: 0 */
     int64_t        version;      /* after the command; malformed: 0 */
-    int32_t        partition;
-    int64_t        offset;
-    wh_use_t       original;     /* duplicate: the command it repeats */
-    char          *value;        /* malformed: its first WH_VALUE_MAX bytes */
-    size_t         len;          /* malformed: how many there were */
+
+    union {
+        wh_position_t  original;     /* duplicate: the command it repeats */
+
+        struct {
+            char          *value;    /* its first WH_VALUE_MAX bytes, or NULL */
+            size_t         len;      /* how many there were */
+        } malformed;
+    };
 } wh_outcome_t;
 
 
@@ -103,6 +117,15 @@ const wh_outcome_t *wh_batch_outcome(const wh_batch_t *batch, size_t i);
  */
 int wh_batch_compute(wh_batch_t *batch, size_t first, size_t count,
     wh_store_t *store, wh_error_t *err);
+
+/*
+ * Reads the items of all commands ahead of wh_batch_compute(), which then need
+ * not: within the transaction of the batch before, so that its changes are
+ * seen.  No command may be added afterwards.  WH_OK; after a failure, whatever
+ * it was, wh_batch_compute() reads them itself.
+ */
+int wh_batch_prefetch(wh_batch_t *batch, wh_store_t *store, wh_error_t *err);
+int wh_batch_prefetched(const wh_batch_t *batch);
 
 /*
  * Writes the items computed last, each guarded by the version read, and the

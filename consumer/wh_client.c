@@ -35,7 +35,7 @@ static const wh_client_property_t  wh_client_defaults[] = {
 
     { WH_CLIENT_PRODUCER, "queue.buffering.max.messages", "1000000" },
     { WH_CLIENT_READS, "queued.max.messages.kbytes", "16384" },
-    { WH_CLIENT_READS, "queued.min.messages", "40000" },
+    { WH_CLIENT_READS, "queued.min.messages", "20000" },
     { WH_CLIENT_READS, "fetch.wait.max.ms", "100" },
 };
 

@@ -77,7 +77,7 @@ static const wh_conf_key_t  wh_conf_keys[] = {
       "group.id, group.instance.id and transactional.id of this daemon" },
 
     { "batch_size", WH_CONF_NUMBER, offsetof(wh_conf_t, batch_size),
-      1, 100000, "30000",
+      1, 100000, "50000",
       "most commands in one transaction" },
 
     { "idempotency_retention", WH_CONF_NUMBER,

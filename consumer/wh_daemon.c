@@ -5,6 +5,7 @@
 #include "wh_log.h"
 #include "wh_session.h"
 #include "wh_signal.h"
+#include "wh_worker.h"
 
 #include <string.h>
 
@@ -18,10 +19,13 @@
 /* A slice of the batch: what goes into one transaction. */
 
 typedef struct {
+    wh_session_t                     *session;
     size_t                            first;
     size_t                            count;
     rd_kafka_topic_partition_list_t  *next;      /* offsets behind it */
     int64_t                           counts[WH_STAT_LAST];
+    int64_t                           stored;    /* position in notifications */
+    int64_t                           sent;      /* and behind those sent */
 } wh_slice_t;
 
 
@@ -35,11 +39,14 @@ static rd_kafka_topic_partition_t *wh_daemon_behind(const wh_session_t *s,
     wh_slice_t *slice, int32_t partition);
 static int wh_daemon_commit(wh_session_t *s, wh_slice_t *slice,
     wh_error_t *err);
-static void wh_daemon_count(const wh_session_t *s, wh_slice_t *slice);
-static int wh_daemon_write(wh_session_t *s, const wh_slice_t *slice,
+static int wh_daemon_prepare(void *data, wh_error_t *err);
+static void wh_daemon_count(wh_slice_t *slice);
+static int wh_daemon_write(wh_slice_t *slice, wh_error_t *err);
+static int wh_daemon_publish(wh_session_t *s, wh_slice_t *slice,
     wh_error_t *err);
-static int wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice,
-    wh_error_t *err);
+static void wh_daemon_prefetch(wh_session_t *s, const wh_slice_t *slice);
+static int wh_daemon_read(void *data, wh_error_t *err);
+static int wh_daemon_finish(void *data, wh_error_t *err);
 static void wh_daemon_log(const wh_session_t *s, const wh_slice_t *slice);
 static size_t wh_daemon_line(char *line, const wh_outcome_t *outcome);
 static char *wh_daemon_position(char *p, int32_t partition, int64_t offset);
@@ -159,6 +166,7 @@ wh_daemon_batch(wh_session_t *s, wh_error_t *err)
     }
 
     memset(&slice, 0, sizeof(slice));
+    slice.session = s;
     slice.count = wh_batch_size(s->now.batch);
     wait = 1;
 
@@ -287,7 +295,8 @@ wh_daemon_behind(const wh_session_t *s, wh_slice_t *slice, int32_t partition)
 /*
  * One slice through both commits.  Kafka's comes first: then SQLite is never
  * ahead of it, and what a crash between the two leaves behind is applied by
- * the recovery.
+ * the recovery.  SQLite works in a thread of its own; this one reads ahead,
+ * sends and logs meanwhile.
  */
 
 static int
@@ -295,24 +304,29 @@ wh_daemon_commit(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
 {
     int  i, rc;
 
-    rc = wh_batch_compute(s->now.batch, slice->first, slice->count, s->store,
-                          err);
-    rc = wh_fail(rc, "read", err);
+    wh_worker_start(s->worker, wh_daemon_prepare, slice);
 
-    if (rc == WH_OK) {
-        wh_daemon_count(s, slice);
-        rc = wh_daemon_write(s, slice, err);
-        rc = wh_fail(rc, "written", err);
+    while (wh_worker_busy(s->worker) && wh_session_poll_ahead(s)) {
+        /* SQLite reads and writes, we decode */
     }
 
+    rc = wh_worker_wait(s->worker, err);
+
     if (rc == WH_OK) {
+        wh_daemon_prefetch(s, slice);
+
         rc = wh_daemon_publish(s, slice, err);
         rc = wh_fail(rc, "kafka_committed", err);
+
+        /* what could not be read ahead is read again */
+        (void) wh_worker_wait(s->worker, NULL);
     }
 
     if (rc == WH_OK) {
-        rc = wh_store_commit(s->store, err);
-        rc = wh_fail(rc, "sqlite_committed", err);
+        wh_worker_start(s->worker, wh_daemon_finish, slice);
+        wh_daemon_log(s, slice);
+
+        rc = wh_worker_wait(s->worker, err);
     }
 
     if (rc != WH_OK) {
@@ -328,7 +342,6 @@ wh_daemon_commit(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
 
     s->worked = 1;
     s->committed = wh_clock();
-    wh_daemon_log(s, slice);
 
     if (wh_publisher_suspect(s->publisher)) {
         return wh_error_set(err, WH_AGAIN, "a request of the transaction went "
@@ -339,10 +352,40 @@ wh_daemon_commit(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
 }
 
 
-static void
-wh_daemon_count(const wh_session_t *s, wh_slice_t *slice)
+/* SQLite's part before Kafka's transaction. */
+
+static int
+wh_daemon_prepare(void *data, wh_error_t *err)
 {
-    size_t  i;
+    int            rc;
+    wh_slice_t    *slice = data;
+    wh_session_t  *s = slice->session;
+
+    rc = wh_batch_compute(s->now.batch, slice->first, slice->count, s->store,
+                          err);
+    rc = wh_fail(rc, "read", err);
+
+    if (rc == WH_OK) {
+        wh_daemon_count(slice);
+        rc = wh_daemon_write(slice, err);
+        rc = wh_fail(rc, "written", err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_store_get_position(s->store, s->conf->notifications_topic, 0,
+                                   &slice->stored, err);
+        slice->sent = slice->stored;
+    }
+
+    return rc;
+}
+
+
+static void
+wh_daemon_count(wh_slice_t *slice)
+{
+    size_t             i;
+    const wh_batch_t  *batch;
 
     static const wh_stat_t  stats[] = {
         [WH_APPLIED] = WH_STAT_APPLIED,
@@ -351,21 +394,24 @@ wh_daemon_count(const wh_session_t *s, wh_slice_t *slice)
         [WH_MALFORMED] = WH_STAT_MALFORMED,
     };
 
+    batch = slice->session->now.batch;
+
     slice->counts[WH_STAT_APPLIED] = 0;
     slice->counts[WH_STAT_REFUSED] = 0;
     slice->counts[WH_STAT_DUPLICATES] = 0;
     slice->counts[WH_STAT_MALFORMED] = 0;
 
     for (i = slice->first; i < slice->first + slice->count; i++) {
-        slice->counts[stats[wh_batch_outcome(s->now.batch, i)->verdict]]++;
+        slice->counts[stats[wh_batch_outcome(batch, i)->verdict]]++;
     }
 }
 
 
 static int
-wh_daemon_write(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
+wh_daemon_write(wh_slice_t *slice, wh_error_t *err)
 {
     int                                i, rc;
+    wh_session_t                      *s = slice->session;
     const rd_kafka_topic_partition_t  *from, *to;
 
     rc = wh_store_begin(s->store, err);
@@ -400,11 +446,10 @@ wh_daemon_write(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
 
 
 static int
-wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
+wh_daemon_publish(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
 {
-    int      rc;
-    size_t   i;
-    int64_t  stored, next;
+    int     rc;
+    size_t  i;
 
     rc = wh_publisher_begin(s->publisher, err);
 
@@ -420,27 +465,16 @@ wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
     rc = wh_fail(rc, "last_sent", err);
 
     if (rc == WH_OK) {
-        rc = wh_store_get_position(s->store, s->conf->notifications_topic, 0,
-                                   &stored, err);
-        next = stored;
-    }
-
-    if (rc == WH_OK) {
         while (wh_publisher_pending(s->publisher)
                && wh_session_poll_ahead(s))
         {
             /* the brokers write, we decode */
         }
 
-        rc = wh_publisher_flush(s->publisher, &next, err);
+        wh_daemon_prefetch(s, slice);
+
+        rc = wh_publisher_flush(s->publisher, &slice->sent, err);
         rc = wh_fail(rc, "flushed", err);
-    }
-
-    /* in the same SQLite transaction as the items it stands for */
-
-    if (rc == WH_OK && next != stored) {
-        rc = wh_store_move_position(s->store, s->conf->notifications_topic, 0,
-                                    stored, next, err);
     }
 
     if (rc == WH_OK) {
@@ -448,6 +482,59 @@ wh_daemon_publish(wh_session_t *s, const wh_slice_t *slice, wh_error_t *err)
     }
 
     return rc;
+}
+
+
+/*
+ * With a full batch read ahead, has its items read, too: after what this slice
+ * has written, if that is the batch in hand to its end.
+ */
+
+static void
+wh_daemon_prefetch(wh_session_t *s, const wh_slice_t *slice)
+{
+    if (!wh_worker_busy(s->worker) && wh_batch_full(s->ahead.batch)
+        && !wh_batch_prefetched(s->ahead.batch)
+        && slice->first + slice->count == wh_batch_size(s->now.batch))
+    {
+        wh_worker_start(s->worker, wh_daemon_read, s);
+    }
+}
+
+
+static int
+wh_daemon_read(void *data, wh_error_t *err)
+{
+    wh_session_t  *s = data;
+
+    return wh_batch_prefetch(s->ahead.batch, s->store, err);
+}
+
+
+/*
+ * SQLite's part after Kafka's transaction.  The position in notifications
+ * belongs to the same transaction as the items it stands for.
+ */
+
+static int
+wh_daemon_finish(void *data, wh_error_t *err)
+{
+    int            rc;
+    wh_slice_t    *slice = data;
+    wh_session_t  *s = slice->session;
+
+    rc = WH_OK;
+
+    if (slice->sent != slice->stored) {
+        rc = wh_store_move_position(s->store, s->conf->notifications_topic, 0,
+                                    slice->stored, slice->sent, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_store_commit(s->store, err);
+    }
+
+    return wh_fail(rc, "sqlite_committed", err);
 }
 
 

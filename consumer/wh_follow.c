@@ -1,57 +1,66 @@
 #include "wh_follow.h"
-#include "wh_batch.h"
+#include "wh_chunk.h"
 #include "wh_client.h"
 #include "wh_command.h"
 #include "wh_fail.h"
-#include "wh_items.h"
 #include "wh_log.h"
 #include "wh_signal.h"
+#include "wh_worker.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 
-#define WH_FOLLOW_CHUNK    30000   /* notifications in one transaction */
+#define WH_FOLLOW_CHUNK    50000   /* notifications in one transaction */
+#define WH_FOLLOW_WAKE     10000   /* notifications: half of the queue */
 #define WH_FOLLOW_POLL     200     /* ms */
 #define WH_FOLLOW_SAY      15      /* polls without a message: 3 s */
 #define WH_FOLLOW_SILENCE  300     /* polls without a message: a minute */
 
 
+/* What one transaction writes. */
+
+typedef struct {
+    wh_chunk_t                       *chunk;
+    rd_kafka_topic_partition_list_t  *sources;    /* offsets behind those */
+    int64_t                           next;       /* in notifications */
+} wh_part_t;
+
+
 typedef struct {
     const wh_conf_t                  *conf;
     wh_store_t                       *store;
+    wh_worker_t                      *worker;
     rd_kafka_t                       *rk;
     rd_kafka_topic_partition_list_t  *partition;  /* of notifications */
     int64_t                           stored;     /* its position as stored */
-    int64_t                           next;       /* and as read */
     int64_t                           high;
 
-    /* not yet written: */
-    wh_items_t                       *items;
-    rd_kafka_topic_partition_list_t  *sources;    /* offsets behind those */
-    size_t                            pending;    /* notifications */
-    int                               open;       /* a transaction is */
+    wh_part_t                         parts[2];
+    wh_part_t                        *reading;    /* this thread's */
+    wh_part_t                        *writing;    /* the worker's */
 
     uint64_t                          read;
     uint64_t                          applied;
 } wh_follow_t;
 
 
+static int wh_follow_open(wh_follow_t *f, wh_error_t *err);
+static void wh_follow_close(wh_follow_t *f);
 static int wh_follow_to_end(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_assign(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_read(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m,
     wh_error_t *err);
-static int wh_follow_apply(wh_follow_t *f, const wh_notification_t *n,
-    wh_error_t *err);
-static int wh_follow_key(wh_follow_t *f, const wh_notification_t *n,
-    const rd_kafka_message_t *m, wh_error_t *err);
+static const wh_key_t *wh_follow_key(const rd_kafka_message_t *m,
+    wh_key_t *key);
 static int64_t wh_follow_time(const rd_kafka_message_t *m);
 static void wh_follow_source(wh_follow_t *f, const wh_notification_t *n);
-static int wh_follow_sources(wh_follow_t *f, wh_error_t *err);
-static int wh_follow_begin(wh_follow_t *f, wh_error_t *err);
-static int wh_follow_commit(wh_follow_t *f, wh_error_t *err);
+static int wh_follow_write(wh_follow_t *f, wh_error_t *err);
+static int wh_follow_work(void *data, wh_error_t *err);
+static int wh_follow_positions(wh_follow_t *f, const wh_part_t *part,
+    wh_error_t *err);
 
 
 int
@@ -67,27 +76,22 @@ wh_follow(wh_store_t *store, const wh_conf_t *conf, int64_t high,
     f.store = store;
     f.high = high;
 
-    f.partition = rd_kafka_topic_partition_list_new(1);
-    f.sources = rd_kafka_topic_partition_list_new(1);
-
-    rc = wh_items_create(&f.items, WH_FOLLOW_CHUNK, err);
+    rc = wh_store_get_position(store, conf->notifications_topic, 0, &f.stored,
+                               err);
 
     if (rc == WH_OK) {
-        rc = wh_store_get_position(store, conf->notifications_topic, 0,
-                                   &f.stored, err);
+        rc = wh_follow_open(&f, err);
     }
 
     if (rc == WH_OK) {
         rc = wh_follow_to_end(&f, err);
     }
 
+    wh_follow_close(&f);
+
     if (rc != WH_OK) {
         wh_store_rollback(store);
     }
-
-    wh_items_destroy(f.items);
-    rd_kafka_topic_partition_list_destroy(f.sources);
-    rd_kafka_topic_partition_list_destroy(f.partition);
 
     if (rc == WH_OK && f.read > 0) {
         wh_log(WH_LOG_NOTICE, "%" PRIu64 " notifications read, %" PRIu64
@@ -99,16 +103,62 @@ wh_follow(wh_store_t *store, const wh_conf_t *conf, int64_t high,
 
 
 static int
+wh_follow_open(wh_follow_t *f, wh_error_t *err)
+{
+    int  i, rc;
+
+    f->partition = rd_kafka_topic_partition_list_new(1);
+    f->reading = &f->parts[0];
+    f->writing = &f->parts[1];
+    f->reading->next = (f->stored == -1) ? 0 : f->stored;
+
+    rc = wh_worker_create(&f->worker, err);
+
+    for (i = 0; i < 2; i++) {
+        f->parts[i].sources = rd_kafka_topic_partition_list_new(1);
+
+        if (rc == WH_OK) {
+            rc = wh_chunk_create(&f->parts[i].chunk, WH_FOLLOW_CHUNK, err);
+        }
+    }
+
+    return rc;
+}
+
+
+static void
+wh_follow_close(wh_follow_t *f)
+{
+    int  i;
+
+    wh_worker_destroy(f->worker);
+
+    for (i = 0; i < 2; i++) {
+        wh_chunk_destroy(f->parts[i].chunk);
+
+        if (f->parts[i].sources != NULL) {
+            rd_kafka_topic_partition_list_destroy(f->parts[i].sources);
+        }
+    }
+
+    if (f->partition != NULL) {
+        rd_kafka_topic_partition_list_destroy(f->partition);
+    }
+
+    wh_client_close(f->rk);
+}
+
+
+static int
 wh_follow_to_end(wh_follow_t *f, wh_error_t *err)
 {
     int  rc;
 
     rc = WH_OK;
-    f->next = (f->stored == -1) ? 0 : f->stored;
 
-    if (f->next < f->high) {
+    if (f->reading->next < f->high) {
         wh_log(WH_LOG_NOTICE, "reading notifications %" PRId64 " to %" PRId64,
-               f->next, f->high);
+               f->reading->next, f->high);
 
         rc = wh_client_open(&f->rk, WH_CLIENT_READER, f->conf, NULL, err);
 
@@ -119,16 +169,14 @@ wh_follow_to_end(wh_follow_t *f, wh_error_t *err)
         if (rc == WH_OK) {
             rc = wh_follow_read(f, err);
         }
-
-        wh_client_close(f->rk);
     }
 
-    if (rc == WH_OK && f->next != f->stored) {
-        rc = wh_follow_begin(f, err);
+    if (rc == WH_OK) {
+        rc = wh_follow_write(f, err);
+    }
 
-        if (rc == WH_OK) {
-            rc = wh_follow_commit(f, err);
-        }
+    if (rc == WH_OK) {
+        rc = wh_worker_wait(f->worker, err);
     }
 
     return rc;
@@ -142,7 +190,7 @@ wh_follow_assign(wh_follow_t *f, wh_error_t *err)
 
     rd_kafka_topic_partition_list_add(f->partition,
                                       f->conf->notifications_topic, 0)
-        ->offset = f->next;
+        ->offset = f->reading->next;
 
     e = rd_kafka_assign(f->rk, f->partition);
 
@@ -168,13 +216,17 @@ wh_follow_read(wh_follow_t *f, wh_error_t *err)
 
     silence = 0;
 
-    while (f->next < f->high) {
+    while (f->reading->next < f->high) {
 
         if (wh_stopping()) {
             return wh_error_set(err, WH_AGAIN, "asked to stop");
         }
 
-        m = rd_kafka_consumer_poll(f->rk, WH_FOLLOW_POLL);
+        m = rd_kafka_consumer_poll(f->rk, 0);
+
+        if (m == NULL) {
+            m = rd_kafka_consumer_poll(f->rk, WH_FOLLOW_POLL);
+        }
 
         if (m == NULL) {
             wh_signal_serve();
@@ -182,14 +234,14 @@ wh_follow_read(wh_follow_t *f, wh_error_t *err)
             if (++silence == WH_FOLLOW_SAY) {
                 wh_log(WH_LOG_NOTICE, "waiting for notifications %" PRId64
                        " to %" PRId64 ": brokers away, or somebody's "
-                       "transaction is open", f->next, f->high);
+                       "transaction is open", f->reading->next, f->high);
             }
 
             if (silence == WH_FOLLOW_SILENCE) {
                 return wh_error_set(err, WH_AGAIN, "notifications %" PRId64
                                     " to %" PRId64 " do not come: brokers "
                                     "away, or a transaction is open",
-                                    f->next, f->high);
+                                    f->reading->next, f->high);
             }
 
             continue;
@@ -199,9 +251,8 @@ wh_follow_read(wh_follow_t *f, wh_error_t *err)
         rc = wh_follow_message(f, m, err);
         rd_kafka_message_destroy(m);
 
-        if (rc == WH_OK && f->pending == WH_FOLLOW_CHUNK) {
-            wh_client_wake(f->rk, f->partition);
-            rc = wh_follow_commit(f, err);
+        if (rc == WH_OK && wh_chunk_full(f->reading->chunk)) {
+            rc = wh_follow_write(f, err);
         }
 
         if (rc != WH_OK) {
@@ -217,7 +268,10 @@ static int
 wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
 {
     int                rc;
+    int64_t            time;
+    wh_key_t           text;
     wh_error_t         why;
+    const wh_key_t    *key;
     wh_notification_t  n;
 
     switch (m->err) {
@@ -227,8 +281,8 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
 
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         /* behind control and aborted records, which are not shown to us */
-        if (m->offset > f->next) {
-            f->next = m->offset;
+        if (m->offset > f->reading->next) {
+            f->reading->next = m->offset;
         }
         return WH_OK;
 
@@ -237,14 +291,11 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
                             rd_kafka_message_errstr(m));
     }
 
-    rc = wh_follow_begin(f, err);
-    if (rc != WH_OK) {
-        return rc;
-    }
+    f->reading->next = m->offset + 1;
 
-    f->next = m->offset + 1;
-    f->pending++;
-    f->read++;
+    if (++f->read % WH_FOLLOW_WAKE == 0) {
+        wh_client_wake(f->rk, f->partition);
+    }
 
     rc = wh_notification_decode(m->payload ? m->payload : "", m->len, &n,
                                 &why);
@@ -260,81 +311,30 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
         return WH_OK;
     }
 
-    rc = wh_follow_apply(f, &n, err);
-
-    if (rc == WH_OK) {
-        rc = wh_follow_key(f, &n, m, err);
-    }
-
     wh_follow_source(f, &n);
 
-    return wh_fail(rc, "notification_applied", err);
+    key = wh_follow_key(m, &text);
+    time = (key != NULL) ? wh_follow_time(m) : 0;
+
+    return wh_chunk_add(f->reading->chunk, &n, key, time, err);
 }
 
 
-static int
-wh_follow_apply(wh_follow_t *f, const wh_notification_t *n, wh_error_t *err)
-{
-    int                  rc;
-    wh_item_t           *item;
-    const wh_command_t  *c;
+/* The idempotency key of a notification, decoded to key; NULL: it has none. */
 
-    c = &n->command;
-
-    rc = wh_items_get(f->items, f->store, c->sku, c->sku_len, &item, err);
-
-    if (rc != WH_OK || n->version < item->version) {
-        return rc;
-    }
-
-    if (n->version == item->version) {
-
-        if (n->stock == item->qty) {
-            return WH_OK;
-        }
-
-        return wh_error_set(err, WH_ERROR, "item \"%s\" version %" PRId64
-                            " has stock %" PRId64 " in the database and %"
-                            PRId64 " in notifications: the database was "
-                            "changed by hand, or two owners wrote; move the "
-                            "database away to have it rebuilt from Kafka",
-                            c->sku, item->version, item->qty, n->stock);
-    }
-
-    item->qty = n->stock;
-    item->version = n->version;
-    f->applied++;
-
-    return WH_OK;
-}
-
-
-/*
- * A key that was used is learned even where the item is newer: somebody else
- * may have changed that.
- */
-
-static int
-wh_follow_key(wh_follow_t *f, const wh_notification_t *n,
-    const rd_kafka_message_t *m, wh_error_t *err)
+static const wh_key_t *
+wh_follow_key(const rd_kafka_message_t *m, wh_key_t *key)
 {
     size_t       len;
-    wh_key_t     key;
-    wh_use_t     use;
     const char  *value;
 
     if (wh_client_header(m, WH_KEY_HEADER, &value, &len) != 1
-        || value == NULL || wh_key_set(&key, value, len, NULL) != WH_OK)
+        || value == NULL || wh_key_set(key, value, len, NULL) != WH_OK)
     {
-        return WH_OK;
+        return NULL;
     }
 
-    wh_use(&use, &n->command, wh_follow_time(m), n->partition, n->offset);
-
-    return wh_store_put_key(f->store, n->command.sku, n->command.sku_len,
-                            key.text, &use,
-                            f->conf->idempotency_retention * 1000,
-                            f->conf->idempotency_keys, err);
+    return key;
 }
 
 
@@ -376,11 +376,11 @@ wh_follow_source(wh_follow_t *f, const wh_notification_t *n)
         return;
     }
 
-    source = rd_kafka_topic_partition_list_find(f->sources, n->topic,
+    source = rd_kafka_topic_partition_list_find(f->reading->sources, n->topic,
                                                 n->partition);
     if (source == NULL) {
-        source = rd_kafka_topic_partition_list_add(f->sources, n->topic,
-                                                   n->partition);
+        source = rd_kafka_topic_partition_list_add(f->reading->sources,
+                                                   n->topic, n->partition);
     }
 
     if (source->offset <= n->offset) {
@@ -389,39 +389,64 @@ wh_follow_source(wh_follow_t *f, const wh_notification_t *n)
 }
 
 
-static int
-wh_follow_begin(wh_follow_t *f, wh_error_t *err)
-{
-    int  rc;
+/* Has the worker write what was read; reading goes on with the other part. */
 
-    if (f->open) {
+static int
+wh_follow_write(wh_follow_t *f, wh_error_t *err)
+{
+    int         rc;
+    wh_part_t  *part;
+
+    rc = wh_worker_wait(f->worker, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    part = f->reading;
+    f->reading = f->writing;
+    f->writing = part;
+
+    wh_chunk_clear(f->reading->chunk);
+    f->reading->next = part->next;
+
+    while (f->reading->sources->cnt > 0) {
+        (void) rd_kafka_topic_partition_list_del_by_idx(f->reading->sources,
+                                               f->reading->sources->cnt - 1);
+    }
+
+    wh_worker_start(f->worker, wh_follow_work, f);
+
+    return WH_OK;
+}
+
+
+/* Runs in the worker's thread. */
+
+static int
+wh_follow_work(void *data, wh_error_t *err)
+{
+    int               rc;
+    uint64_t          applied;
+    wh_follow_t      *f = data;
+    const wh_part_t  *part = f->writing;
+
+    if (part->next == f->stored) {
         return WH_OK;
     }
 
     rc = wh_store_begin(f->store, err);
-    f->open = (rc == WH_OK);
-
-    return rc;
-}
-
-
-static int
-wh_follow_commit(wh_follow_t *f, wh_error_t *err)
-{
-    int  rc;
-
-    rc = wh_items_write(f->items, f->store, err);
 
     if (rc == WH_OK) {
-        rc = wh_follow_sources(f, err);
+        rc = wh_chunk_write(part->chunk, f->store,
+                            f->conf->idempotency_retention * 1000,
+                            f->conf->idempotency_keys, &applied, err);
     }
 
     if (rc == WH_OK) {
-        rc = wh_store_move_position(f->store, f->conf->notifications_topic, 0,
-                                    f->stored, f->next, err);
+        rc = wh_follow_positions(f, part, err);
     }
 
-    if (rc == WH_OK && f->next < f->high) {
+    if (rc == WH_OK && part->next < f->high) {
         /* readers would see a state between two batches */
         rc = wh_store_set_meta(f->store, "state", "recovering", err);
     }
@@ -437,11 +462,8 @@ wh_follow_commit(wh_follow_t *f, wh_error_t *err)
         return rc;
     }
 
-    wh_items_clear(f->items);
-
-    f->open = 0;
-    f->pending = 0;
-    f->stored = f->next;
+    f->stored = part->next;
+    f->applied += applied;
 
     wh_store_checkpoint(f->store);
 
@@ -450,15 +472,15 @@ wh_follow_commit(wh_follow_t *f, wh_error_t *err)
 
 
 static int
-wh_follow_sources(wh_follow_t *f, wh_error_t *err)
+wh_follow_positions(wh_follow_t *f, const wh_part_t *part, wh_error_t *err)
 {
-    int                                rc;
+    int                                i, rc;
     int64_t                            stored;
     const rd_kafka_topic_partition_t  *source;
 
-    while (f->sources->cnt > 0) {
+    for (i = 0; i < part->sources->cnt; i++) {
 
-        source = &f->sources->elems[f->sources->cnt - 1];
+        source = &part->sources->elems[i];
 
         rc = wh_store_get_position(f->store, source->topic, source->partition,
                                    &stored, err);
@@ -472,10 +494,8 @@ wh_follow_sources(wh_follow_t *f, wh_error_t *err)
         if (rc != WH_OK) {
             return rc;
         }
-
-        (void) rd_kafka_topic_partition_list_del_by_idx(f->sources,
-                                                      f->sources->cnt - 1);
     }
 
-    return WH_OK;
+    return wh_store_move_position(f->store, f->conf->notifications_topic, 0,
+                                  f->stored, part->next, err);
 }

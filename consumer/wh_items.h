@@ -15,7 +15,17 @@
 typedef struct wh_items_s  wh_items_t;
 
 
-/* Room for max items.  WH_OK, WH_NOMEM; wh_items_destroy() takes NULL. */
+/* An item; now is for the caller to change. */
+
+typedef struct {
+    const char  *sku;         /* NUL-terminated, as it was added */
+    size_t       len;         /* bytes */
+    wh_item_t    read;        /* as it stands in the database */
+    wh_item_t    now;         /* as it is to be */
+} wh_change_t;
+
+
+/* Room for max skus.  WH_OK, WH_NOMEM; wh_items_destroy() takes NULL. */
 int wh_items_create(wh_items_t **items, size_t max, wh_error_t *err);
 void wh_items_destroy(wh_items_t *items);
 
@@ -23,19 +33,22 @@ void wh_items_destroy(wh_items_t *items);
 void wh_items_clear(wh_items_t *items);
 
 /*
- * Finds the item of a sku, or adds it.  *item is what the caller changes; it
- * stays where it is until wh_items_clear().  WH_OK; WH_NOMEM; WH_ERROR: there
+ * Adds a sku, which may have been added before.  sku has a NUL behind its len
+ * bytes, and stays where it is until wh_items_clear().  WH_OK; WH_ERROR: there
  * are max of them already.
- * wh_items_add() leaves the reading to wh_items_read(), which reads all that
- * were added in the order of their skus: a large database is then walked
- * through, where any other order would jump about in it.  wh_items_get() reads
- * the item at once.  WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM.
  */
 int wh_items_add(wh_items_t *items, const char *sku, size_t len,
-    wh_item_t **item, wh_error_t *err);
+    wh_error_t *err);
+
+/*
+ * Reads the items of all that was added, in the order of their skus: a large
+ * database is then walked through, where any other order would jump about in
+ * it.  WH_OK, WH_AGAIN, WH_ERROR.
+ */
 int wh_items_read(wh_items_t *items, wh_store_t *store, wh_error_t *err);
-int wh_items_get(wh_items_t *items, wh_store_t *store, const char *sku,
-    size_t len, wh_item_t **item, wh_error_t *err);
+
+/* After that, the item of the i-th sku that was added, from 0. */
+wh_change_t *wh_items_at(const wh_items_t *items, size_t i);
 
 /*
  * Writes those whose version has changed, each guarded by the version read,

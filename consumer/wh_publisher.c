@@ -13,6 +13,7 @@
 #define WH_PUBLISHER_INIT_TIMEOUT   1000    /* ms, then asked again */
 #define WH_PUBLISHER_FLUSH_TIMEOUT  30000   /* ms, above message.timeout.ms */
 #define WH_PUBLISHER_ABORT_TIMEOUT  500     /* ms */
+#define WH_PUBLISHER_SERVE          1000    /* messages between two polls */
 
 
 struct wh_publisher_s {
@@ -22,6 +23,7 @@ struct wh_publisher_s {
     const wh_conf_t     *conf;
     int                  suspect;       /* written by librdkafka's threads */
     int                  closing;
+    size_t               sent;          /* messages, ever */
     int64_t              first;         /* offset of the first notification */
     int64_t              last;          /* and of the last */
     rd_kafka_resp_err_t  failed;        /* of the first one not delivered */
@@ -299,6 +301,12 @@ wh_publisher_send(wh_publisher_t *p, const wh_outcome_t *o, wh_error_t *err)
 
     if (topic == NULL) {
         return WH_OK;
+    }
+
+    /* reports that wait to be taken keep their messages in memory */
+
+    if (++p->sent % WH_PUBLISHER_SERVE == 0) {
+        (void) rd_kafka_poll(p->rk, 0);
     }
 
     /* the opaque tells wh_publisher_delivered() a notification */

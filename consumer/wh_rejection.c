@@ -75,15 +75,16 @@ static char *
 wh_rejection_value(char *p, const wh_outcome_t *o)
 {
     p = wh_put(p, ",\"size\":");
-    p += wh_json_int(p, (int64_t) o->len);
+    p += wh_json_int(p, (int64_t) o->malformed.len);
     p = wh_put(p, ",\"value\":");
 
-    if (o->value == NULL) {
+    if (o->malformed.value == NULL) {
         return wh_put(p, "null");
     }
 
     *p++ = '"';
-    p += EVP_EncodeBlock((unsigned char *) p, (unsigned char *) o->value,
+    p += EVP_EncodeBlock((unsigned char *) p,
+                         (unsigned char *) o->malformed.value,
                          (int) wh_rejection_kept(o));
     *p++ = '"';
 
@@ -94,5 +95,9 @@ wh_rejection_value(char *p, const wh_outcome_t *o)
 static size_t
 wh_rejection_kept(const wh_outcome_t *o)
 {
-    return (o->len < WH_VALUE_MAX) ? o->len : WH_VALUE_MAX;
+    if (o->verdict != WH_MALFORMED) {
+        return 0;
+    }
+
+    return (o->malformed.len < WH_VALUE_MAX) ? o->malformed.len : WH_VALUE_MAX;
 }

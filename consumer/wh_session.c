@@ -11,6 +11,7 @@
 
 #define WH_SESSION_POLL        200     /* ms */
 #define WH_SESSION_AHEAD       200     /* commands read ahead in one go */
+#define WH_SESSION_WAKE        10000   /* commands: half of the queue */
 #define WH_SESSION_MARKERS     3       /* ms: what writing those takes */
 #define WH_SESSION_HEARTBEATS  8000    /* ms: more than two heartbeats */
 
@@ -57,6 +58,10 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_error_t *err)
     }
 
     if (rc == WH_OK) {
+        rc = wh_worker_create(&s->worker, err);
+    }
+
+    if (rc == WH_OK) {
         rc = wh_session_open_store(s, err);
         rc = wh_fail(rc, "store_opened", err);
     }
@@ -96,6 +101,8 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_error_t *err)
 void
 wh_session_close(wh_session_t *s)
 {
+    wh_worker_destroy(s->worker);
+
     if (s->store != NULL) {
         wh_store_rollback(s->store);
     }
@@ -121,6 +128,7 @@ wh_session_close(wh_session_t *s)
     wh_session_destroy(&s->now);
     wh_session_destroy(&s->ahead);
 
+    s->worker = NULL;
     s->publisher = NULL;
     s->consumer = NULL;
     s->watcher = NULL;
@@ -361,10 +369,6 @@ wh_session_poll(wh_session_t *s, wh_error_t *err)
 
     wh_session_clear(&s->ahead);
 
-    if (wh_batch_full(s->now.batch)) {
-        wh_client_wake(s->consumer, s->next);
-    }
-
     return WH_OK;
 }
 
@@ -431,6 +435,10 @@ wh_session_take(wh_session_t *s, int timeout, int *taken, wh_error_t *err)
     *taken = !s->assigned;
 
     rd_kafka_message_destroy(m);
+
+    if (*taken && ++s->taken % WH_SESSION_WAKE == 0) {
+        wh_client_wake(s->consumer, s->next);
+    }
 
     return rc;
 }

@@ -14,6 +14,7 @@
 #include "wh_error.h"
 #include "wh_publisher.h"
 #include "wh_store.h"
+#include "wh_worker.h"
 
 
 /* What was polled for one batch. */
@@ -36,6 +37,7 @@ typedef struct {
     wh_publisher_t                      *publisher;
     rd_kafka_t                          *consumer;
     rd_kafka_t                          *watcher;
+    wh_worker_t                         *worker;
 
     /*
      * Taken in the assign callback and kept until the revocation: asked for
@@ -55,6 +57,7 @@ typedef struct {
 
     int                                  assigned;    /* assign is due */
     int                                  partitions;  /* in the assignment */
+    size_t                               taken;       /* messages, ever */
     int                                  worked;      /* a batch went through */
     int64_t                              committed;   /* when, wh_clock() */
 } wh_session_t;

@@ -677,12 +677,12 @@ test_malformed_kept(void **state)
     unit_add_key(u, batch, INCREASE("A", "1"), "not valid", 0);
 
     o = wh_batch_outcome(batch, 0);
-    assert_int_equal(o->len, 2);
-    assert_memory_equal(o->value, "{}", 2);
+    assert_int_equal(o->malformed.len, 2);
+    assert_memory_equal(o->malformed.value, "{}", 2);
 
     o = wh_batch_outcome(batch, 1);
-    assert_int_equal(o->len, WH_VALUE_MAX + 1);
-    assert_memory_equal(o->value, big, WH_VALUE_MAX);
+    assert_int_equal(o->malformed.len, WH_VALUE_MAX + 1);
+    assert_memory_equal(o->malformed.value, big, WH_VALUE_MAX);
 
     o = wh_batch_outcome(batch, 2);
     assert_int_equal(o->verdict, WH_MALFORMED);
@@ -695,11 +695,11 @@ test_malformed_kept(void **state)
 
     memset(&record, 0, sizeof(record));
     unit_rc(u, wh_batch_add(batch, &record, &u->err), WH_OK);
-    assert_null(wh_batch_outcome(batch, 0)->value);
+    assert_null(wh_batch_outcome(batch, 0)->malformed.value);
 
     record.value = "";
     unit_rc(u, wh_batch_add(batch, &record, &u->err), WH_OK);
-    assert_non_null(wh_batch_outcome(batch, 1)->value);
+    assert_non_null(wh_batch_outcome(batch, 1)->malformed.value);
 
     free(big);
     wh_batch_destroy(batch);

@@ -235,7 +235,7 @@ test_defaults(void **state)
     assert_string_equal(conf->commands_topic, "commands");
     assert_string_equal(conf->notifications_topic, "notifications");
     assert_string_equal(conf->group_id, "warehouse");
-    assert_int_equal(conf->batch_size, 30000);
+    assert_int_equal(conf->batch_size, 50000);
     assert_int_equal(conf->wal_limit, 64 << 20);
     assert_int_equal(conf->skip_trimmed_commands, 0);
     assert_string_equal(conf->log, "stderr");
