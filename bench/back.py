@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import front
@@ -16,6 +17,7 @@ import stack
 from measure import BENCH, memory, program, row, say
 
 COMMANDS = 5000000
+BATCH = 50000              # the default of batch_size
 ROUNDS = 3
 GROWTH = 500000
 NOTIFY_RATE = 1000
@@ -66,7 +68,7 @@ class Backlog:
     def copy(self, s):
         """The same with the least that reads and writes Kafka."""
         seconds = program("copy", s.brokers, s.commands, s.notifications, self.count,
-                          s.group)["seconds"]
+                          s.group, BATCH)["seconds"]
         return self.count / seconds
 
     def end(self, s):
@@ -108,6 +110,7 @@ def backlog(skus):
                 copies.append(b.copy(s))
             finally:
                 b.end(s)
+        say("%d skus: SQLite alone takes, in us a command, %s" % (skus, alone(skus)))
         name = "%s million commands, %s skus, " % (COMMANDS // 1000000, format(skus, ","))
         row("backlog of " + name + "to copying", ">= 0.8", ours, copies, "commands/s")
         row("rebuild after " + name + "to reading", ">= 0.6", rebuilt, consumed,
@@ -115,6 +118,11 @@ def backlog(skus):
         if skus >= 1000000:
             row("daemon's memory, backlog of " + name + "to %d MiB" % LIMIT, "<= 1", [size],
                 [LIMIT], "MiB")
+
+
+def alone(skus):
+    with tempfile.TemporaryDirectory() as folder:
+        return program("store", folder + "/warehouse.db", skus, BATCH, COMMANDS // BATCH)
 
 
 def rebuild(s):

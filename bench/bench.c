@@ -10,9 +10,16 @@
 
 
 #define BENCH_SILENCE  60000    /* ms without a message or a report */
+#define BENCH_WAKE     10000    /* messages: half of the reader's queue */
 
 
 static void (*bench_delivered)(const rd_kafka_message_t *message);
+
+static rd_kafka_topic_partition_list_t  *bench_partition;
+static uint64_t                          bench_consumed;
+
+
+static void bench_wake(rd_kafka_t *rk);
 
 
 void
@@ -226,21 +233,35 @@ bench_flush(rd_kafka_t *rk)
 }
 
 
-void
-bench_assign(rd_kafka_t *rk, const char *topic, int64_t offset)
+rd_kafka_t *
+bench_reader(const char *brokers, const char *group, const char *topic,
+    int64_t offset)
 {
-    rd_kafka_resp_err_t               e;
-    rd_kafka_topic_partition_list_t  *list;
+    rd_kafka_t           *rk;
+    rd_kafka_resp_err_t   e;
 
-    list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, 0)->offset = offset;
+    const char *const  properties[] = {
+        "group.id", group, "socket.nagle.disable", "true",
+        "queued.max.messages.kbytes", "16384", "queued.min.messages", "20000",
+        "fetch.wait.max.ms", "100", "enable.auto.commit", "false",
+        "enable.auto.offset.store", "false", "auto.offset.reset", "error",
+        "isolation.level", "read_committed", "enable.partition.eof", "true",
+        NULL
+    };
 
-    e = rd_kafka_assign(rk, list);
-    rd_kafka_topic_partition_list_destroy(list);
+    rk = bench_kafka(RD_KAFKA_CONSUMER, brokers, properties, NULL);
+
+    bench_partition = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(bench_partition, topic, 0)->offset =
+                                                                       offset;
+
+    e = rd_kafka_assign(rk, bench_partition);
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
         bench_die("assign: %s", rd_kafka_err2str(e));
     }
+
+    return rk;
 }
 
 
@@ -264,20 +285,19 @@ bench_consume(rd_kafka_t *rk)
         bench_die("consume: %s", rd_kafka_message_errstr(m));
     }
 
+    if (++bench_consumed % BENCH_WAKE == 0) {
+        bench_wake(rk);
+    }
+
     return m;
 }
 
 
-void
-bench_wake(rd_kafka_t *rk, const char *topic)
+static void
+bench_wake(rd_kafka_t *rk)
 {
-    rd_kafka_topic_partition_list_t  *list;
-
-    list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, 0)->offset =
-                                                         RD_KAFKA_OFFSET_END;
-    (void) rd_kafka_offsets_for_times(rk, list, 0);
-    rd_kafka_topic_partition_list_destroy(list);
+    bench_partition->elems[0].offset = RD_KAFKA_OFFSET_END;
+    (void) rd_kafka_offsets_for_times(rk, bench_partition, 0);
 }
 
 

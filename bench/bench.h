@@ -62,14 +62,18 @@ void bench_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, const void *value,
 /* Waits until all messages are delivered. */
 void bench_flush(rd_kafka_t *rk);
 
-/* Has a consumer read partition 0 from offset. */
-void bench_assign(rd_kafka_t *rk, const char *topic, int64_t offset);
+/*
+ * A read_committed consumer with the daemon's properties, which reads
+ * partition 0 of a topic from offset; one in a process.
+ */
+rd_kafka_t *bench_reader(const char *brokers, const char *group,
+    const char *topic, int64_t offset);
 
-/* The next message; NULL: the end of the partition, for now. */
+/*
+ * The next message; NULL: the end of the partition, for now.  Has librdkafka
+ * look at its queue now and then, as wh_client_wake() of the daemon does.
+ */
 rd_kafka_message_t *bench_consume(rd_kafka_t *rk);
-
-/* Has librdkafka look at its queue, as wh_client_wake() of the daemon does. */
-void bench_wake(rd_kafka_t *rk, const char *topic);
 
 /* Ends the program if error is one. */
 void bench_check(const char *what, rd_kafka_error_t *error);

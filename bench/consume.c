@@ -17,20 +17,11 @@ main(int argc, char **argv)
     rd_kafka_t          *rk;
     rd_kafka_message_t  *m;
 
-    static const char *const  properties[] = {
-        "group.id", "consume", "socket.nagle.disable", "true",
-        "queued.max.messages.kbytes", "16384", "fetch.wait.max.ms", "100",
-        "enable.auto.commit", "false", "enable.auto.offset.store", "false",
-        "isolation.level", "read_committed", "enable.partition.eof", "true",
-        NULL
-    };
-
     if (argc != 3) {
         bench_die("usage: consume BROKERS TOPIC");
     }
 
-    rk = bench_kafka(RD_KAFKA_CONSUMER, argv[1], properties, NULL);
-    bench_assign(rk, argv[2], 0);
+    rk = bench_reader(argv[1], "consume", argv[2], 0);
 
     count = 0;
     start = 0;
@@ -41,10 +32,6 @@ main(int argc, char **argv)
         }
 
         rd_kafka_message_destroy(m);
-
-        if (count % 10000 == 0) {
-            bench_wake(rk, argv[2]);
-        }
     }
 
     printf("{\"count\":%" PRId64 ",\"seconds\":%.3f}\n", count,

@@ -1,8 +1,8 @@
 /*
- * Copies COUNT messages from one topic to another, 10,000 in a transaction,
- * with nearly the daemon's properties; prints the seconds from the first message to
- * the last commit:
- *     copy BROKERS FROM TO COUNT NAME
+ * Copies COUNT messages from one topic to another, BATCH in a transaction, with
+ * the daemon's properties; prints the seconds from the first message to the
+ * last commit:
+ *     copy BROKERS FROM TO COUNT NAME BATCH
  * NAME is the group and the transactional.id.
  */
 
@@ -11,36 +11,25 @@
 #include <stdio.h>
 
 
-#define BATCH  10000
-
-
 static void
 copy(char **argv)
 {
-    int                                  n;
-    int64_t                              count, done, next, start;
+    int64_t                              batch, count, done, n, next, start;
     rd_kafka_t                          *in, *out;
     rd_kafka_topic_t                    *topic;
     rd_kafka_message_t                  *m;
     rd_kafka_topic_partition_list_t     *offsets;
     rd_kafka_consumer_group_metadata_t  *metadata;
 
-    const char *const  consumer[] = {
-        "group.id", argv[5], "socket.nagle.disable", "true",
-        "queued.max.messages.kbytes", "16384", "fetch.wait.max.ms", "100",
-        "enable.auto.commit", "false", "enable.auto.offset.store", "false",
-        "isolation.level", "read_committed", "enable.partition.eof", "true",
-        NULL
-    };
     const char *const  producer[] = {
         "transactional.id", argv[5], "socket.nagle.disable", "true",
-        "retry.backoff.ms", "3", "queue.buffering.max.messages", "1000000",
+        "retry.backoff.ms", "10", "queue.buffering.max.messages", "1000000",
         "partitioner", "murmur2_random", NULL
     };
 
     count = bench_number(argv[4], 1);
+    batch = bench_number(argv[6], 1);
 
-    in = bench_kafka(RD_KAFKA_CONSUMER, argv[1], consumer, NULL);
     out = bench_kafka(RD_KAFKA_PRODUCER, argv[1], producer, NULL);
     topic = rd_kafka_topic_new(out, argv[3], NULL);
     metadata = rd_kafka_consumer_group_metadata_new(argv[5]);
@@ -48,17 +37,16 @@ copy(char **argv)
     rd_kafka_topic_partition_list_add(offsets, argv[2], 0);
 
     bench_check("init_transactions", rd_kafka_init_transactions(out, 30000));
-    bench_assign(in, argv[2], 0);
+    in = bench_reader(argv[1], argv[5], argv[2], 0);
 
     start = 0;
 
     for (done = 0; done < count; done += n) {
 
-        bench_wake(in, argv[2]);
         bench_check("begin", rd_kafka_begin_transaction(out));
         next = 0;
 
-        for (n = 0; n < BATCH && done + n < count; n++) {
+        for (n = 0; n < batch && done + n < count; n++) {
             m = bench_consume(in);
             if (m == NULL) {
                 break;
@@ -99,8 +87,8 @@ copy(char **argv)
 int
 main(int argc, char **argv)
 {
-    if (argc != 6) {
-        bench_die("usage: copy BROKERS FROM TO COUNT NAME");
+    if (argc != 7) {
+        bench_die("usage: copy BROKERS FROM TO COUNT NAME BATCH");
     }
 
     copy(argv);

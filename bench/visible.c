@@ -43,20 +43,12 @@ main(int argc, char **argv)
     rd_kafka_t          *rk;
     rd_kafka_message_t  *m;
 
-    static const char *const  properties[] = {
-        "group.id", "visible", "socket.nagle.disable", "true",
-        "fetch.wait.max.ms", "100", "enable.auto.commit", "false",
-        "isolation.level", "read_committed", "enable.partition.eof", "true",
-        NULL
-    };
-
     if (argc != 4) {
         bench_die("usage: visible BROKERS TOPIC COUNT");
     }
 
     count = (uint64_t) bench_number(argv[3], 1);
-    rk = bench_kafka(RD_KAFKA_CONSUMER, argv[1], properties, NULL);
-    bench_assign(rk, argv[2], RD_KAFKA_OFFSET_END);
+    rk = bench_reader(argv[1], "visible", argv[2], RD_KAFKA_OFFSET_END);
 
     if (bench_consume(rk) != NULL) {
         bench_die("messages came before it was ready");

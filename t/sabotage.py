@@ -28,14 +28,16 @@ SABOTAGES = [
     ("SQLite committed before Kafka", [
         ("consumer/wh_daemon.c",
          "        rc = wh_daemon_publish(s, slice, err);\n",
+         "        (void) wh_worker_wait(s->worker, NULL);\n"
          "        (void) wh_store_commit(s->store, err);\n"
          "        rc = wh_daemon_publish(s, slice, err);\n"
+         "        (void) wh_worker_wait(s->worker, NULL);\n"
          "        if (rc == WH_OK) rc = wh_store_begin(s->store, err);\n")],
      NETWORK, ["Network.test_broker_stopped_past_every_timeout"]),
     ("the batch committed item by item", [
         ("consumer/wh_items.c",
-         "                               &e->now, err);\n        if (rc != WH_OK) {",
-         "                               &e->now, err);\n"
+         "&c->now,\n                               err);\n        if (rc != WH_OK) {",
+         "&c->now,\n                               err);\n"
          "        if (rc == WH_OK) rc = wh_store_commit(store, err);\n"
          "        if (rc == WH_OK) rc = wh_store_begin(store, err);\n"
          "        if (rc != WH_OK) {")],
@@ -63,6 +65,15 @@ SABOTAGES = [
          '" WHERE sku = ?1 AND ?4 = ?4"')],
      RECOVERY, ["Recovery.test_other_writer_between_read_and_write"]),
 
+    ("items read ahead of the rest of a batch", [
+        ("consumer/wh_daemon.c",
+         "\n        && slice->first + slice->count == wh_batch_size(s->now.batch))", ")\n")],
+     SQLITE, ["OtherWriter.test_in_a_backlog"]),
+    ("items read ahead used again after a conflict", [
+        ("consumer/wh_batch.c", "    b->prefetched = 0;\n\n    if (rc == WH_OK) {",
+         "    if (rc == WH_OK) {")],
+     SQLITE, ["OtherWriter.test_in_a_backlog"]),
+
     # positions
 
     ("a position taken back to an end that was passed", [
@@ -89,15 +100,16 @@ SABOTAGES = [
          "wh_client_watermarks(r->consumer, topic")],
      CONTENTS, ["Transaction.test_aborted"]),
     ("older notifications applied", [
-        ("consumer/wh_follow.c", "if (rc != WH_OK || n->version < item->version) {",
-         "if (rc != WH_OK) {")],
+        ("consumer/wh_chunk.c", "if (s->version > item->version) {",
+         "if (s->version != item->version) {")],
      RECOVERY, ["Recovery.test_other_writers_change_survives_recovery"]),
     ("gaps in versions not allowed", [
-        ("consumer/wh_follow.c", "if (rc != WH_OK || n->version < item->version) {",
-         "if (rc != WH_OK || n->version < item->version || n->version > item->version + 1) {")],
+        ("consumer/wh_chunk.c", "if (s->version > item->version) {",
+         "if (s->version == item->version + 1) {")],
      CONTENTS, ["Compacted"]),
     ("the same version with another stock passed over", [
-        ("consumer/wh_follow.c", "if (n->stock == item->qty) {", "if (n->stock != -1) {")],
+        ("consumer/wh_chunk.c", "if (s->version == item->version && s->stock != item->qty) {",
+         "if (s->version < 0) {")],
      CONTENTS, ["Foreign.test_same_version_other_stock"]),
 
     # one owner
@@ -148,9 +160,8 @@ SABOTAGES = [
     # keys
 
     ("keys not recovered", [
-        ("consumer/wh_follow.c", "        rc = wh_follow_key(f, &n, m, err);", "        rc = WH_OK;"),
-        ("consumer/wh_follow.c", "static int wh_follow_key(wh_follow_t *f, const wh_notification_t *n,",
-         "__attribute__((unused)) static int wh_follow_key(wh_follow_t *f, const wh_notification_t *n,")],
+        ("consumer/wh_chunk.c", "    for (i = 0; rc == WH_OK && i < c->nlearned; i++) {",
+         "    for (i = 0; rc != WH_OK && i < c->nlearned; i++) {")],
      KEYS, ["Keys.test_recovered"]),
     ("a refused command uses its key up", [
         ("consumer/wh_batch.c", "if (key != NULL && o->verdict == WH_APPLIED) {",

@@ -2,6 +2,7 @@
 """Databases that are lost, old, replaced or written to by others."""
 
 import contextlib
+import glob
 import json
 import os
 import random
@@ -155,11 +156,14 @@ class Recovery(stack.Case):
 def daemon_reads(self, other):
     """Waits until the daemon waits for the write lock that other holds: its
     busy handler sleeps, with the commands taken from the topic."""
-    pid = self.daemon.p.pid
+    threads = glob.glob("/proc/%d/task/*/wchan" % self.daemon.p.pid)
 
     def sleeping_for_the_lock():
-        with open("/proc/%d/wchan" % pid) as f:
-            return "nanosleep" in f.read()
+        for name in threads:
+            with open(name) as f:
+                if "nanosleep" in f.read():
+                    return True
+        return False
     stack.wait(sleeping_for_the_lock, "the daemon to wait for the lock")
 
 

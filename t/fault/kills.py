@@ -146,6 +146,22 @@ class Kills(fault.Case):
                 s.write_conf(**self.keys_of_conf)
         self.end()
 
+    def test_partitions_added(self):
+        """The assignment changes while a batch is on its way."""
+        s = self.s
+        self.start(**{"kafka.topic.metadata.refresh.interval.ms": "300"})
+        for n, point in enumerate(["polled", "written", "flushed"]):
+            with self.subTest(point=point):
+                s.start_daemon(fail=point + ":wait=3000@20")
+                stack.wait(lambda: s.logged('failpoint "%s"' % point), point, 120)
+                with s.admin() as admin:
+                    admin.create_partitions({s.commands: self.partitions + n + 1})
+                stack.wait(lambda: s.logged("%d partition(s)" % (self.partitions + n + 1)),
+                           "the new partitions", 120)
+                self.more(20)
+                s.daemon.stop(signal.SIGKILL)
+        self.end()
+
     def test_slow(self):
         """Every step takes its time, for two batches."""
         s = self.s

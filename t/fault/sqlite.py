@@ -462,11 +462,10 @@ class Positions(Case):
 class Other(fault.Worker):
     """Changes items all the time, as others may."""
 
-    QTY = 1000
-
-    def __init__(self, path):
+    def __init__(self, path, qty=1000):
         super().__init__()
         self.path = path
+        self.qty = qty
         self.rnd = fault.rng("other")
         self.db = None
         self.changes = collections.Counter()
@@ -484,7 +483,7 @@ class Other(fault.Worker):
             sku = "S%d" % n
             self.changes[sku] += self.db.execute(
                 "UPDATE items SET qty = qty + ?, version = version + 1 WHERE sku = ?",
-                (self.QTY, sku)).rowcount
+                (self.qty, sku)).rowcount
         self.done.wait(self.rnd.random() * 0.01)         # holding the lock
         self.db.execute("COMMIT")
         self.done.wait(self.rnd.random() * 0.01)
@@ -504,15 +503,37 @@ class OtherWriter(Case):
         self.addCleanup(other.done.set)
         self.start_traffic(readers=0, pause=0.01)
 
-        def conflicts():
-            return s.sql("SELECT total(value) FROM stats WHERE name = 'conflicts'")[0][0]
-        stack.wait(lambda: conflicts() >= (500 if fault.LONG else 30), "conflicts", 600)
+        stack.wait(lambda: self.conflicts() >= (500 if fault.LONG else 30), "conflicts", 600)
         for worker in self.posters + self.writers:
             worker.finish()
         s.wait_caught_up()
         other.finish()
         self.check_replies()
         self.check_sums(other)
+
+    def test_in_a_backlog(self):
+        """Items are read ahead after the whole batch before them, also where
+        that had to be taken apart: each batch takes what the last has put."""
+        s = self.s
+        s.write_conf(batch_size=fault.SKUS)
+        s.start_daemon()
+        other = None
+        while self.conflicts() < (200 if fault.LONG else 20):
+            s.daemon.stop()
+            s.produce(['{"action":"%s","sku":"S%d","qty":1}' % (action, n)
+                       for _ in range(100) for action in ("increase", "decrease")
+                       for n in range(fault.SKUS)])
+            if other is None:
+                other = Other(s.db, qty=0)
+                self.addCleanup(other.done.set)
+            s.start_daemon()
+            s.wait_caught_up()
+        other.finish()
+        self.assertEqual([line for line in s.lines() if "Refused: " in line], [])
+        self.check_sums(other)
+
+    def conflicts(self):
+        return self.s.sql("SELECT total(value) FROM stats WHERE name = 'conflicts'")[0][0]
 
     def check_sums(self, other):
         qty, version, offsets = collections.Counter(), collections.Counter(), set()
@@ -525,7 +546,7 @@ class OtherWriter(Case):
             qty[sku] += n["qty"] if n["action"] == "increase" else -n["qty"]
             offsets.add(n["source"]["offset"])
         self.assertEqual(self.s.sql("SELECT sku, qty, version FROM items ORDER BY sku"),
-                         [(sku, qty[sku] + other.QTY * other.changes[sku],
+                         [(sku, qty[sku] + other.qty * other.changes[sku],
                            version[sku] + other.changes[sku]) for sku in sorted(qty)])
         # each command had one outcome
         refused = {int(line.rpartition(":")[2]) for line in self.s.lines()
