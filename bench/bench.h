@@ -71,7 +71,7 @@ rd_kafka_t *bench_reader(const char *brokers, const char *group,
 
 /*
  * The next message; NULL: the end of the partition, for now.  Has librdkafka
- * look at its queue now and then, as wh_client_wake() of the daemon does.
+ * look at its queue now and then, as wh_query_wake() of the daemon does.
  */
 rd_kafka_message_t *bench_consume(rd_kafka_t *rk);
 

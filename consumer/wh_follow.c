@@ -4,6 +4,7 @@
 #include "wh_command.h"
 #include "wh_fail.h"
 #include "wh_log.h"
+#include "wh_query.h"
 #include "wh_signal.h"
 #include "wh_worker.h"
 
@@ -294,7 +295,7 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
     f->reading->next = m->offset + 1;
 
     if (++f->read % WH_FOLLOW_WAKE == 0) {
-        wh_client_wake(f->rk, f->partition);
+        wh_query_wake(f->rk, f->partition);
     }
 
     rc = wh_notification_decode(m->payload ? m->payload : "", m->len, &n,

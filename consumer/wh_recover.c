@@ -1,8 +1,8 @@
 #include "wh_recover.h"
-#include "wh_client.h"
 #include "wh_fail.h"
 #include "wh_follow.h"
 #include "wh_log.h"
+#include "wh_query.h"
 #include "wh_signal.h"
 
 #include <inttypes.h>
@@ -56,7 +56,7 @@ wh_recover(const wh_recovery_t *r, wh_store_t **store,
      * Notifications of whatever was committed by then lie below it.
      */
 
-    rc = wh_client_committed(r->consumer, r->conf->commands_topic, partitions,
+    rc = wh_query_committed(r->consumer, r->conf->commands_topic, partitions,
                              start, err);
     if (rc != WH_OK) {
         return rc;
@@ -93,7 +93,7 @@ wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
     int   rc;
     char  id[128], known[128];
 
-    rc = wh_client_cluster_id(r->producer, id, sizeof(id), err);
+    rc = wh_query_cluster_id(r->producer, id, sizeof(id), err);
     if (rc != WH_OK) {
         return rc;
     }
@@ -141,7 +141,7 @@ wh_recover_topics(const wh_recovery_t *r, int *partitions, wh_error_t *err)
 
     topic = r->conf->notifications_topic;
 
-    rc = wh_client_partitions(r->watcher, topic, &n, err);
+    rc = wh_query_partitions(r->watcher, topic, &n, err);
     if (rc != WH_OK) {
         return rc;
     }
@@ -154,7 +154,7 @@ wh_recover_topics(const wh_recovery_t *r, int *partitions, wh_error_t *err)
     topic = r->conf->rejections_topic;
 
     if (*topic != '\0') {
-        rc = wh_client_partitions(r->watcher, topic, &n, err);
+        rc = wh_query_partitions(r->watcher, topic, &n, err);
         if (rc != WH_OK) {
             return rc;
         }
@@ -162,12 +162,12 @@ wh_recover_topics(const wh_recovery_t *r, int *partitions, wh_error_t *err)
 
     topic = r->conf->commands_topic;
 
-    rc = wh_client_partitions(r->watcher, topic, partitions, err);
+    rc = wh_query_partitions(r->watcher, topic, partitions, err);
     if (rc != WH_OK) {
         return rc;
     }
 
-    rc = wh_client_compacted(r->producer, topic, &compacted, err);
+    rc = wh_query_compacted(r->producer, topic, &compacted, err);
     if (rc != WH_OK) {
         return rc;
     }
@@ -380,7 +380,7 @@ wh_recover_watermarks(const wh_recovery_t *r, const char *topic, int partition,
     int  i, rc;
 
     for (i = 0; ; i++) {
-        rc = wh_client_watermarks(r->watcher, topic, partition, low, high, err);
+        rc = wh_query_watermarks(r->watcher, topic, partition, low, high, err);
 
         if (rc != WH_OK || position <= *high || i == WH_RECOVER_LOOKS) {
             return rc;

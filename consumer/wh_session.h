@@ -59,7 +59,7 @@ typedef struct {
     int                                  partitions;  /* in the assignment */
     size_t                               taken;       /* messages, ever */
     int                                  worked;      /* a batch went through */
-    int64_t                              committed;   /* when, wh_clock() */
+    int64_t                              committed;   /* by Kafka, wh_clock() */
 } wh_session_t;
 
 

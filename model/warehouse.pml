@@ -217,7 +217,7 @@ typedef Session {
     bit    suspect;           /* wh_publisher_suspect */
     bit    added;             /* `notifications` added to the transaction */
     bit    owns[2];           /* partitions, as far as we know */
-    byte   offset[2];         /* from wh_client_committed */
+    byte   offset[2];         /* from wh_query_committed */
     byte   target;            /* the high watermark recovery reads up to */
     byte   next[2];           /* partitions: the next offset to process */
     byte   behind[2];         /* and behind the batch */
@@ -685,9 +685,9 @@ inline init_transactions(d)
     (txn[0].pending[0] == 0 && txn[0].pending[1] == 0 \
      && txn[1].pending[0] == 0 && txn[1].pending[1] == 0)
 
-inline wh_client_committed(d)
+inline wh_query_committed(d)
 {
-    printf("process %d: wh_client_committed\n", d);
+    printf("process %d: wh_query_committed\n", d);
     for (i : 0 .. 1) {
         s[d].offset[i] = committed[i];
     }
@@ -1084,7 +1084,7 @@ end:
 
     :: d_step {
         s[d].ph == client_committed && (NO_STABLE || NOTHING_PENDING) ->
-        wh_client_committed(d);
+        wh_query_committed(d);
        }
     :: d_step {
         s[d].ph == watermarks && (NO_LOOKS || db[d].position <= high) ->

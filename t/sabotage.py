@@ -26,11 +26,11 @@ SABOTAGES = [
     # the two commits
 
     ("SQLite committed before Kafka", [
-        ("consumer/wh_daemon.c",
-         "        rc = wh_daemon_publish(s, slice, err);\n",
+        ("consumer/wh_slice.c",
+         "        rc = wh_slice_publish(slice, err);\n",
          "        (void) wh_worker_wait(s->worker, NULL);\n"
          "        (void) wh_store_commit(s->store, err);\n"
-         "        rc = wh_daemon_publish(s, slice, err);\n"
+         "        rc = wh_slice_publish(slice, err);\n"
          "        (void) wh_worker_wait(s->worker, NULL);\n"
          "        if (rc == WH_OK) rc = wh_store_begin(s->store, err);\n")],
      NETWORK, ["Network.test_broker_stopped_past_every_timeout"]),
@@ -66,7 +66,7 @@ SABOTAGES = [
      RECOVERY, ["Recovery.test_other_writer_between_read_and_write"]),
 
     ("items read ahead of the rest of a batch", [
-        ("consumer/wh_daemon.c",
+        ("consumer/wh_slice.c",
          "\n        && slice->first + slice->count == wh_batch_size(s->now.batch))", ")\n")],
      SQLITE, ["OtherWriter.test_in_a_backlog"]),
     ("items read ahead used again after a conflict", [
@@ -96,8 +96,8 @@ SABOTAGES = [
          "    return WH_OK;")],
      NETWORK, ["Network.test_daemon_killed_between_the_two_commits"]),
     ("recovery to the last stable offset", [
-        ("consumer/wh_recover.c", "wh_client_watermarks(r->watcher, topic",
-         "wh_client_watermarks(r->consumer, topic")],
+        ("consumer/wh_recover.c", "wh_query_watermarks(r->watcher, topic",
+         "wh_query_watermarks(r->consumer, topic")],
      CONTENTS, ["Transaction.test_aborted"]),
     ("older notifications applied", [
         ("consumer/wh_chunk.c", "if (s->version > item->version) {",
@@ -115,7 +115,7 @@ SABOTAGES = [
     # one owner
 
     ("the end of a transaction left on its way", [
-        ("consumer/wh_daemon.c", "    if (wh_publisher_suspect(s->publisher)) {",
+        ("consumer/wh_slice.c", "    if (wh_publisher_suspect(s->publisher)) {",
          "    if (0) {")],
      NETWORK, ["Network.test_end_of_a_transaction_comes_in_the_next"]),
     ("no fence at all", [
@@ -128,18 +128,18 @@ SABOTAGES = [
          "s->metadata = rd_kafka_consumer_group_metadata_new(s->conf->group_id); (void) rk;")],
      KILLS, ["Kills.test_taken_over"]),
     ("a take-over not waited for", [
-        ("consumer/wh_session.c", "end = wh_clock() + WH_SESSION_HEARTBEATS;",
+        ("consumer/wh_session_poll.c", "end = wh_clock() + WH_SESSION_HEARTBEATS;",
          "end = wh_clock();")],
      KILLS, ["Kills.test_taken_over"]),
     ("an old JoinGroup of its own taken for a take-over", [
-        ("consumer/wh_session.c", "return wh_publisher_fenced(s->publisher, s->next);",
+        ("consumer/wh_session_poll.c", "return wh_publisher_fenced(s->publisher, s->next);",
          "return 1;")],
      NETWORK, ["Network.test_other_requests_come_after_newer_ones"]),
 
     # what must not be passed over
 
     ("a replaced database not noticed", [
-        ("consumer/wh_session.c", "rc = wh_store_same_file(s->store, err);", "rc = WH_OK;")],
+        ("consumer/wh_session_poll.c", "rc = wh_store_same_file(s->store, err);", "rc = WH_OK;")],
      SQLITE, ["Replaced.test_older_copy"]),
     ("the log of a replaced database kept", [
         ("consumer/wh_store.c",

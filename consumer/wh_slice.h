@@ -1,0 +1,39 @@
+/*
+ * A slice of the batch in hand, normally all of it: what goes into one
+ * transaction of Kafka's and one of SQLite's.
+ */
+
+#ifndef WH_SLICE_H
+#define WH_SLICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <librdkafka/rdkafka.h>
+
+#include "wh_error.h"
+#include "wh_session.h"
+#include "wh_store.h"
+
+
+typedef struct {
+    wh_session_t                     *session;
+    size_t                            first;     /* of its commands, in the ... */
+    size_t                            count;     /* ... batch, and how many */
+    rd_kafka_topic_partition_list_t  *next;      /* offsets behind it */
+    int64_t                           counts[WH_STAT_LAST];
+    int64_t                           stored;    /* position in notifications */
+    int64_t                           sent;      /* and behind those sent */
+} wh_slice_t;
+
+
+/*
+ * Takes a slice through both commits, logs its outcomes, and moves the
+ * session's positions.  The caller sets session, first, count, next and
+ * counts[WH_STAT_CONFLICTS].  WH_OK; WH_CONFLICT: another process wrote an
+ * item: roll back and try again; WH_AGAIN, WH_ERROR, WH_NOMEM.
+ */
+int wh_slice_commit(wh_slice_t *slice, wh_error_t *err);
+
+
+#endif
