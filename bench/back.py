@@ -1,20 +1,18 @@
 """The daemon: backlogs, rebuilds, notifications, memory, start."""
 
 import datetime
-import json
 import math
 import os
 import random
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 
 import front
 import stack
-from measure import BENCH, memory, program, row, say
+from measure import launch, memory, program, result, row, say
 
 COMMANDS = 5000000
 BATCH = 50000              # the default of batch_size
@@ -199,16 +197,14 @@ def notify():
 
 
 def visible(s, count, name, *args):
-    reader = subprocess.Popen([BENCH + "visible", s.brokers, s.notifications, str(count)],
-                              stdout=subprocess.PIPE, text=True)
+    reader = launch("visible", s.brokers, s.notifications, count)
     try:
         if reader.stdout.readline() != "ready\n":
             raise SystemExit("visible failed")
-        subprocess.run([BENCH + name, *map(str, args)], check=True, stdout=subprocess.DEVNULL)
-        out, _ = reader.communicate(timeout=60)
+        program(name, *args)
+        return result(reader)
     finally:
         reader.kill()
-    return json.loads(out)
 
 
 def start():

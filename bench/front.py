@@ -1,15 +1,13 @@
 """nginx: commands and lists over HTTP."""
 
 import contextlib
-import json
 import random
 import sqlite3
-import subprocess
 import threading
 import time
 
 import stack
-from measure import memory, program, row, say, wrk
+from measure import launch, memory, program, result, row, say, wrk
 
 ROUNDS = 5
 SECONDS = 5
@@ -163,13 +161,9 @@ def changing():
 
 def others(f, port):
     """Lists a second, and the p99 of other requests meanwhile."""
-    load = subprocess.Popen([stack.BUILD + "/bench/load", str(f.plain), "POST", "/commands",
-                             "16", str(OTHERS), str(SECONDS)], stdout=subprocess.PIPE, text=True)
+    load = launch("load", f.plain, "POST", "/commands", 16, OTHERS, SECONDS)
     rate = wrk(port, "/items", LIST_CONNECTIONS, SECONDS)
-    out, _ = load.communicate()
-    if load.returncode:
-        raise SystemExit("load failed")
-    return rate, json.loads(out)["p99"]
+    return rate, result(load)["p99"]
 
 
 def flat():

@@ -26,12 +26,21 @@ MEASURED = measured()      # before the table changes the tree
 rows = []
 
 
+def launch(name, *args):
+    """Starts one of bench/*.c."""
+    return subprocess.Popen([BENCH + name, *map(str, args)], stdout=subprocess.PIPE, text=True)
+
+
+def result(process):
+    """Waits for its end and returns what it printed, as JSON."""
+    out, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit("%s failed" % " ".join(process.args))
+    return json.loads(out or "null")
+
+
 def program(name, *args):
-    """Runs one of bench/*.c and returns what it printed, as JSON."""
-    p = subprocess.run([BENCH + name, *map(str, args)], capture_output=True, text=True)
-    if p.returncode:
-        raise SystemExit("%s: %s" % (name, p.stderr))
-    return json.loads(p.stdout or "null")
+    return result(launch(name, *args))
 
 
 def wrk(port, path, connections, seconds, post=False):

@@ -16,8 +16,10 @@ typedef struct wh_worker_s  wh_worker_t;
 typedef int (*wh_work_pt)(void *data, wh_error_t *err);
 
 
-/* Starts the thread, which has all signals blocked.  WH_OK, WH_NOMEM,
- * WH_AGAIN.  wh_worker_destroy() waits for its work, and takes NULL. */
+/*
+ * Starts the thread, which has all signals blocked.  WH_OK, WH_NOMEM,
+ * WH_AGAIN.  wh_worker_destroy() waits for its work, and takes NULL.
+ */
 int wh_worker_create(wh_worker_t **worker, wh_error_t *err);
 void wh_worker_destroy(wh_worker_t *worker);
 

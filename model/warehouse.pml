@@ -711,7 +711,7 @@ inline wh_follow_message(d, at)
     :: n[at].st == COMMITTED && !(NO_FOLLOWED && s[d].ph == session_poll
                                   && s[d].owns[c / 4]) ->
 
-        /* wh_follow_apply */
+        /* wh_chunk_apply */
 
         same_version_same_stock = (n[at].version != db[d].version[w]
                                    || n[at].stock == db[d].qty[w]);
@@ -871,7 +871,7 @@ inline first_to_send(d)
 }
 
 /*
- * wh_daemon_write: BEGIN IMMEDIATE, then the guarded updates.  They become
+ * wh_slice_write: BEGIN IMMEDIATE, then the guarded updates.  They become
  * visible with store_commit; until then nobody else can write.
  */
 
@@ -1149,7 +1149,7 @@ end:
 #endif
 #endif
 
-    /* wh_daemon_commit */
+    /* wh_slice_commit */
 
     :: d_step {
         s[d].ph == batch_write ->
