@@ -1,6 +1,9 @@
+#define _GNU_SOURCE             /* strtod_l() */
+
 #include "wh_json.h"
 #include "wh_json_check.h"
 
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -293,9 +296,12 @@ wh_json_integer(const wh_member_t *m, int64_t min, int64_t max,
         return (*result >= min && *result <= max) ? WH_OK : WH_ECOMMAND;
     }
 
-    /* the number is in an object, so something that is none follows it */
+    /*
+     * The number is in an object, so something that is none follows it.  The
+     * process may have another locale; the C locale takes no memory.
+     */
 
-    n = strtod(m->value, &end);
+    n = strtod_l(m->value, &end, newlocale(LC_ALL_MASK, "C", (locale_t) 0));
 
     if (end != m->value + m->len
         || !(n >= (double) min && n <= (double) max))

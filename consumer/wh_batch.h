@@ -111,18 +111,20 @@ int wh_batch_full(const wh_batch_t *batch);
 const wh_outcome_t *wh_batch_outcome(const wh_batch_t *batch, size_t i);
 
 /*
- * Reads the items that commands first..first+count-1 name, in one snapshot
- * and without the write lock, and computes the outcomes in order.  May be
- * called again for the same commands.  WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM.
+ * Computes the outcomes of commands first..first+count-1 in order; reads the
+ * items and keys they name in one snapshot and without the write lock.  Items
+ * that wh_batch_prefetch() has read are used the first time, which has to be
+ * for all commands.  May be called again for the same commands.
+ * WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM.
  */
 int wh_batch_compute(wh_batch_t *batch, size_t first, size_t count,
     wh_store_t *store, wh_error_t *err);
 
 /*
- * Reads the items of all commands ahead of wh_batch_compute(), which then need
- * not: within the transaction of the batch before, so that its changes are
- * seen.  No command may be added afterwards.  WH_OK; after a failure, whatever
- * it was, wh_batch_compute() reads them itself.
+ * Reads the items of all commands ahead of wh_batch_compute(): within the
+ * transaction of the batch before, so that its changes are seen.  No command
+ * may be added afterwards.  WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM: the caller's
+ * transaction may have ended, as with every failure of SQLite's in one.
  */
 int wh_batch_prefetch(wh_batch_t *batch, wh_store_t *store, wh_error_t *err);
 int wh_batch_prefetched(const wh_batch_t *batch);

@@ -106,13 +106,6 @@ wh_chunk_clear(wh_chunk_t *c)
 
 
 int
-wh_chunk_full(const wh_chunk_t *c)
-{
-    return c->n == c->max;
-}
-
-
-int
 wh_chunk_add(wh_chunk_t *c, const wh_notification_t *n, const wh_key_t *key,
     int64_t time, wh_error_t *err)
 {
@@ -120,7 +113,7 @@ wh_chunk_add(wh_chunk_t *c, const wh_notification_t *n, const wh_key_t *key,
     char    *sku;
     size_t   len;
 
-    if (wh_chunk_full(c)) {
+    if (c->n == c->max) {
         return wh_error_set(err, WH_ERROR, "the chunk is full");
     }
 

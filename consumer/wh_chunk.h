@@ -25,9 +25,6 @@ void wh_chunk_destroy(wh_chunk_t *chunk);
 /* Forgets all of them, written or not. */
 void wh_chunk_clear(wh_chunk_t *chunk);
 
-/* True if there is no room for another one. */
-int wh_chunk_full(const wh_chunk_t *chunk);
-
 /*
  * Adds a notification, and the idempotency key that its command used at time
  * (ms since 1970), or NULL.  Nothing of them is kept but copies.

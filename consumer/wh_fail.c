@@ -28,8 +28,8 @@ static const char  *wh_fail_points[] = {
     "offsets_fetched", "watermark_read", "notification_applied",
     "follow_written", "follow_committed", "positions_written", "recovered",
     "rebuilt_closed", "rebuilt_renamed", "joined", "assigned",
-    "polled", "read", "begun", "written", "first_sent", "last_sent",
-    "flushed", "offsets_sent", "kafka_committed", "sqlite_committed",
+    "polled", "read", "begun", "written", "read_ahead", "first_sent",
+    "last_sent", "flushed", "offsets_sent", "kafka_committed", "sqlite_committed",
     "logged", "checkpointed",
     "stopping", "closing", "closed",
 };

@@ -13,7 +13,7 @@
 #include <string.h>
 
 
-#define WH_FOLLOW_CHUNK    50000   /* notifications in one transaction */
+#define WH_FOLLOW_CHUNK    50000   /* records in one transaction */
 #define WH_FOLLOW_WAKE     10000   /* notifications: half of the queue */
 #define WH_FOLLOW_POLL     200     /* ms */
 #define WH_FOLLOW_SAY      15      /* polls without a message: 3 s */
@@ -26,6 +26,7 @@ typedef struct {
     wh_chunk_t                       *chunk;
     rd_kafka_topic_partition_list_t  *sources;    /* offsets behind those */
     int64_t                           next;       /* in notifications */
+    size_t                            records;    /* that were read */
 } wh_part_t;
 
 
@@ -68,7 +69,8 @@ int
 wh_follow(wh_store_t *store, const wh_conf_t *conf, int64_t high,
     wh_error_t *err)
 {
-    int          rc;
+    int          rc, written;
+    wh_error_t   why;
     wh_follow_t  f;
 
     memset(&f, 0, sizeof(f));
@@ -86,6 +88,15 @@ wh_follow(wh_store_t *store, const wh_conf_t *conf, int64_t high,
 
     if (rc == WH_OK) {
         rc = wh_follow_to_end(&f, err);
+
+        /* what went wrong with the database counts for more */
+
+        written = wh_worker_wait(f.worker, &why);
+
+        if (written != WH_OK) {
+            rc = written;
+            *err = why;
+        }
     }
 
     wh_follow_close(&f);
@@ -172,15 +183,7 @@ wh_follow_to_end(wh_follow_t *f, wh_error_t *err)
         }
     }
 
-    if (rc == WH_OK) {
-        rc = wh_follow_write(f, err);
-    }
-
-    if (rc == WH_OK) {
-        rc = wh_worker_wait(f->worker, err);
-    }
-
-    return rc;
+    return (rc == WH_OK) ? wh_follow_write(f, err) : rc;
 }
 
 
@@ -252,7 +255,7 @@ wh_follow_read(wh_follow_t *f, wh_error_t *err)
         rc = wh_follow_message(f, m, err);
         rd_kafka_message_destroy(m);
 
-        if (rc == WH_OK && wh_chunk_full(f->reading->chunk)) {
+        if (rc == WH_OK && f->reading->records == WH_FOLLOW_CHUNK) {
             rc = wh_follow_write(f, err);
         }
 
@@ -293,6 +296,7 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
     }
 
     f->reading->next = m->offset + 1;
+    f->reading->records++;
 
     if (++f->read % WH_FOLLOW_WAKE == 0) {
         wh_query_wake(f->rk, f->partition);
@@ -409,6 +413,7 @@ wh_follow_write(wh_follow_t *f, wh_error_t *err)
 
     wh_chunk_clear(f->reading->chunk);
     f->reading->next = part->next;
+    f->reading->records = 0;
 
     while (f->reading->sources->cnt > 0) {
         (void) rd_kafka_topic_partition_list_del_by_idx(f->reading->sources,

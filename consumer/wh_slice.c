@@ -44,7 +44,7 @@ wh_slice_commit(wh_slice_t *slice, wh_error_t *err)
         rc = wh_slice_publish(slice, err);
         rc = wh_fail(rc, "kafka_committed", err);
 
-        /* what could not be read ahead is read again */
+        /* after a failure SQLite may still be at work */
         (void) wh_worker_wait(s->worker, NULL);
     }
 
@@ -203,6 +203,12 @@ wh_slice_publish(wh_slice_t *slice, wh_error_t *err)
         rc = wh_fail(rc, "flushed", err);
     }
 
+    /* a failure to read ahead may have ended SQLite's transaction */
+
+    if (rc == WH_OK) {
+        rc = wh_worker_wait(s->worker, err);
+    }
+
     if (rc == WH_OK) {
         rc = wh_publisher_commit(s->publisher, slice->next, s->in_use, err);
         s->committed = wh_clock();
@@ -234,9 +240,13 @@ wh_slice_prefetch(const wh_slice_t *slice)
 static int
 wh_slice_read(void *data, wh_error_t *err)
 {
+    int            rc;
     wh_session_t  *s = data;
 
-    return wh_batch_prefetch(s->ahead.batch, s->store, err);
+    rc = wh_fail(WH_OK, "read_ahead", err);
+
+    return (rc == WH_OK) ? wh_batch_prefetch(s->ahead.batch, s->store, err)
+                         : rc;
 }
 
 
@@ -257,6 +267,11 @@ wh_slice_finish(void *data, wh_error_t *err)
     if (slice->sent != slice->stored) {
         rc = wh_store_move_position(s->store, s->conf->notifications_topic, 0,
                                     slice->stored, slice->sent, err);
+    }
+
+    if (rc == WH_CONFLICT) {
+        /* nobody but us moves positions: recover */
+        rc = WH_AGAIN;
     }
 
     if (rc == WH_OK) {

@@ -1,6 +1,7 @@
 /*
  * The daemon's side of the SQLite database: items under optimistic locking,
- * positions, counters.  One handle, one thread, the only owner of writes.
+ * positions, counters.  One handle, one thread at a time, the only owner of
+ * writes.
  */
 
 #ifndef WH_STORE_H

@@ -12,7 +12,7 @@ struct wh_worker_s {
     pthread_cond_t   changed;
     wh_work_pt       work;       /* NULL: none, or it is done */
     void            *data;
-    int              rc;         /* what the last work returned */
+    int              rc;         /* the first failure not told yet */
     wh_error_t       err;
     int              stop;
 };
@@ -120,10 +120,10 @@ wh_worker_run(void *data)
         rc = work(what, &err);
         (void) pthread_mutex_lock(&w->mutex);
 
-        w->rc = rc;
         w->work = NULL;
 
-        if (rc != WH_OK) {
+        if (w->rc == WH_OK && rc != WH_OK) {
+            w->rc = rc;
             w->err = err;
         }
 

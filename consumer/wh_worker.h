@@ -30,8 +30,8 @@ void wh_worker_start(wh_worker_t *worker, wh_work_pt work, void *data);
 int wh_worker_busy(wh_worker_t *worker);
 
 /*
- * Waits for the work and returns its result, once; WH_OK where there was no
- * work to wait for.
+ * Waits for the work.  Returns the first failure since the last wait, or
+ * WH_OK; err may be NULL.
  */
 int wh_worker_wait(wh_worker_t *worker, wh_error_t *err);
 

@@ -52,6 +52,10 @@ SABOTAGES = [
          "    if (sqlite3_step(s->stmt[sql]) != SQLITE_DONE\n"
          "        && (sql != WH_SQL_COMMIT || sqlite3_errcode(s->db) != SQLITE_FULL)) {")],
      SQLITE, ["Full.test_at_commit"]),
+    ("a failure to read ahead passed over", [
+        ("consumer/wh_slice.c", "        rc = wh_worker_wait(s->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        rc = wh_publisher_commit",
+         "        (void) wh_worker_wait(s->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        rc = wh_publisher_commit")],
+     SQLITE, ["Full.test_reading_ahead"]),
     ("the batch gone on with after a failure", [
         ("consumer/wh_daemon.c", "            rc = wh_daemon_batch(&s, err);",
          "            rc = wh_daemon_batch(&s, err);\n"

@@ -51,12 +51,21 @@ class Kills(fault.Case):
         n = PASSES.get(point, 20 if point in BATCH else 1)
         return "%s:%s@%d" % (point, action, self.rnd.randint(1, n))
 
+    def prepare(self, point):
+        """Sees to it that a daemon will pass the point."""
+        keys = dict(self.keys_of_conf)
+        if point in REBUILD:
+            self.more(40)          # for enough notifications
+            self.s.remove_database()
+        if point == "read_ahead":
+            keys["batch_size"] = 5
+            self.more(40)          # for full batches
+        self.s.write_conf(**keys)
+
     def killed(self, point):
         """Starts the daemon, has it die at the point."""
         s = self.s
-        if point in REBUILD:
-            self.more(40)          # for enough notifications
-            s.remove_database()
+        self.prepare(point)
         s.start_daemon(fail=self.entry(point, "kill"), ready=point in STOP)
         if point in STOP:
             self.more(5)
@@ -95,8 +104,7 @@ class Kills(fault.Case):
             if point in STOP:
                 continue
             with self.subTest(point=point):
-                if point in REBUILD:
-                    s.remove_database()
+                self.prepare(point)
                 s.start_daemon(fail=self.entry(point, "error"), ready=False)
                 stack.wait(lambda: s.logged('failpoint "%s"; trying again' % point), point, 120)
                 s.wait_progress()

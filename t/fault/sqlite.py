@@ -166,6 +166,25 @@ class Full(Case):
         self.works()
         self.finish()
 
+    def test_reading_ahead(self):
+        """To read, SQLite may have to write what its cache cannot hold; without
+        room for that it gives up the transaction of the batch in hand."""
+        s = self.s
+        s.write_conf(database_cache="1m", batch_size=6000)
+        s.start_daemon()
+        s.produce(wide(10))
+        s.wait_caught_up()
+        s.daemon.stop()
+        s.produce(wide(12000) + wide(12000))
+        s.start_daemon(fail="read_ahead:wait=1000@3", ready=False)
+        self.told('failpoint "read_ahead"')
+        before = len(s.lines())
+        with self.full():
+            self.told("reading an item: " + FULL, before)
+        self.works()
+        s.wait_caught_up()
+        self.check()
+
     def test_in_a_checkpoint(self):
         """The log has room, the file behind it has none."""
         s = self.s

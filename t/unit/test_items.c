@@ -153,9 +153,10 @@ unit_notify(unit_store_t *u, wh_chunk_t *chunk, const char *sku,
 static void
 test_chunk(void **state)
 {
-    uint64_t       applied;
-    wh_chunk_t    *chunk;
-    unit_store_t  *u = *state;
+    uint64_t            applied;
+    wh_chunk_t         *chunk;
+    unit_store_t       *u = *state;
+    wh_notification_t   n;
 
     unit_sql(u, "INSERT INTO items VALUES('A', 5, 3)");
     unit_rc(u, wh_chunk_create(&chunk, 6, &u->err), WH_OK);
@@ -165,9 +166,12 @@ test_chunk(void **state)
     unit_notify(u, chunk, "B", 1, 7, NULL);
     unit_notify(u, chunk, "A", 6, 8, "k6");      /* after a gap */
     unit_notify(u, chunk, "A", 5, 1, NULL);      /* late */
-    assert_false(wh_chunk_full(chunk));
     unit_notify(u, chunk, "B", 2, 6, NULL);
-    assert_true(wh_chunk_full(chunk));
+
+    memset(&n, 0, sizeof(n));
+    n.command.sku = "C";
+    n.command.sku_len = 1;
+    unit_rc(u, wh_chunk_add(chunk, &n, NULL, 0, &u->err), WH_ERROR);
 
     unit_rc(u, wh_store_begin(u->store, &u->err), WH_OK);
     unit_rc(u, wh_chunk_write(chunk, u->store, 1000, 10, &applied, &u->err),

@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include "wh_worker.h"
@@ -69,11 +70,20 @@ test_work(void **state)
     assert_string_equal(err.text, "as asked");
     assert_int_equal(wh_worker_wait(worker, &err), WH_OK);
 
+    /* nor is it forgotten for what comes later */
+
+    wh_worker_start(worker, unit_work, &w);
+
+    while (wh_worker_busy(worker)) {
+        (void) sched_yield();
+    }
+
+    w.rc = WH_OK;
     wh_worker_start(worker, unit_work, &w);
     assert_int_equal(wh_worker_wait(worker, NULL), WH_CONFLICT);
 
     wh_worker_destroy(worker);
-    assert_int_equal(w.done, 3);
+    assert_int_equal(w.done, 4);
 }
 
 
