@@ -19,6 +19,29 @@ static int wh_notification_source(const wh_member_t *source,
     wh_notification_t *n);
 
 
+/* Parses an object without duplicate names. */
+
+static int
+wh_object_parse(const char *text, size_t len, wh_object_t *object,
+    wh_error_t *err)
+{
+    int  rc;
+
+    rc = wh_json_parse(text, len, object, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    rc = wh_json_unique(object, err);
+
+    if (rc != WH_OK) {
+        wh_json_free(object);
+    }
+
+    return rc;
+}
+
+
 int
 wh_command_decode(const char *text, size_t len, wh_command_t *command,
     char *sku, wh_error_t *err)
@@ -26,18 +49,12 @@ wh_command_decode(const char *text, size_t len, wh_command_t *command,
     int          rc;
     wh_object_t  object;
 
-    rc = wh_json_parse(text, len, &object, err);
-    if (rc != WH_OK) {
-        return rc;
-    }
-
-    rc = wh_json_unique(&object, err);
+    rc = wh_object_parse(text, len, &object, err);
 
     if (rc == WH_OK) {
         rc = wh_command_fields(&object, command, sku, err);
+        wh_json_free(&object);
     }
-
-    wh_json_free(&object);
 
     return rc;
 }
@@ -144,17 +161,13 @@ wh_notification_decode(const char *text, size_t len,
     int          rc;
     wh_object_t  object;
 
-    rc = wh_json_parse(text, len, &object, err);
+    rc = wh_object_parse(text, len, &object, err);
     if (rc != WH_OK) {
         return rc;
     }
 
-    rc = wh_json_unique(&object, err);
-
-    if (rc == WH_OK) {
-        rc = wh_command_fields(&object, &notification->command,
-                               notification->sku, err);
-    }
+    rc = wh_command_fields(&object, &notification->command, notification->sku,
+                           err);
 
     if (rc == WH_OK) {
         rc = wh_notification_fields(&object, notification, err);

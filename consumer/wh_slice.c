@@ -8,6 +8,8 @@
 static int wh_slice_prepare(void *data, wh_error_t *err);
 static void wh_slice_count(wh_slice_t *slice);
 static int wh_slice_write(wh_slice_t *slice, wh_error_t *err);
+static int wh_slice_move(wh_session_t *s, const char *topic, int32_t partition,
+    int64_t from, int64_t to, wh_error_t *err);
 static int wh_slice_publish(wh_slice_t *slice, wh_error_t *err);
 static void wh_slice_prefetch(const wh_slice_t *slice);
 static int wh_slice_read(void *data, wh_error_t *err);
@@ -153,13 +155,8 @@ wh_slice_write(wh_slice_t *slice, wh_error_t *err)
         from = rd_kafka_topic_partition_list_find(s->next, to->topic,
                                                   to->partition);
 
-        rc = wh_store_move_position(s->store, to->topic, to->partition,
-                                    from->offset, to->offset, err);
-
-        if (rc == WH_CONFLICT) {
-            /* nobody but us moves positions: recover */
-            rc = WH_AGAIN;
-        }
+        rc = wh_slice_move(s, to->topic, to->partition, from->offset,
+                           to->offset, err);
     }
 
     if (rc == WH_OK) {
@@ -167,6 +164,20 @@ wh_slice_write(wh_slice_t *slice, wh_error_t *err)
     }
 
     return rc;
+}
+
+
+/* Nobody but us moves positions: if somebody has, it takes a recovery. */
+
+static int
+wh_slice_move(wh_session_t *s, const char *topic, int32_t partition,
+    int64_t from, int64_t to, wh_error_t *err)
+{
+    int  rc;
+
+    rc = wh_store_move_position(s->store, topic, partition, from, to, err);
+
+    return (rc == WH_CONFLICT) ? WH_AGAIN : rc;
 }
 
 
@@ -265,13 +276,8 @@ wh_slice_finish(void *data, wh_error_t *err)
     rc = WH_OK;
 
     if (slice->sent != slice->stored) {
-        rc = wh_store_move_position(s->store, s->conf->notifications_topic, 0,
-                                    slice->stored, slice->sent, err);
-    }
-
-    if (rc == WH_CONFLICT) {
-        /* nobody but us moves positions: recover */
-        rc = WH_AGAIN;
+        rc = wh_slice_move(s, s->conf->notifications_topic, 0, slice->stored,
+                           slice->sent, err);
     }
 
     if (rc == WH_OK) {

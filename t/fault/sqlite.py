@@ -172,17 +172,24 @@ class Full(Case):
         s = self.s
         s.write_conf(database_cache="1m", batch_size=6000)
         s.start_daemon()
-        s.produce(wide(10))
+        s.produce(wide(12000))
         s.wait_caught_up()
-        s.daemon.stop()
-        s.produce(wide(12000) + wide(12000))
-        s.start_daemon(fail="read_ahead:wait=1000@3", ready=False)
-        self.told('failpoint "read_ahead"')
-        before = len(s.lines())
-        with self.full():
-            self.told("reading an item: " + FULL, before)
-        self.works()
-        s.wait_caught_up()
+
+        for _ in range(5):            # the batch in hand may have been a short one
+            s.daemon.stop()
+            s.produce(wide(12000) * 5)
+            before = len(s.lines())
+            s.start_daemon(fail="read_ahead:wait=1000@2", ready=False)
+            stack.wait(lambda: any('failpoint "read_ahead"' in line for line in s.lines()[before:])
+                       or s.caught_up(), "the failpoint")
+            with self.full():
+                stack.wait(lambda: any(FULL in line for line in s.lines()[before:])
+                           or s.caught_up(), "no room")
+            s.wait_caught_up()
+            if any("reading an item: " + FULL in line for line in s.lines()[before:]):
+                break
+        else:
+            self.fail("reading ahead never failed")
         self.check()
 
     def test_in_a_checkpoint(self):
