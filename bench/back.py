@@ -21,6 +21,7 @@ GROWTH = 500000
 NOTIFY_RATE = 1000
 NOTIFY_SECONDS = 20
 LIMIT = 96                 # MiB
+COMPRESSED = {"kafka.compression.type": "lz4"}
 
 
 class Backlog:
@@ -45,12 +46,12 @@ class Backlog:
         with s.admin() as admin:
             admin.delete_topics([s.commands, s.notifications])
 
-    def stack(self):
-        """The same commands for a daemon of its own."""
+    def stack(self, **keys):
+        """The same commands for a daemon of its own; keys: of its configuration."""
         s = stack.Stack()
         s.create_topics()
         s.own, s.commands = s.commands, self.s.commands
-        s.write_conf()
+        s.write_conf(**keys)
         return s
 
     def process(self, s):
@@ -84,7 +85,7 @@ def cpu(pid):
 
 def backlog(skus):
     with Backlog(COMMANDS, skus) as b:
-        ours, copies, rebuilt, consumed = [], [], [], []
+        ours, compressed, copies, rebuilt, consumed = [], [], [], [], []
         s = b.stack()
         b.copy(s)                        # the broker compiles itself while it runs
         b.end(s)
@@ -103,6 +104,11 @@ def backlog(skus):
                         consumed.append(read["count"] / read["seconds"])
             finally:
                 b.end(s)
+            s = b.stack(**COMPRESSED)
+            try:
+                compressed.append(b.process(s))
+            finally:
+                b.end(s)
             s = b.stack()
             try:
                 copies.append(b.copy(s))
@@ -111,6 +117,8 @@ def backlog(skus):
         say("%d skus: SQLite alone takes, in us a command, %s" % (skus, alone(skus)))
         name = "%s million commands, %s skus, " % (COMMANDS // 1000000, format(skus, ","))
         row("backlog of " + name + "to copying", ">= 0.8", ours, copies, "commands/s")
+        row("backlog with lz4 of " + name + "to copying", ">= 0.8",
+            compressed, copies, "commands/s")
         row("rebuild after " + name + "to reading", ">= 0.6", rebuilt, consumed,
             "notifications/s")
         if skus >= 1000000:

@@ -73,6 +73,9 @@ def latency():
         for _ in range(LATENCY_ROUNDS):
             ours.append(program("load", f.s.port, "POST", "/commands", 256, rate,
                                 LATENCY_SECONDS))
+            plain = program("load", f.plain, "POST", "/commands", 256, rate, LATENCY_SECONDS)
+            say("\"return 200\" at the same rate: p50 %d us, p99 %d us"
+                % (plain["p50"], plain["p99"]))
             acks.append(program("acks", f.s.brokers, f.s.commands, rate, LATENCY_SECONDS))
         for share in ("p50", "p99"):
             row("POST latency at half of that rate, %s, to produce-to-ack" % share, "<= 1.3",
