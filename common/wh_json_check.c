@@ -14,6 +14,15 @@ typedef struct {
 } wh_check_t;
 
 
+/* Bytes of ASCII that stand in a string as they are. */
+
+static const unsigned char  wh_check_plain[256] = {
+    [0x20 ... 0x21] = 1,        /* not '"' */
+    [0x23 ... 0x5B] = 1,        /* not '\\' */
+    [0x5D ... 0x7F] = 1
+};
+
+
 static int wh_check_value(wh_check_t *c);
 static int wh_check_object(wh_check_t *c);
 static int wh_check_member(wh_check_t *c);
@@ -291,9 +300,7 @@ wh_check_string(wh_check_t *c)
 
     for ( ;; ) {
 
-        while (c->p < c->end && *c->p >= 0x20 && *c->p < 0x80
-               && *c->p != '"' && *c->p != '\\')
-        {
+        while (c->p < c->end && wh_check_plain[*c->p]) {
             c->p++;
         }
 

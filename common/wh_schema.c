@@ -120,6 +120,9 @@ wh_schema_version(sqlite3 *db, int *version, int *objects, wh_error_t *err)
     int            rc;
     sqlite3_stmt  *stmt;
 
+    *version = 0;
+    *objects = 0;
+
     if (sqlite3_prepare_v2(db,
                            "SELECT (SELECT user_version FROM"
                            " pragma_user_version),"

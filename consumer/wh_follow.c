@@ -15,6 +15,7 @@
 
 #define WH_FOLLOW_CHUNK    50000   /* records in one transaction */
 #define WH_FOLLOW_WAKE     10000   /* notifications: half of the queue */
+#define WH_FOLLOW_TAKE     500     /* messages taken in one go */
 #define WH_FOLLOW_POLL     200     /* ms */
 #define WH_FOLLOW_SAY      15      /* polls without a message: 3 s */
 #define WH_FOLLOW_SILENCE  300     /* polls without a message: a minute */
@@ -35,6 +36,7 @@ typedef struct {
     wh_store_t                       *store;
     wh_worker_t                      *worker;
     rd_kafka_t                       *rk;
+    rd_kafka_queue_t                 *queue;      /* of its messages */
     rd_kafka_topic_partition_list_t  *partition;  /* of notifications */
     int64_t                           stored;     /* its position as stored */
     int64_t                           high;
@@ -53,6 +55,7 @@ static void wh_follow_close(wh_follow_t *f);
 static int wh_follow_to_end(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_assign(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_read(wh_follow_t *f, wh_error_t *err);
+static int wh_follow_take(wh_follow_t *f, size_t *taken, wh_error_t *err);
 static int wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m,
     wh_error_t *err);
 static const wh_key_t *wh_follow_key(const rd_kafka_message_t *m,
@@ -157,6 +160,10 @@ wh_follow_close(wh_follow_t *f)
         rd_kafka_topic_partition_list_destroy(f->partition);
     }
 
+    if (f->queue != NULL) {
+        rd_kafka_queue_destroy(f->queue);
+    }
+
     wh_client_close(f->rk);
 }
 
@@ -192,6 +199,12 @@ wh_follow_assign(wh_follow_t *f, wh_error_t *err)
 {
     rd_kafka_resp_err_t  e;
 
+    f->queue = rd_kafka_queue_get_consumer(f->rk);
+
+    if (f->queue == NULL) {
+        return wh_error_set(err, WH_ERROR, "the consumer has no queue");
+    }
+
     rd_kafka_topic_partition_list_add(f->partition,
                                       f->conf->notifications_topic, 0)
         ->offset = f->reading->next;
@@ -215,8 +228,8 @@ wh_follow_assign(wh_follow_t *f, wh_error_t *err)
 static int
 wh_follow_read(wh_follow_t *f, wh_error_t *err)
 {
-    int                  rc, silence;
-    rd_kafka_message_t  *m;
+    int     rc, silence;
+    size_t  taken;
 
     silence = 0;
 
@@ -226,45 +239,70 @@ wh_follow_read(wh_follow_t *f, wh_error_t *err)
             return wh_error_set(err, WH_AGAIN, "asked to stop");
         }
 
-        m = rd_kafka_consumer_poll(f->rk, 0);
-
-        if (m == NULL) {
-            m = rd_kafka_consumer_poll(f->rk, WH_FOLLOW_POLL);
+        rc = wh_follow_take(f, &taken, err);
+        if (rc != WH_OK) {
+            return rc;
         }
 
-        if (m == NULL) {
-            wh_signal_serve();
-
-            if (++silence == WH_FOLLOW_SAY) {
-                wh_log(WH_LOG_NOTICE, "waiting for notifications %" PRId64
-                       " to %" PRId64 ": brokers away, or somebody's "
-                       "transaction is open", f->reading->next, f->high);
-            }
-
-            if (silence == WH_FOLLOW_SILENCE) {
-                return wh_error_set(err, WH_AGAIN, "notifications %" PRId64
-                                    " to %" PRId64 " do not come: brokers "
-                                    "away, or a transaction is open",
-                                    f->reading->next, f->high);
-            }
-
+        if (taken > 0) {
+            silence = 0;
             continue;
         }
 
-        silence = 0;
-        rc = wh_follow_message(f, m, err);
-        rd_kafka_message_destroy(m);
+        wh_signal_serve();
+
+        if (++silence == WH_FOLLOW_SAY) {
+            wh_log(WH_LOG_NOTICE, "waiting for notifications %" PRId64
+                   " to %" PRId64 ": brokers away, or somebody's "
+                   "transaction is open", f->reading->next, f->high);
+        }
+
+        if (silence == WH_FOLLOW_SILENCE) {
+            return wh_error_set(err, WH_AGAIN, "notifications %" PRId64
+                                " to %" PRId64 " do not come: brokers "
+                                "away, or a transaction is open",
+                                f->reading->next, f->high);
+        }
+    }
+
+    return WH_OK;
+}
+
+
+/* Takes the messages that are there, or one if it comes in time. */
+
+static int
+wh_follow_take(wh_follow_t *f, size_t *taken, wh_error_t *err)
+{
+    int                  rc;
+    size_t               i;
+    ssize_t              n;
+    rd_kafka_message_t  *messages[WH_FOLLOW_TAKE];
+
+    n = rd_kafka_consume_batch_queue(f->queue, 0, messages, WH_FOLLOW_TAKE);
+
+    if (n <= 0) {
+        messages[0] = rd_kafka_consumer_poll(f->rk, WH_FOLLOW_POLL);
+        n = (messages[0] != NULL);
+    }
+
+    rc = WH_OK;
+    *taken = (size_t) n;
+
+    for (i = 0; i < *taken; i++) {
+
+        if (rc == WH_OK && f->reading->next < f->high) {
+            rc = wh_follow_message(f, messages[i], err);
+        }
 
         if (rc == WH_OK && f->reading->records == WH_FOLLOW_CHUNK) {
             rc = wh_follow_write(f, err);
         }
 
-        if (rc != WH_OK) {
-            return rc;
-        }
+        rd_kafka_message_destroy(messages[i]);
     }
 
-    return WH_OK;
+    return rc;
 }
 
 

@@ -1,8 +1,7 @@
 #include "ngx_http_warehouse_db.h"
+#include "ngx_http_warehouse_reader.h"
 #include "wh_json.h"
-#include "wh_schema.h"
 
-#include <sys/stat.h>
 #include <time.h>
 
 
@@ -12,15 +11,7 @@
 
 
 struct ngx_http_warehouse_db_s {
-    ngx_str_t                       path;
-    u_char                         *log_path;   /* of its -wal */
-    sqlite3                        *probe;      /* asks for the version */
-    sqlite3_stmt                   *data_version;
-    sqlite3                        *reader;     /* reads the list */
-    sqlite3_stmt                   *list;
-    dev_t                           dev;
-    ino_t                           ino;
-    ino_t                           log_ino;    /* 0: there is none */
+    ngx_http_warehouse_reader_t     reader;
 
     ngx_http_warehouse_snapshot_t  *current;    /* the newest, or NULL */
     ngx_http_warehouse_snapshot_t  *building;   /* or NULL */
@@ -32,19 +23,14 @@ struct ngx_http_warehouse_db_s {
     ngx_event_t                     hold;
     size_t                          buffer;
     ngx_path_t                     *temp_path;
-    wh_error_t                      err;
 };
 
 
 static void ngx_http_warehouse_db_cleanup(void *data);
 static ngx_int_t ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db);
-static ino_t ngx_http_warehouse_db_log_ino(ngx_http_warehouse_db_t *db);
-static ngx_int_t ngx_http_warehouse_db_open_handle(ngx_http_warehouse_db_t *db,
-    sqlite3 **handle, const char *sql, sqlite3_stmt **stmt);
 static void ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db);
+static void ngx_http_warehouse_db_forget(ngx_http_warehouse_db_t *db);
 static void ngx_http_warehouse_db_drop(ngx_event_t *ev);
-static ngx_int_t ngx_http_warehouse_db_version(ngx_http_warehouse_db_t *db,
-    int *version);
 
 static ngx_int_t ngx_http_warehouse_build_start(ngx_http_warehouse_db_t *db,
     int version);
@@ -58,7 +44,8 @@ static void ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
     const char *why);
 static void ngx_http_warehouse_queue_move(ngx_queue_t *to, ngx_queue_t *from);
 static void ngx_http_warehouse_build_late(ngx_http_warehouse_db_t *db);
-static ngx_int_t ngx_http_warehouse_build_row(ngx_http_warehouse_db_t *db);
+static ngx_int_t ngx_http_warehouse_build_item(ngx_http_warehouse_db_t *db,
+    const ngx_http_warehouse_item_t *item);
 static ngx_int_t ngx_http_warehouse_build_byte(ngx_http_warehouse_db_t *db,
     u_char byte);
 static ngx_int_t ngx_http_warehouse_build_failed(ngx_http_warehouse_db_t *db);
@@ -80,17 +67,13 @@ ngx_http_warehouse_db_create(ngx_conf_t *cf, ngx_str_t *path)
 
     ngx_memzero(db, sizeof(ngx_http_warehouse_db_t));
 
-    db->log_path = ngx_pnalloc(cf->pool, path->len + sizeof("-wal"));
-    if (db->log_path == NULL) {
-        return NULL;
-    }
-
-    (void) ngx_sprintf(db->log_path, "%V-wal%Z", path);
-
-    db->path = *path;
     ngx_queue_init(&db->waiting);
     ngx_queue_init(&db->late);
     ngx_queue_init(&db->dropped);
+
+    if (ngx_http_warehouse_reader_init(&db->reader, cf->pool, path) != NGX_OK) {
+        return NULL;
+    }
 
     db->slice.handler = ngx_http_warehouse_build_event;
     db->slice.data = db;
@@ -111,7 +94,7 @@ ngx_http_warehouse_db_create(ngx_conf_t *cf, ngx_str_t *path)
 ngx_str_t *
 ngx_http_warehouse_db_path(ngx_http_warehouse_db_t *db)
 {
-    return &db->path;
+    return &db->reader.path;
 }
 
 
@@ -139,120 +122,41 @@ ngx_http_warehouse_db_cleanup(void *data)
 
 
 /*
- * Makes sure that the file at the path is the one that is open.  It is never
- * opened here but by SQLite: closing a descriptor of our own would drop the
- * locks SQLite holds on the file.  NGX_OK, NGX_DECLINED with db->err set.
+ * Makes sure that the file at the path is the one that is open.  NGX_OK,
+ * NGX_DECLINED.
  */
 
 static ngx_int_t
 ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db)
 {
-    ino_t        log_ino;
-    ngx_err_t    err;
-    struct stat  st, after;
+    ngx_int_t  rc;
 
-    if (stat((char *) db->path.data, &st) == -1) {
-        err = ngx_errno;
-        ngx_http_warehouse_db_close(db);
-        (void) wh_error_set(&db->err, WH_NONE, err == NGX_ENOENT
-                            ? "there is no database yet"
-                            : "the database cannot be reached");
-        return NGX_DECLINED;
+    rc = ngx_http_warehouse_reader_open(&db->reader);
+
+    if (rc != NGX_OK) {
+        ngx_http_warehouse_db_forget(db);
     }
 
-    log_ino = ngx_http_warehouse_db_log_ino(db);
-
-    if (db->probe != NULL) {
-
-        if (st.st_dev == db->dev && st.st_ino == db->ino
-            && log_ino == db->log_ino)
-        {
-            return NGX_OK;
-        }
-
-        /* replaced: an open reader would go on with the old file for ever */
-        ngx_http_warehouse_db_close(db);
-    }
-
-    if (ngx_http_warehouse_db_open_handle(db, &db->probe,
-                                          "PRAGMA data_version",
-                                          &db->data_version)
-        != NGX_OK
-        || ngx_http_warehouse_db_open_handle(db, &db->reader,
-                                             WH_SQL_LIST_ITEMS, &db->list)
-           != NGX_OK)
-    {
-        ngx_http_warehouse_db_close(db);
-        return NGX_DECLINED;
-    }
-
-    if (stat((char *) db->path.data, &after) == -1
-        || after.st_dev != st.st_dev || after.st_ino != st.st_ino)
-    {
-        ngx_http_warehouse_db_close(db);
-        (void) wh_error_set(&db->err, WH_AGAIN,
-                            "the database is being replaced");
-        return NGX_DECLINED;
-    }
-
-    db->dev = st.st_dev;
-    db->ino = st.st_ino;
-    db->log_ino = log_ino;
-
-    return NGX_OK;
+    return (rc == NGX_DONE) ? NGX_OK : rc;
 }
 
-
-/*
- * A replaced file may be opened with the log of the one before, until the
- * daemon takes that away.
- */
-
-static ino_t
-ngx_http_warehouse_db_log_ino(ngx_http_warehouse_db_t *db)
-{
-    struct stat  st;
-
-    return (stat((char *) db->log_path, &st) == -1) ? 0 : st.st_ino;
-}
-
-
-static ngx_int_t
-ngx_http_warehouse_db_open_handle(ngx_http_warehouse_db_t *db,
-    sqlite3 **handle, const char *sql, sqlite3_stmt **stmt)
-{
-    if (sqlite3_open_v2((char *) db->path.data, handle,
-                        SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL)
-        != SQLITE_OK)
-    {
-        (void) wh_schema_fail(*handle, "the database cannot be opened",
-                              &db->err);
-        return NGX_DECLINED;
-    }
-
-    if (wh_schema_check(*handle, &db->err) != WH_OK) {
-        return NGX_DECLINED;
-    }
-
-    if (sqlite3_prepare_v3(*handle, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt,
-                           NULL)
-        != SQLITE_OK)
-    {
-        (void) wh_schema_fail(*handle, "the database cannot be read", &db->err);
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * Also gives up a build that is under way.  Who waits for it is answered from
- * an event of its own: an answer may lead back here.
- */
 
 static void
 ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db)
+{
+    ngx_http_warehouse_reader_close(&db->reader);
+    ngx_http_warehouse_db_forget(db);
+}
+
+
+/*
+ * Gives up what was read from a file that is no longer open, and a build that
+ * is under way.  Who waits for it is answered from an event of its own: an
+ * answer may lead back here.
+ */
+
+static void
+ngx_http_warehouse_db_forget(ngx_http_warehouse_db_t *db)
 {
     if (db->slice.posted) {
         ngx_delete_posted_event(&db->slice);
@@ -278,16 +182,6 @@ ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db)
         ngx_http_warehouse_snapshot_release(db->current);
         db->current = NULL;
     }
-
-    (void) sqlite3_finalize(db->data_version);
-    (void) sqlite3_finalize(db->list);
-    (void) sqlite3_close(db->probe);
-    (void) sqlite3_close(db->reader);
-
-    db->data_version = NULL;
-    db->list = NULL;
-    db->probe = NULL;
-    db->reader = NULL;
 }
 
 
@@ -307,30 +201,6 @@ ngx_http_warehouse_db_drop(ngx_event_t *ev)
 }
 
 
-/* A number that changes with every commit of another connection. */
-
-static ngx_int_t
-ngx_http_warehouse_db_version(ngx_http_warehouse_db_t *db, int *version)
-{
-    ngx_int_t  rc;
-
-    rc = NGX_OK;
-
-    if (sqlite3_step(db->data_version) == SQLITE_ROW) {
-        *version = sqlite3_column_int(db->data_version, 0);
-
-    } else {
-        (void) wh_schema_fail(db->probe, "the database cannot be read",
-                              &db->err);
-        rc = NGX_DECLINED;
-    }
-
-    (void) sqlite3_reset(db->data_version);
-
-    return rc;
-}
-
-
 ngx_int_t
 ngx_http_warehouse_db_snapshot(ngx_http_warehouse_db_t *db,
     ngx_http_warehouse_ctx_t *ctx, size_t buffer, ngx_path_t *temp_path,
@@ -340,18 +210,20 @@ ngx_http_warehouse_db_snapshot(ngx_http_warehouse_db_t *db,
     ngx_int_t   rc;
     ngx_uint_t  fresh;
 
-    *why = db->err.text;
+    *why = db->reader.err.text;
 
     if (ngx_http_warehouse_db_open(db) != NGX_OK) {
         return NGX_DECLINED;
     }
 
-    if (ngx_http_warehouse_db_version(db, &version) != NGX_OK) {
+    if (ngx_http_warehouse_reader_version(&db->reader, &version) != NGX_OK) {
         ngx_http_warehouse_db_close(db);
         return NGX_DECLINED;
     }
 
-    if (db->current != NULL && ngx_http_warehouse_snapshot_version(db->current) == version) {
+    if (db->current != NULL
+        && ngx_http_warehouse_snapshot_version(db->current) == version)
+    {
         ngx_http_warehouse_snapshot_retain(db->current);
         *snapshot = db->current;
         return NGX_OK;
@@ -413,18 +285,14 @@ ngx_http_warehouse_build_start(ngx_http_warehouse_db_t *db, int version)
                                                       db->temp_path,
                                                       db->slice.log);
     if (db->building == NULL) {
-        (void) wh_error_set(&db->err, WH_NOMEM, "out of memory");
+        (void) wh_error_set(&db->reader.err, WH_NOMEM, "out of memory");
         return NGX_DECLINED;
     }
 
     rc = NGX_DECLINED;
 
-    if (sqlite3_exec(db->reader, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) {
-        (void) wh_schema_fail(db->reader, "the database cannot be read",
-                              &db->err);
-
-    } else if (wh_schema_ready(db->reader, &db->err) == WH_OK
-               && ngx_http_warehouse_build_byte(db, '[') == NGX_OK)
+    if (ngx_http_warehouse_reader_begin(&db->reader) == NGX_OK
+        && ngx_http_warehouse_build_byte(db, '[') == NGX_OK)
     {
         rc = ngx_http_warehouse_build_slice(db);
     }
@@ -447,21 +315,22 @@ ngx_http_warehouse_build_start(ngx_http_warehouse_db_t *db, int version)
 static ngx_int_t
 ngx_http_warehouse_build_slice(ngx_http_warehouse_db_t *db)
 {
-    int              rc;
-    ngx_uint_t       n;
-    struct timespec  begin, now;
+    ngx_int_t                  rc;
+    ngx_uint_t                 n;
+    struct timespec            begin, now;
+    ngx_http_warehouse_item_t  item;
 
     (void) clock_gettime(CLOCK_MONOTONIC, &begin);
 
     for (n = 1; ; n++) {
 
-        rc = sqlite3_step(db->list);
+        rc = ngx_http_warehouse_reader_next(&db->reader, &item);
 
-        if (rc != SQLITE_ROW) {
+        if (rc != NGX_OK) {
             break;
         }
 
-        if (ngx_http_warehouse_build_row(db) != NGX_OK) {
+        if (ngx_http_warehouse_build_item(db, &item) != NGX_OK) {
             return NGX_DECLINED;
         }
 
@@ -477,10 +346,8 @@ ngx_http_warehouse_build_slice(ngx_http_warehouse_db_t *db)
         }
     }
 
-    if (rc != SQLITE_DONE) {
-        (void) wh_schema_fail(db->reader, "the database cannot be read",
-                              &db->err);
-        return NGX_DECLINED;
+    if (rc != NGX_DONE) {
+        return rc;
     }
 
     if (ngx_http_warehouse_build_byte(db, ']') != NGX_OK) {
@@ -500,7 +367,7 @@ ngx_http_warehouse_build_slice(ngx_http_warehouse_db_t *db)
 static ngx_int_t
 ngx_http_warehouse_build_failed(ngx_http_warehouse_db_t *db)
 {
-    (void) wh_error_set(&db->err, WH_ERROR, "%s",
+    (void) wh_error_set(&db->reader.err, WH_ERROR, "%s",
                         ngx_http_warehouse_snapshot_error(db->building));
 
     return NGX_DECLINED;
@@ -570,11 +437,7 @@ ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db, ngx_int_t rc)
         ngx_del_timer(&db->hold);
     }
 
-    (void) sqlite3_reset(db->list);
-
-    if (!sqlite3_get_autocommit(db->reader)) {
-        (void) sqlite3_exec(db->reader, "COMMIT", NULL, NULL, NULL);
-    }
+    ngx_http_warehouse_reader_end(&db->reader);
 
     if (rc == NGX_OK) {
 
@@ -587,7 +450,7 @@ ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db, ngx_int_t rc)
 
     } else {
         ngx_log_error(NGX_LOG_ERR, db->slice.log, 0, "warehouse: \"%V\": %s",
-                      &db->path, db->err.text);
+                      &db->reader.path, db->reader.err.text);
     }
 
     /* what an answer leads to may queue anew, so the queue is taken off */
@@ -596,7 +459,7 @@ ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db, ngx_int_t rc)
     ngx_http_warehouse_queue_move(&waiting, &db->waiting);
 
     ngx_http_warehouse_build_answer(db, &waiting, rc == NGX_OK ? s : NULL,
-                                    db->err.text);
+                                    db->reader.err.text);
     ngx_http_warehouse_snapshot_release(s);
 
     ngx_http_warehouse_build_late(db);
@@ -648,7 +511,7 @@ ngx_http_warehouse_build_late(ngx_http_warehouse_db_t *db)
         return;
     }
 
-    if (ngx_http_warehouse_db_version(db, &version) != NGX_OK) {
+    if (ngx_http_warehouse_reader_version(&db->reader, &version) != NGX_OK) {
         ngx_http_warehouse_db_close(db);
         return;
     }
@@ -665,25 +528,17 @@ ngx_http_warehouse_build_late(ngx_http_warehouse_db_t *db)
 
 
 static ngx_int_t
-ngx_http_warehouse_build_row(ngx_http_warehouse_db_t *db)
+ngx_http_warehouse_build_item(ngx_http_warehouse_db_t *db,
+    const ngx_http_warehouse_item_t *item)
 {
     u_char                         *p, *start;
-    size_t                          len, need;
-    const char                     *sku;
+    size_t                          need;
     ngx_http_warehouse_snapshot_t  *s;
 
     s = db->building;
 
-    sku = (const char *) sqlite3_column_text(db->list, 0);
-    len = (size_t) sqlite3_column_bytes(db->list, 0);
-
-    if (sku == NULL) {
-        (void) wh_error_set(&db->err, WH_NOMEM, "out of memory");
-        return NGX_DECLINED;
-    }
-
-    need = sizeof(",{\"sku\":,\"qty\":}") - 1 + wh_json_string(NULL, sku, len)
-           + WH_JSON_INT_LEN;
+    need = sizeof(",{\"sku\":,\"qty\":}") - 1
+           + wh_json_string(NULL, item->sku, item->len) + WH_JSON_INT_LEN;
 
     start = ngx_http_warehouse_snapshot_reserve(s, need);
     if (start == NULL) {
@@ -697,9 +552,9 @@ ngx_http_warehouse_build_row(ngx_http_warehouse_db_t *db)
     }
 
     p = ngx_cpymem(p, "{\"sku\":", 7);
-    p += wh_json_string((char *) p, sku, len);
+    p += wh_json_string((char *) p, item->sku, item->len);
     p = ngx_cpymem(p, ",\"qty\":", 7);
-    p += wh_json_int((char *) p, sqlite3_column_int64(db->list, 1));
+    p += wh_json_int((char *) p, item->qty);
     *p++ = '}';
 
     ngx_http_warehouse_snapshot_append(s, p - start);

@@ -1,0 +1,230 @@
+#include "ngx_http_warehouse_reader.h"
+#include "wh_schema.h"
+
+#include <sys/stat.h>
+
+
+static ino_t ngx_http_warehouse_reader_log_ino(ngx_http_warehouse_reader_t *r);
+static ngx_int_t ngx_http_warehouse_reader_handle(
+    ngx_http_warehouse_reader_t *r, sqlite3 **handle, const char *sql,
+    sqlite3_stmt **stmt);
+static ngx_int_t ngx_http_warehouse_reader_fail(
+    ngx_http_warehouse_reader_t *r, sqlite3 *handle);
+
+
+ngx_int_t
+ngx_http_warehouse_reader_init(ngx_http_warehouse_reader_t *r,
+    ngx_pool_t *pool, ngx_str_t *path)
+{
+    ngx_memzero(r, sizeof(ngx_http_warehouse_reader_t));
+
+    r->path = *path;
+
+    r->log_path = ngx_pnalloc(pool, path->len + sizeof("-wal"));
+    if (r->log_path == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_sprintf(r->log_path, "%V-wal%Z", path);
+
+    return NGX_OK;
+}
+
+
+/*
+ * The file is never opened here but by SQLite: closing a descriptor of our own
+ * would drop the locks SQLite holds on it.
+ */
+
+ngx_int_t
+ngx_http_warehouse_reader_open(ngx_http_warehouse_reader_t *r)
+{
+    ino_t        log_ino;
+    ngx_err_t    err;
+    struct stat  st, after;
+
+    if (stat((char *) r->path.data, &st) == -1) {
+        err = ngx_errno;
+        ngx_http_warehouse_reader_close(r);
+        (void) wh_error_set(&r->err, WH_NONE, err == NGX_ENOENT
+                            ? "there is no database yet"
+                            : "the database cannot be reached");
+        return NGX_DECLINED;
+    }
+
+    log_ino = ngx_http_warehouse_reader_log_ino(r);
+
+    if (r->probe != NULL && st.st_dev == r->dev && st.st_ino == r->ino
+        && log_ino == r->log_ino)
+    {
+        return NGX_OK;
+    }
+
+    /* replaced: an open reader would go on with the old file for ever */
+    ngx_http_warehouse_reader_close(r);
+
+    if (ngx_http_warehouse_reader_handle(r, &r->probe, "PRAGMA data_version",
+                                         &r->data_version)
+        != NGX_OK
+        || ngx_http_warehouse_reader_handle(r, &r->handle, WH_SQL_LIST_ITEMS,
+                                            &r->items)
+           != NGX_OK)
+    {
+        ngx_http_warehouse_reader_close(r);
+        return NGX_DECLINED;
+    }
+
+    if (stat((char *) r->path.data, &after) == -1
+        || after.st_dev != st.st_dev || after.st_ino != st.st_ino)
+    {
+        ngx_http_warehouse_reader_close(r);
+        (void) wh_error_set(&r->err, WH_AGAIN,
+                            "the database is being replaced");
+        return NGX_DECLINED;
+    }
+
+    r->dev = st.st_dev;
+    r->ino = st.st_ino;
+    r->log_ino = log_ino;
+
+    return NGX_DONE;
+}
+
+
+/*
+ * A replaced file may be opened with the log of the one before, until the
+ * daemon takes that away.
+ */
+
+static ino_t
+ngx_http_warehouse_reader_log_ino(ngx_http_warehouse_reader_t *r)
+{
+    struct stat  st;
+
+    return (stat((char *) r->log_path, &st) == -1) ? 0 : st.st_ino;
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_reader_handle(ngx_http_warehouse_reader_t *r,
+    sqlite3 **handle, const char *sql, sqlite3_stmt **stmt)
+{
+    if (sqlite3_open_v2((char *) r->path.data, handle,
+                        SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL)
+        != SQLITE_OK)
+    {
+        (void) wh_schema_fail(*handle, "the database cannot be opened",
+                              &r->err);
+        return NGX_DECLINED;
+    }
+
+    if (wh_schema_check(*handle, &r->err) != WH_OK) {
+        return NGX_DECLINED;
+    }
+
+    if (sqlite3_prepare_v3(*handle, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt,
+                           NULL)
+        != SQLITE_OK)
+    {
+        return ngx_http_warehouse_reader_fail(r, *handle);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_warehouse_reader_close(ngx_http_warehouse_reader_t *r)
+{
+    (void) sqlite3_finalize(r->data_version);
+    (void) sqlite3_finalize(r->items);
+    (void) sqlite3_close(r->probe);
+    (void) sqlite3_close(r->handle);
+
+    r->data_version = NULL;
+    r->items = NULL;
+    r->probe = NULL;
+    r->handle = NULL;
+}
+
+
+ngx_int_t
+ngx_http_warehouse_reader_version(ngx_http_warehouse_reader_t *r,
+    int *version)
+{
+    ngx_int_t  rc;
+
+    rc = NGX_OK;
+
+    if (sqlite3_step(r->data_version) == SQLITE_ROW) {
+        *version = sqlite3_column_int(r->data_version, 0);
+
+    } else {
+        rc = ngx_http_warehouse_reader_fail(r, r->probe);
+    }
+
+    (void) sqlite3_reset(r->data_version);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_warehouse_reader_begin(ngx_http_warehouse_reader_t *r)
+{
+    if (sqlite3_exec(r->handle, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) {
+        return ngx_http_warehouse_reader_fail(r, r->handle);
+    }
+
+    return (wh_schema_ready(r->handle, &r->err) == WH_OK) ? NGX_OK
+                                                          : NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_warehouse_reader_next(ngx_http_warehouse_reader_t *r,
+    ngx_http_warehouse_item_t *item)
+{
+    switch (sqlite3_step(r->items)) {
+
+    case SQLITE_ROW:
+        break;
+
+    case SQLITE_DONE:
+        return NGX_DONE;
+
+    default:
+        return ngx_http_warehouse_reader_fail(r, r->handle);
+    }
+
+    item->sku = (const char *) sqlite3_column_text(r->items, 0);
+    item->len = (size_t) sqlite3_column_bytes(r->items, 0);
+    item->qty = sqlite3_column_int64(r->items, 1);
+
+    if (item->sku == NULL) {
+        (void) wh_error_set(&r->err, WH_NOMEM, "out of memory");
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_warehouse_reader_end(ngx_http_warehouse_reader_t *r)
+{
+    (void) sqlite3_reset(r->items);
+
+    if (!sqlite3_get_autocommit(r->handle)) {
+        (void) sqlite3_exec(r->handle, "COMMIT", NULL, NULL, NULL);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_reader_fail(ngx_http_warehouse_reader_t *r, sqlite3 *handle)
+{
+    (void) wh_schema_fail(handle, "the database cannot be read", &r->err);
+
+    return NGX_DECLINED;
+}

@@ -1,0 +1,73 @@
+/*
+ * The handles on one database file: found again when the file is replaced;
+ * they read the version of its contents, and its items in one transaction.
+ */
+
+#ifndef _NGX_HTTP_WAREHOUSE_READER_H_INCLUDED_
+#define _NGX_HTTP_WAREHOUSE_READER_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include <sqlite3.h>
+
+#include "wh_error.h"
+
+
+/* Where a function returns NGX_DECLINED, err says why, in a few words. */
+
+typedef struct {
+    ngx_str_t      path;
+    u_char        *log_path;      /* of its -wal */
+    sqlite3       *probe;         /* asks for the version; NULL: closed */
+    sqlite3_stmt  *data_version;
+    sqlite3       *handle;        /* reads the items */
+    sqlite3_stmt  *items;
+    dev_t          dev;
+    ino_t          ino;
+    ino_t          log_ino;       /* 0: there is none */
+    wh_error_t     err;
+} ngx_http_warehouse_reader_t;
+
+
+/* An item; the sku is valid until the next call. */
+
+typedef struct {
+    const char    *sku;
+    size_t         len;           /* bytes */
+    int64_t        qty;
+} ngx_http_warehouse_item_t;
+
+
+/* A closed reader of the file at path.  NGX_OK; NGX_ERROR: out of memory. */
+ngx_int_t ngx_http_warehouse_reader_init(ngx_http_warehouse_reader_t *reader,
+    ngx_pool_t *pool, ngx_str_t *path);
+
+/*
+ * Makes sure that the file at the path is the one that is open.  NGX_OK;
+ * NGX_DONE: it was opened now, what was read before or is being read is of no
+ * use; NGX_DECLINED: it is closed, with the same consequence.
+ */
+ngx_int_t ngx_http_warehouse_reader_open(ngx_http_warehouse_reader_t *reader);
+void ngx_http_warehouse_reader_close(ngx_http_warehouse_reader_t *reader);
+
+/*
+ * A number that changes with every commit of another connection.  NGX_OK,
+ * NGX_DECLINED.
+ */
+ngx_int_t ngx_http_warehouse_reader_version(
+    ngx_http_warehouse_reader_t *reader, int *version);
+
+/*
+ * Reading the items, sorted by sku: begin opens a transaction (NGX_OK,
+ * NGX_DECLINED: also where the items are being recovered), next gives one item
+ * (NGX_OK, NGX_DONE: there are no more, NGX_DECLINED), end is for all cases.
+ */
+ngx_int_t ngx_http_warehouse_reader_begin(ngx_http_warehouse_reader_t *reader);
+ngx_int_t ngx_http_warehouse_reader_next(ngx_http_warehouse_reader_t *reader,
+    ngx_http_warehouse_item_t *item);
+void ngx_http_warehouse_reader_end(ngx_http_warehouse_reader_t *reader);
+
+
+#endif /* _NGX_HTTP_WAREHOUSE_READER_H_INCLUDED_ */
