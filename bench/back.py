@@ -137,7 +137,7 @@ def rebuild(s):
     s.log += ".rebuild"
     s.write_conf()
     s.start_daemon(ready=False)
-    stack.wait(lambda: s.logged("] processing "), "the rebuild", 900)
+    stack.wait(lambda: s.logged("] processing ") or not s.daemon.running(), "the rebuild", 900)
     s.daemon.stop()
     begin, count, end = None, None, None
     for line in s.lines():
