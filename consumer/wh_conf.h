@@ -47,8 +47,8 @@ int wh_conf_init(wh_conf_t *conf, wh_error_t *err);
 void wh_conf_free(wh_conf_t *conf);
 
 /*
- * Reads the file at path over what conf holds.  WH_OK; WH_ERROR: err names
- * file, line and key.
+ * In wh_conf_file.c: reads the file at path over what conf holds.  WH_OK;
+ * WH_ERROR: err names file, line and key.
  */
 int wh_conf_read(wh_conf_t *conf, const char *path, wh_error_t *err);
 

@@ -199,7 +199,7 @@ SABOTAGES = [
          "        ngx_add_timer(&ctx->guard, wmcf->timeout + NGX_HTTP_WAREHOUSE_GUARD);\n", "")],
      MODULE, ["Module.test_quit"]),
     ("the old log of a database read on", [
-        (NGX + "db.c", "&& log_ino == db->log_ino)", "&& 1)")],
+        (NGX + "reader.c", "&& log_ino == r->log_ino)", "&& 1)")],
      SQLITE, ["Replaced.test_older_copy"]),
 ]
 

@@ -4,11 +4,15 @@ Needs no broker; what was observed is made up here."""
 
 import collections
 import json
+import sys
 import unittest
 
 import command
 import fault
 import stack
+
+sys.path.insert(0, stack.ROOT + "/t")
+import sabotage
 
 Record = collections.namedtuple("Record", "value partition offset timestamp headers key")
 
@@ -65,6 +69,16 @@ class Poster:
 
 RIGHT = ["[]", '[{"sku":"A","qty":6}]', '[{"sku":"A","qty":6},{"sku":"B","qty":7}]',
          '[{"sku":"A","qty":6},{"sku":"B","qty":0}]']
+
+
+class Sabotages(unittest.TestCase):
+    """Those that script/test sabotage tries, one after the other."""
+
+    def test_each_fits_the_code(self):
+        for what, changes, _, _ in sabotage.SABOTAGES:
+            for name, old, _ in changes:
+                with self.subTest(what), open(stack.ROOT + "/" + name) as f:
+                    self.assertEqual(1, f.read().count(old), name)
 
 
 class Checkers(unittest.TestCase):
