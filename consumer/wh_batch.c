@@ -1,23 +1,9 @@
 #include "wh_batch.h"
 #include "wh_items.h"
+#include "wh_keys.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define HASH_NONFATAL_OOM  1
-#define uthash_nonfatal_oom(elt)  ((elt)->oom = 1)
-
-#include <uthash.h>
-
-
-/* An idempotency key that a slice names. */
-
-typedef struct {
-    wh_use_t         use;           /* with the commands so far */
-    int              oom;
-    UT_hash_handle   hh;
-    char             name[];        /* sku, NUL, key, NUL */
-} wh_key_entry_t;
 
 
 struct wh_batch_s {
@@ -31,7 +17,7 @@ struct wh_batch_s {
     char            *skus;          /* room for limits.max of them */
     size_t           skus_len;
     size_t           bytes;         /* kept of malformed commands */
-    wh_key_entry_t  *keys;          /* those of a slice, by name */
+    wh_keys_t       *keys;          /* those of a slice */
 };
 
 
@@ -43,8 +29,6 @@ static int wh_batch_outcomes(wh_batch_t *batch, wh_store_t *store,
     wh_error_t *err);
 static int wh_batch_outcome_of(wh_batch_t *batch, wh_outcome_t *outcome,
     wh_item_t *item, wh_store_t *store, wh_error_t *err);
-static int wh_batch_key(wh_batch_t *batch, const wh_outcome_t *outcome,
-    wh_store_t *store, wh_key_entry_t **key, wh_error_t *err);
 static int64_t wh_change(const wh_command_t *command);
 static void wh_batch_forget(wh_batch_t *batch);
 
@@ -206,18 +190,13 @@ wh_batch_clear(wh_batch_t *b)
 static void
 wh_batch_forget(wh_batch_t *b)
 {
-    wh_key_entry_t  *key, *next;
-
     b->prefetched = 0;
 
     if (b->items != NULL) {
         wh_items_clear(b->items);
     }
 
-    HASH_ITER(hh, b->keys, key, next) {
-        HASH_DEL(b->keys, key);
-        free(key);
-    }
+    wh_keys_clear(&b->keys);
 }
 
 
@@ -369,26 +348,26 @@ static int
 wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_item_t *item,
     wh_store_t *store, wh_error_t *err)
 {
-    int              rc;
-    wh_key_entry_t  *key;
+    int        rc;
+    wh_use_t  *use;
 
-    key = NULL;
+    use = NULL;
 
     if (o->key != NULL) {
-        rc = wh_batch_key(b, o, store, &key, err);
+        rc = wh_keys_find(&b->keys, &o->command, o->key, store, &use, err);
         if (rc != WH_OK) {
             return rc;
         }
     }
 
-    if (key != NULL && key->use.change != 0
-        && o->time < key->use.time + b->limits.retention)
+    if (use != NULL && use->change != 0
+        && o->time < use->time + b->limits.retention)
     {
-        if (key->use.change == wh_change(&o->command)) {
+        if (use->change == wh_change(&o->command)) {
             o->verdict = WH_DUPLICATE;
             o->reason = "idempotency_key_repeated";
-            o->original.partition = key->use.partition;
-            o->original.offset = key->use.offset;
+            o->original.partition = use->partition;
+            o->original.offset = use->offset;
 
         } else {
             o->verdict = WH_REFUSED;
@@ -399,8 +378,8 @@ wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_item_t *item,
         o->reason = wh_apply(item, &o->command);
         o->verdict = (o->reason == NULL) ? WH_APPLIED : WH_REFUSED;
 
-        if (key != NULL && o->verdict == WH_APPLIED) {
-            wh_use(&key->use, &o->command, o->time, o->partition, o->offset);
+        if (use != NULL && o->verdict == WH_APPLIED) {
+            wh_use(use, &o->command, o->time, o->partition, o->offset);
         }
     }
 
@@ -426,50 +405,6 @@ static int64_t
 wh_change(const wh_command_t *command)
 {
     return (command->action == WH_DECREASE) ? -command->qty : command->qty;
-}
-
-
-static int
-wh_batch_key(wh_batch_t *b, const wh_outcome_t *o, wh_store_t *store,
-    wh_key_entry_t **key, wh_error_t *err)
-{
-    int              rc;
-    char             name[WH_SKU_MAX + 1 + WH_KEY_MAX + 1];
-    size_t           len;
-    wh_key_entry_t  *k;
-
-    len = o->command.sku_len + 1 + strlen(o->key) + 1;
-    memcpy(name, o->command.sku, o->command.sku_len + 1);
-    strcpy(name + o->command.sku_len + 1, o->key);
-
-    HASH_FIND(hh, b->keys, name, len, k);
-
-    if (k == NULL) {
-        k = calloc(1, sizeof(wh_key_entry_t) + len);
-        if (k == NULL) {
-            return wh_error_set(err, WH_NOMEM, "out of memory");
-        }
-
-        memcpy(k->name, name, len);
-
-        rc = wh_store_get_key(store, o->command.sku, o->command.sku_len, o->key,
-                              &k->use, err);
-        if (rc != WH_OK) {
-            free(k);
-            return rc;
-        }
-
-        HASH_ADD(hh, b->keys, name[0], len, k);
-
-        if (k->oom) {
-            free(k);
-            return wh_error_set(err, WH_NOMEM, "out of memory");
-        }
-    }
-
-    *key = k;
-
-    return WH_OK;
 }
 
 

@@ -168,16 +168,16 @@ SABOTAGES = [
          "    for (i = 0; rc != WH_OK && i < c->nlearned; i++) {")],
      KEYS, ["Keys.test_recovered"]),
     ("a refused command uses its key up", [
-        ("consumer/wh_batch.c", "if (key != NULL && o->verdict == WH_APPLIED) {",
-         "if (key != NULL) {"),
+        ("consumer/wh_batch.c", "if (use != NULL && o->verdict == WH_APPLIED) {",
+         "if (use != NULL) {"),
         ("consumer/wh_batch.c", "if (o->key == NULL || o->verdict != WH_APPLIED) {",
          "if (o->key == NULL) {")],
      KEYS, ["Keys.test_refused_keeps_the_key"]),
     ("keys without the scope of their sku", [
         ("consumer/wh_store_sql.c", '" WHERE sku = ?1 AND key = ?2"',
          '" WHERE ?1 = ?1 AND key = ?2"'),
-        ("consumer/wh_batch.c", "    HASH_FIND(hh, b->keys, name, len, k);\n",
-         "    memset(name, 'x', o->command.sku_len);\n    HASH_FIND(hh, b->keys, name, len, k);\n")],
+        ("consumer/wh_keys.c", "    HASH_FIND(hh, *keys, name, len, k);\n",
+         "    memset(name, 'x', command->sku_len);\n    HASH_FIND(hh, *keys, name, len, k);\n")],
      KEYS, ["Keys.test_sku_is_the_scope"]),
 
     # the module
