@@ -22,7 +22,7 @@ ifdef FAILPOINTS
 CPPFLAGS += -DWH_FAILPOINTS
 endif
 
-# tests: WERROR=-Werror; elsewhere a compiler newer than this code may warn
+# the tests': WERROR=-Werror; elsewhere a compiler newer than this code may warn
 WERROR  ?=
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
 LIBS     = -lrdkafka -lsqlite3 -lcjson -linih -lcrypto -lpthread
@@ -53,8 +53,8 @@ $(BUILD)/obj/%.o: %.c $(headers) Makefile
 	$(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARN) -Icommon -Iconsumer -c -o $@ $<
 
 # a copy of nginx's tree is configured as Debian's nginx was, once
-$(BUILD)/nginx/Makefile: config script/configure-module
-	script/configure-module $(NGINX_SRC) $(BUILD)/nginx "$(CFLAGS)"
+$(BUILD)/nginx/Makefile: config script/configure-module Makefile
+	script/configure-module $(NGINX_SRC) $(BUILD)/nginx "$(CFLAGS) $(or $(WERROR),-Wno-error)"
 
 # a new file: an nginx may be running with the old one
 $(BUILD)/ngx_http_warehouse_module.so: $(BUILD)/nginx/Makefile $(module)

@@ -11,15 +11,29 @@
 
 #define BENCH_SILENCE  60000    /* ms without a message or a report */
 #define BENCH_WAKE     10000    /* messages: half of the reader's queue */
+#define BENCH_TAKE     500      /* messages taken in one go */
+
+
+/* The one reader of a process. */
+
+typedef struct {
+    rd_kafka_t                       *rk;
+    rd_kafka_queue_t                 *queue;
+    rd_kafka_topic_partition_list_t  *partition;
+    rd_kafka_message_t               *messages[BENCH_TAKE];
+    ssize_t                           taken;
+    ssize_t                           given;       /* of those */
+    uint64_t                          consumed;
+} bench_reader_t;
 
 
 static void (*bench_delivered)(const rd_kafka_message_t *message);
 
-static rd_kafka_topic_partition_list_t  *bench_partition;
-static uint64_t                          bench_consumed;
+static bench_reader_t  reader;
 
 
-static void bench_wake(rd_kafka_t *rk);
+static void bench_take(void);
+static void bench_wake(void);
 
 
 void
@@ -233,12 +247,11 @@ bench_flush(rd_kafka_t *rk)
 }
 
 
-rd_kafka_t *
-bench_reader(const char *brokers, const char *group, const char *topic,
+void
+bench_reader_open(const char *brokers, const char *group, const char *topic,
     int64_t offset)
 {
-    rd_kafka_t           *rk;
-    rd_kafka_resp_err_t   e;
+    rd_kafka_resp_err_t  e;
 
     const char *const  properties[] = {
         "group.id", group, "socket.nagle.disable", "true",
@@ -249,32 +262,44 @@ bench_reader(const char *brokers, const char *group, const char *topic,
         NULL
     };
 
-    rk = bench_kafka(RD_KAFKA_CONSUMER, brokers, properties, NULL);
+    reader.rk = bench_kafka(RD_KAFKA_CONSUMER, brokers, properties, NULL);
+    reader.queue = rd_kafka_queue_get_consumer(reader.rk);
 
-    bench_partition = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(bench_partition, topic, 0)->offset =
+    reader.partition = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(reader.partition, topic, 0)->offset =
                                                                        offset;
 
-    e = rd_kafka_assign(rk, bench_partition);
+    e = rd_kafka_assign(reader.rk, reader.partition);
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
         bench_die("assign: %s", rd_kafka_err2str(e));
     }
+}
 
-    return rk;
+
+void
+bench_reader_close(void)
+{
+    while (reader.given < reader.taken) {
+        rd_kafka_message_destroy(reader.messages[reader.given++]);
+    }
+
+    rd_kafka_topic_partition_list_destroy(reader.partition);
+    rd_kafka_queue_destroy(reader.queue);
+    rd_kafka_destroy(reader.rk);
 }
 
 
 rd_kafka_message_t *
-bench_consume(rd_kafka_t *rk)
+bench_consume(void)
 {
     rd_kafka_message_t  *m;
 
-    m = rd_kafka_consumer_poll(rk, BENCH_SILENCE);
-
-    if (m == NULL) {
-        bench_die("no message for %d s", BENCH_SILENCE / 1000);
+    if (reader.given == reader.taken) {
+        bench_take();
     }
+
+    m = reader.messages[reader.given++];
 
     if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         rd_kafka_message_destroy(m);
@@ -285,19 +310,39 @@ bench_consume(rd_kafka_t *rk)
         bench_die("consume: %s", rd_kafka_message_errstr(m));
     }
 
-    if (++bench_consumed % BENCH_WAKE == 0) {
-        bench_wake(rk);
+    if (++reader.consumed % BENCH_WAKE == 0) {
+        bench_wake();
     }
 
     return m;
 }
 
 
+/* Takes the messages that are there, or waits for one. */
+
 static void
-bench_wake(rd_kafka_t *rk)
+bench_take(void)
 {
-    bench_partition->elems[0].offset = RD_KAFKA_OFFSET_END;
-    (void) rd_kafka_offsets_for_times(rk, bench_partition, 0);
+    reader.given = 0;
+    reader.taken = rd_kafka_consume_batch_queue(reader.queue, 0,
+                                                reader.messages, BENCH_TAKE);
+
+    if (reader.taken <= 0) {
+        reader.taken = 1;
+        reader.messages[0] = rd_kafka_consumer_poll(reader.rk, BENCH_SILENCE);
+
+        if (reader.messages[0] == NULL) {
+            bench_die("no message for %d s", BENCH_SILENCE / 1000);
+        }
+    }
+}
+
+
+static void
+bench_wake(void)
+{
+    reader.partition->elems[0].offset = RD_KAFKA_OFFSET_END;
+    (void) rd_kafka_offsets_for_times(reader.rk, reader.partition, 0);
 }
 
 

@@ -63,17 +63,18 @@ void bench_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, const void *value,
 void bench_flush(rd_kafka_t *rk);
 
 /*
- * A read_committed consumer with the daemon's properties, which reads
- * partition 0 of a topic from offset; one in a process.
+ * The process's one reader: a read_committed consumer with the daemon's
+ * properties, of partition 0 of a topic from offset.
  */
-rd_kafka_t *bench_reader(const char *brokers, const char *group,
+void bench_reader_open(const char *brokers, const char *group,
     const char *topic, int64_t offset);
+void bench_reader_close(void);
 
 /*
- * The next message; NULL: the end of the partition, for now.  Has librdkafka
+ * The next message, for the caller to destroy; NULL: the end of the partition, for now.  Has librdkafka
  * look at its queue now and then, as wh_query_wake() of the daemon does.
  */
-rd_kafka_message_t *bench_consume(rd_kafka_t *rk);
+rd_kafka_message_t *bench_consume(void);
 
 /* Ends the program if error is one. */
 void bench_check(const char *what, rd_kafka_error_t *error);

@@ -14,19 +14,18 @@ int
 main(int argc, char **argv)
 {
     int64_t              count, start;
-    rd_kafka_t          *rk;
     rd_kafka_message_t  *m;
 
     if (argc != 3) {
         bench_die("usage: consume BROKERS TOPIC");
     }
 
-    rk = bench_reader(argv[1], "consume", argv[2], 0);
+    bench_reader_open(argv[1], "consume", argv[2], 0);
 
     count = 0;
     start = 0;
 
-    while ((m = bench_consume(rk)) != NULL) {
+    while ((m = bench_consume()) != NULL) {
         if (count++ == 0) {
             start = bench_clock();
         }
@@ -37,7 +36,7 @@ main(int argc, char **argv)
     printf("{\"count\":%" PRId64 ",\"seconds\":%.3f}\n", count,
            (double) (bench_clock() - start) / 1e6);
 
-    rd_kafka_destroy(rk);
+    bench_reader_close();
 
     return 0;
 }

@@ -2,8 +2,8 @@
  * Copies COUNT messages from one topic to another, BATCH in a transaction, with
  * the daemon's properties; prints the seconds from the first message to the
  * last commit:
- *     copy BROKERS FROM TO COUNT NAME BATCH
- * NAME is the group and the transactional.id.
+ *     copy BROKERS FROM TO COUNT NAME BATCH COMPRESSION
+ * NAME is the group and the transactional.id, COMPRESSION a compression.type.
  */
 
 #include "bench.h"
@@ -15,7 +15,7 @@ static void
 copy(char **argv)
 {
     int64_t                              batch, count, done, n, next, start;
-    rd_kafka_t                          *in, *out;
+    rd_kafka_t                          *out;
     rd_kafka_topic_t                    *topic;
     rd_kafka_message_t                  *m;
     rd_kafka_topic_partition_list_t     *offsets;
@@ -24,7 +24,7 @@ copy(char **argv)
     const char *const  producer[] = {
         "transactional.id", argv[5], "socket.nagle.disable", "true",
         "retry.backoff.ms", "10", "queue.buffering.max.messages", "1000000",
-        "partitioner", "murmur2_random", NULL
+        "partitioner", "murmur2_random", "compression.type", argv[7], NULL
     };
 
     count = bench_number(argv[4], 1);
@@ -37,7 +37,7 @@ copy(char **argv)
     rd_kafka_topic_partition_list_add(offsets, argv[2], 0);
 
     bench_check("init_transactions", rd_kafka_init_transactions(out, 30000));
-    in = bench_reader(argv[1], argv[5], argv[2], 0);
+    bench_reader_open(argv[1], argv[5], argv[2], 0);
 
     start = 0;
 
@@ -47,7 +47,7 @@ copy(char **argv)
         next = 0;
 
         for (n = 0; n < batch && done + n < count; n++) {
-            m = bench_consume(in);
+            m = bench_consume();
             if (m == NULL) {
                 break;
             }
@@ -80,15 +80,16 @@ copy(char **argv)
     rd_kafka_consumer_group_metadata_destroy(metadata);
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(out);
-    rd_kafka_destroy(in);
+    bench_reader_close();
 }
 
 
 int
 main(int argc, char **argv)
 {
-    if (argc != 7) {
-        bench_die("usage: copy BROKERS FROM TO COUNT NAME BATCH");
+    if (argc != 8) {
+        bench_die("usage: copy BROKERS FROM TO COUNT NAME BATCH "
+                  "COMPRESSION");
     }
 
     copy(argv);

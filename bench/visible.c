@@ -40,7 +40,6 @@ int
 main(int argc, char **argv)
 {
     uint64_t             count;
-    rd_kafka_t          *rk;
     rd_kafka_message_t  *m;
 
     if (argc != 4) {
@@ -48,9 +47,9 @@ main(int argc, char **argv)
     }
 
     count = (uint64_t) bench_number(argv[3], 1);
-    rk = bench_reader(argv[1], "visible", argv[2], RD_KAFKA_OFFSET_END);
+    bench_reader_open(argv[1], "visible", argv[2], RD_KAFKA_OFFSET_END);
 
-    if (bench_consume(rk) != NULL) {
+    if (bench_consume() != NULL) {
         bench_die("messages came before it was ready");
     }
 
@@ -58,7 +57,7 @@ main(int argc, char **argv)
     fflush(stdout);
 
     while (times.count < count) {
-        m = bench_consume(rk);
+        m = bench_consume();
 
         if (m != NULL) {
             message(m);
@@ -67,7 +66,7 @@ main(int argc, char **argv)
     }
 
     bench_times_print(&times);
-    rd_kafka_destroy(rk);
+    bench_reader_close();
 
     return 0;
 }

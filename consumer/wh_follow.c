@@ -269,7 +269,11 @@ wh_follow_read(wh_follow_t *f, wh_error_t *err)
 }
 
 
-/* Takes the messages that are there, or one if it comes in time. */
+/*
+ * Takes the messages that are there, or one if it comes in time.  librdkafka's
+ * batches can pass over messages where a partition is paused, or assigned anew;
+ * this one is assigned once.
+ */
 
 static int
 wh_follow_take(wh_follow_t *f, size_t *taken, wh_error_t *err)

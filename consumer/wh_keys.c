@@ -10,7 +10,7 @@
 #include <uthash.h>
 
 
-/* One of them; the set is a hash by name, which its first one leads to. */
+/* One of them; a set is a pointer to its first one, as uthash has it. */
 
 struct wh_keys_s {
     wh_use_t         use;

@@ -47,7 +47,8 @@ ngx_int_t ngx_http_warehouse_reader_init(ngx_http_warehouse_reader_t *reader,
 /*
  * Makes sure that the file at the path is the one that is open.  NGX_OK;
  * NGX_DONE: it was opened now, what was read before or is being read is of no
- * use; NGX_DECLINED: it is closed, with the same consequence.
+ * use; NGX_DECLINED: it is closed, with the same consequence.  A reader may
+ * be closed at any time, and more than once.
  */
 ngx_int_t ngx_http_warehouse_reader_open(ngx_http_warehouse_reader_t *reader);
 void ngx_http_warehouse_reader_close(ngx_http_warehouse_reader_t *reader);
@@ -62,7 +63,8 @@ ngx_int_t ngx_http_warehouse_reader_version(
 /*
  * Reading the items, sorted by sku: begin opens a transaction (NGX_OK,
  * NGX_DECLINED: also where the items are being recovered), next gives one item
- * (NGX_OK, NGX_DONE: there are no more, NGX_DECLINED), end is for all cases.
+ * (NGX_OK, NGX_DONE: there are no more, NGX_DECLINED).  end has to follow,
+ * whatever they returned.
  */
 ngx_int_t ngx_http_warehouse_reader_begin(ngx_http_warehouse_reader_t *reader);
 ngx_int_t ngx_http_warehouse_reader_next(ngx_http_warehouse_reader_t *reader,

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The checkers judged themselves: each must object to what it is there for.
-Needs no broker; what was observed is made up here."""
+"""The checkers judged themselves: each must object to what it is there for, and
+each sabotage must fit the code.  Needs no broker; what was observed is made up
+here."""
 
 import collections
 import json
