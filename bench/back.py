@@ -1,5 +1,6 @@
 """The daemon: backlogs, rebuilds, notifications, memory, start."""
 
+import contextlib
 import datetime
 import math
 import os
@@ -45,13 +46,19 @@ class Backlog:
         with s.admin() as admin:
             admin.delete_topics([s.commands, s.notifications])
 
+    @contextlib.contextmanager
     def stack(self, **keys):
         """The same commands for a daemon of its own; keys: of its configuration."""
         s = stack.Stack()
         s.create_topics()
         s.own, s.commands = s.commands, self.s.commands
-        s.write_conf(**keys)
-        return s
+        try:
+            s.write_conf(**keys)
+            yield s
+        finally:
+            s.commands = s.own
+            self.delete(s)
+            s.stop()
 
     def process(self, s):
         """Starts the daemon and returns commands a second."""
@@ -69,11 +76,6 @@ class Backlog:
                           s.group, BATCH, compression)["seconds"]
         return self.count / seconds
 
-    def end(self, s):
-        s.commands = s.own
-        self.delete(s)
-        s.stop()
-
 
 def cpu(pid):
     """Seconds that a process has used."""
@@ -86,12 +88,10 @@ def backlog(skus):
     with Backlog(COMMANDS, skus) as b:
         ours, copies, rebuilt, consumed = [], [], [], []
         compressed, compressed_copies = [], []
-        s = b.stack()
-        b.copy(s)                        # the broker compiles itself while it runs
-        b.end(s)
+        with b.stack() as s:
+            b.copy(s)                    # the broker compiles itself while it runs
         for n in range(ROUNDS):
-            s = b.stack()
-            try:
+            with b.stack() as s:
                 ours.append(b.process(s))
                 size = memory(s.daemon.pid, "VmHWM")
                 say("%d skus: %.0f/s, %.0f s of CPU, %.0f MiB at most"
@@ -102,19 +102,11 @@ def backlog(skus):
                         rebuilt.append(rebuild(s))
                         read = program("consume", s.brokers, s.notifications)
                         consumed.append(read["count"] / read["seconds"])
-            finally:
-                b.end(s)
-            s = b.stack(**{"kafka.compression.type": "lz4"})
-            try:
+            with b.stack(**{"kafka.compression.type": "lz4"}) as s:
                 compressed.append(b.process(s))
-            finally:
-                b.end(s)
             for compression, rates in (("none", copies), ("lz4", compressed_copies)):
-                s = b.stack()
-                try:
+                with b.stack() as s:
                     rates.append(b.copy(s, compression))
-                finally:
-                    b.end(s)
         say("%d skus: SQLite alone takes, in us a command, %s" % (skus, alone(skus)))
         name = "%s million commands, %s skus, " % (COMMANDS // 1000000, format(skus, ","))
         row("backlog of " + name + "to copying", ">= 0.8", ours, copies, "commands/s")
@@ -168,22 +160,18 @@ def growth():
     costs = []
     for skus in sizes:
         with Backlog(GROWTH, skus) as b:
-            filled = b.stack()
-            filled.commands = filled.own     # empty
-            filled.write_conf()
-            front.fill_items(filled, skus)
-            filled.sql("DELETE FROM positions")
-            filled.sql("INSERT INTO positions VALUES(?, 0, 0)", (b.s.commands,))
-            filled.sql("PRAGMA wal_checkpoint(TRUNCATE)")
             rounds = []
-            for _ in range(ROUNDS):
-                s = b.stack()
-                try:
-                    shutil.copy(filled.db, s.db)
-                    rounds.append(1e6 / b.process(s))
-                finally:
-                    b.end(s)
-            b.end(filled)
+            with b.stack() as filled:
+                filled.commands = filled.own     # empty
+                filled.write_conf()
+                front.fill_items(filled, skus)
+                filled.sql("DELETE FROM positions")
+                filled.sql("INSERT INTO positions VALUES(?, 0, 0)", (b.s.commands,))
+                filled.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                for _ in range(ROUNDS):
+                    with b.stack() as s:
+                        shutil.copy(filled.db, s.db)
+                        rounds.append(1e6 / b.process(s))
             say("%d skus: %s us a command" % (skus, ", ".join("%.1f" % c for c in rounds)))
             costs.append(rounds)
     for skus, rounds in list(zip(sizes, costs))[1:]:

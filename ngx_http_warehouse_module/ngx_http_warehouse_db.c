@@ -236,12 +236,6 @@ ngx_http_warehouse_db_snapshot(ngx_http_warehouse_db_t *db,
 
         rc = ngx_http_warehouse_build_start(db, version);
 
-        /* answers to others may have led here again, and to a close */
-
-        if (rc == NGX_OK && db->current == NULL) {
-            rc = NGX_DECLINED;
-        }
-
         if (rc == NGX_OK) {
             ngx_http_warehouse_snapshot_retain(db->current);
             *snapshot = db->current;
@@ -312,6 +306,12 @@ ngx_http_warehouse_build_start(ngx_http_warehouse_db_t *db, int version)
 
     } else {
         ngx_http_warehouse_build_end(db, rc);
+
+        /* its answers may have led here again, and to a close */
+
+        if (rc == NGX_OK && db->current == NULL) {
+            rc = NGX_DECLINED;
+        }
     }
 
     return rc;

@@ -179,14 +179,16 @@ class Full(Case):
             s.daemon.stop()
             s.produce(wide(12000) * 5)
             before = len(s.lines())
+
+            def said(text, before=before):
+                return any(text in line for line in s.lines()[before:])
+
             s.start_daemon(fail="read_ahead:wait=1000@2", ready=False)
-            stack.wait(lambda: any('failpoint "read_ahead"' in line for line in s.lines()[before:])
-                       or s.caught_up(), "the failpoint")
+            stack.wait(lambda: said('failpoint "read_ahead"') or s.caught_up(), "the failpoint")
             with self.full():
-                stack.wait(lambda: any(FULL in line for line in s.lines()[before:])
-                           or s.caught_up(), "no room")
+                stack.wait(lambda: said(FULL) or s.caught_up(), "no room")
             s.wait_caught_up()
-            if any("reading an item: " + FULL in line for line in s.lines()[before:]):
+            if said("reading an item: " + FULL):
                 break
         else:
             self.fail("reading ahead never failed")
