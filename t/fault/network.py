@@ -129,7 +129,9 @@ class Network(fault.Case):
         for lane, thread in enumerate(threads, 1):
             if thread.trouble:
                 thread.trouble.add_note("lane %d" % lane)
-                raise thread.trouble
+        troubles = [thread.trouble for thread in threads if thread.trouble]
+        if troubles:
+            raise BaseExceptionGroup("side by side", troubles)
 
     def stop_traffic(self):
         """At the end of a test, however far it came: the traffic ends and the

@@ -296,13 +296,16 @@ class Case(stack.Case):
         for p in self.posters:
             for body, status, position in p.replies:
                 places = written.get(body.encode(), [])
+                told = "%s, %s %s: at %s of %d values" % (body, status, position, places,
+                                                          len(written))
                 if status == 200:
-                    self.assertEqual(places, [position or places[0]] if places else "written", body)
+                    self.assertEqual(len(places), 1, told)
+                    self.assertIn(position, (places[0], None), told)
                 elif status == 503:
-                    self.assertEqual(places, [], body)
+                    self.assertEqual(places, [], told)
                 else:
-                    self.assertIn(status, (None, 504))
-                    self.assertLessEqual(len(places), 1, body)
+                    self.assertIn(status, (None, 504), told)
+                    self.assertLessEqual(len(places), 1, told)
 
     def check_readers(self):
         """Every list was the stock after a batch, and time never went back."""

@@ -51,12 +51,18 @@ def wait(condition, what, deadline=DEADLINE):
         time.sleep(0.02)
 
 
+ports_given = set()
+
+
 def free_ports(*distances):
-    """A free port of loopback, and those at the distances given.  They lie
-    below the range that outgoing connections take theirs from."""
+    """A free port of loopback, and those at the distances given, none of them
+    twice.  They lie below the range that outgoing connections take theirs
+    from."""
     while True:
         first = random.randrange(10000, 20000)
         ports = [first] + [first + distance for distance in distances]
+        if not ports_given.isdisjoint(ports):
+            continue
         with contextlib.ExitStack() as sockets:
             try:
                 for port in ports:
@@ -64,6 +70,7 @@ def free_ports(*distances):
                     s.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        ports_given.update(ports)
         return ports
 
 
@@ -368,7 +375,7 @@ class Stack:
             self.nginx.p.wait(DEADLINE)
             self.nginx = Adopted(wait(self.nginx_pid, "nginx's pid file"))
         self.processes.append(self.nginx)
-        wait(self.listening, "nginx")
+        wait(self.serving, "nginx")
 
     def nginx_pid(self, suffix=""):
         """What the pid file says, or None."""
@@ -393,11 +400,15 @@ class Stack:
         """The id of nginx's first worker."""
         return wait(self.workers, "a worker")[0]
 
-    def listening(self):
+    def serving(self):
+        """True if the port is nginx's own: with its sockets bound it has
+        written its pid file."""
+        if not self.nginx.running():
+            with open(self.dir + "/nginx/error.log") as log:
+                raise AssertionError("nginx stopped: " + "".join(log.readlines()[-5:]))
         with contextlib.suppress(OSError), \
                 socket.create_connection(("127.0.0.1", self.port), 1):
-            return True
-        return not self.nginx.running()
+            return self.nginx_pid() == self.nginx.pid
 
     def request(self, method, path, body=None, headers=None, timeout=30):
         """Returns (status, headers, body)."""
