@@ -228,8 +228,7 @@ wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         rc = WH_ERROR;
-        advice = "; the database is damaged: move it away, with its -wal and"
-                 " -shm, to have it rebuilt from Kafka";
+        advice = WH_SCHEMA_DAMAGED;
         break;
 
     default:

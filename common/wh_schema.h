@@ -13,6 +13,11 @@
 
 #define WH_SCHEMA_VERSION  2    /* PRAGMA user_version */
 
+/* the end of a message about a database with damaged pages */
+#define WH_SCHEMA_DAMAGED                                                     \
+    "; the database is damaged: move it away, with its -wal and -shm, to"     \
+    " have it rebuilt from Kafka"
+
 /* all items, bytewise by sku: the primary key's own order */
 #define WH_SQL_LIST_ITEMS  "SELECT sku, qty FROM items ORDER BY sku"
 

@@ -59,6 +59,10 @@ wh_store_open(wh_store_t **store, const wh_store_conf_t *conf,
     rc = wh_schema_check((*store)->db, err);
 
     if (rc == WH_OK) {
+        rc = wh_store_check(*store, err);
+    }
+
+    if (rc == WH_OK) {
         rc = wh_schema_upgrade((*store)->db, err);
     }
 

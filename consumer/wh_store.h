@@ -51,8 +51,9 @@ typedef struct {
 
 
 /*
- * Opens the database at conf->path.  WH_OK; WH_NONE: it does not exist or has
- * nothing in it; WH_AGAIN: busy; WH_ERROR: cannot be used, err says why.
+ * Opens the database at conf->path, and looks for damage in all of it.  WH_OK;
+ * WH_NONE: it does not exist or has nothing in it; WH_AGAIN: busy; WH_ERROR:
+ * cannot be used, err says why.
  * The store is closed with wh_store_close(), which accepts NULL.
  */
 int wh_store_open(wh_store_t **store, const wh_store_conf_t *conf,

@@ -32,6 +32,10 @@ static ngx_int_t ngx_http_warehouse_producer_listen(
     ngx_http_warehouse_producer_t *p);
 static void ngx_http_warehouse_producer_destroy(
     ngx_http_warehouse_producer_t *p);
+static rd_kafka_resp_err_t ngx_http_warehouse_producer_send(
+    ngx_http_warehouse_producer_t *p, ngx_uint_t topic, ngx_str_t *payload,
+    ngx_str_t *key, ngx_str_t *idempotency_key,
+    ngx_http_warehouse_pending_t *pn);
 static void ngx_http_warehouse_producer_readable(ngx_event_t *ev);
 static void ngx_http_warehouse_producer_more(ngx_event_t *ev);
 static void ngx_http_warehouse_producer_serve(
@@ -242,7 +246,6 @@ ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
     ngx_http_warehouse_pending_t **pending)
 {
     rd_kafka_resp_err_t             e;
-    rd_kafka_headers_t             *headers;
     ngx_http_warehouse_pending_t   *pn;
     ngx_http_warehouse_producer_t  *p;
 
@@ -261,6 +264,49 @@ ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
 
     pn->request = r;
     pn->producer = p;
+
+    e = ngx_http_warehouse_producer_send(p, topic, payload, key,
+                                         idempotency_key, pn);
+
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        p->pending++;
+        *pending = pn;
+
+        return NGX_OK;
+    }
+
+    ngx_free(pn);
+
+    switch (e) {
+
+    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+        return NGX_BUSY;
+
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+        return NGX_DECLINED;
+
+    case RD_KAFKA_RESP_ERR__FATAL:
+        ngx_http_warehouse_producer_retire(p);
+        return NGX_AGAIN;
+
+    default:
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "warehouse: rd_kafka_producev() failed: %s",
+                      rd_kafka_err2str(e));
+        return NGX_ERROR;
+    }
+}
+
+
+/* One message; an idempotency key becomes its header. */
+
+static rd_kafka_resp_err_t
+ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
+    ngx_uint_t topic, ngx_str_t *payload, ngx_str_t *key,
+    ngx_str_t *idempotency_key, ngx_http_warehouse_pending_t *pn)
+{
+    rd_kafka_headers_t   *headers;
+    rd_kafka_resp_err_t   e;
 
     headers = NULL;
     e = RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -281,40 +327,13 @@ ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
                               RD_KAFKA_V_OPAQUE(pn), RD_KAFKA_V_END);
     }
 
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    /* the headers of a message that was taken belong to it */
 
-        /* the headers belong to the message now */
-
-        p->pending++;
-        *pending = pn;
-
-        return NGX_OK;
-    }
-
-    if (headers != NULL) {
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR && headers != NULL) {
         rd_kafka_headers_destroy(headers);
     }
 
-    ngx_free(pn);
-
-    switch (e) {
-
-    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-        return NGX_BUSY;
-
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-        return NGX_DECLINED;
-
-    case RD_KAFKA_RESP_ERR__FATAL:
-        ngx_http_warehouse_producer_retire(p);
-        return NGX_AGAIN;
-
-    default:
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "warehouse: rd_kafka_produce() failed: %s",
-                      rd_kafka_err2str(e));
-        return NGX_ERROR;
-    }
+    return e;
 }
 
 

@@ -150,6 +150,9 @@ SABOTAGES = [
          "if (s->log_ino[0] != 0 && wh_store_same_file(s, NULL) != WH_OK) {",
          "if (s->unpublished && wh_store_same_file(s, NULL) != WH_OK) {")],
      SQLITE, ["Replaced.test_older_copy"]),
+    ("damage not looked for", [
+        ("consumer/wh_store.c", "        rc = wh_store_check(*store, err);", "        rc = WH_OK;")],
+     SQLITE, ["Damaged"]),
     ("recreated notifications not noticed", [
         ("consumer/wh_publisher.c", "p->first < *next", "p->first < 0")],
      CONTENTS, ["Recreated.test_notifications"]),

@@ -313,7 +313,7 @@ class ReadOnly(Case):
 class Damaged(Case):
 
     SKUS = 600
-    KINDS = ["half", "nothing", "beginning", "header", "interior", "leaf"]
+    KINDS = ["half", "nothing", "beginning", "header", "interior", "leaf", "torn"]
 
     def setUp(self):
         super().setUp()
@@ -332,7 +332,10 @@ class Damaged(Case):
 
     def damage(self, kind, rnd):
         with open(self.s.db, "r+b") as f:
-            if kind in self.pages:
+            if kind == "torn":                   # the half that the cells are in
+                f.seek(rnd.choice(self.pages["leaf"]) * 4096 + 2048)
+                f.write(bytes(2048))
+            elif kind in self.pages:
                 f.seek(rnd.choice(self.pages[kind]) * 4096)
                 f.write(rnd.randbytes(4096))
             else:
@@ -369,7 +372,7 @@ class Damaged(Case):
             with self.subTest(kind=kind):
                 rnd = fault.rng("stopped", n)
                 self.assertEqual(s.daemon.stop(), 0)
-                if rnd.random() < 0.8:           # else the log may have it all
+                if kind == "torn" or rnd.random() < 0.8:     # else the log may have it all
                     self.truncate_log()
                 self.damage(kind, rnd)
                 s.start_nginx()
@@ -391,7 +394,7 @@ class Damaged(Case):
         s.start_nginx()
         self.start_traffic(pause=0.005)
         rnd = fault.rng("running")
-        for kind in self.KINDS * 3 if fault.LONG else rnd.sample(self.KINDS, 2):
+        for kind in self.KINDS * 3 if fault.LONG else ["torn", *rnd.sample(self.KINDS, 2)]:
             self.works()
             self.damage(kind, rnd)
             before = len(s.lines())

@@ -150,6 +150,49 @@ test_open_foreign(void **state)
 }
 
 
+/* The half of a page that its cells are in; SQLite reads on. */
+
+static void
+test_open_torn(void **state)
+{
+    int            i;
+    FILE          *file;
+    char           sku[WH_SKU_MAX + 1];
+    int64_t        page;
+    unit_store_t  *u = *state;
+
+    static const char  zeros[2048];
+
+    for (i = 0; i < 50; i++) {
+        (void) snprintf(sku, sizeof(sku), "%0200d", i);
+        unit_write(u, sku, 1);
+    }
+
+    unit_sql(u, "PRAGMA wal_checkpoint(TRUNCATE)");
+    page = unit_sql_int(u, "SELECT max(pageno) FROM dbstat"
+                           " WHERE name = 'items' AND pagetype = 'leaf'");
+
+    wh_store_close(u->store);
+    u->store = NULL;
+    assert_int_equal(sqlite3_close(u->other), SQLITE_OK);
+    u->other = NULL;
+
+    file = fopen(u->path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, (page - 1) * 4096 + 2048, SEEK_SET), 0);
+    assert_int_equal(fwrite(zeros, 1, sizeof(zeros), file), sizeof(zeros));
+    assert_int_equal(fclose(file), 0);
+
+    unit_other_open(u);
+    assert_true(unit_sql_int(u, "SELECT count(*) FROM items WHERE qty = 1")
+                < i);
+
+    assert_int_equal(unit_open(u), WH_ERROR);
+    assert_non_null(strstr(u->err.text, "move it away"));
+    assert_null(strchr(u->err.text, '\n'));
+}
+
+
 /* Nobody sees the new database before it is published. */
 
 static void
@@ -425,6 +468,7 @@ main(void)
         unit_dir_test(test_open_empty),
         unit_dir_test(test_open_text),
         unit_dir_test(test_open_foreign),
+        unit_store_test(test_open_torn),
         unit_dir_test(test_publish),
         unit_dir_test(test_create_again),
         unit_dir_test(test_publish_over),

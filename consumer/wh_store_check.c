@@ -1,0 +1,95 @@
+#include "wh_store.h"
+#include "wh_store_int.h"
+#include "wh_schema.h"
+
+#include <string.h>
+
+
+/*
+ * SQLite has no checksums: where the end of a page was lost, its cells are
+ * empty, and a lookup takes what was in them for things that never were.  The
+ * whole integrity_check would also look for each idempotency key in its
+ * indexes, and take many times as long.
+ */
+
+static const char  *wh_store_checks[] = {
+
+    /* each page's structure, what may not be NULL, CHECK */
+    "PRAGMA quick_check(1)",
+
+    /* the order of the items, on which lookups rely */
+    "PRAGMA integrity_check(items)"
+};
+
+
+static int wh_store_check_run(wh_store_t *store, const char *sql,
+    wh_error_t *err);
+static int wh_store_check_fail(const char *found, wh_error_t *err);
+
+
+int
+wh_store_check(wh_store_t *s, wh_error_t *err)
+{
+    int     rc;
+    size_t  i;
+
+    rc = WH_OK;
+
+    for (i = 0; rc == WH_OK
+                && i < sizeof(wh_store_checks) / sizeof(wh_store_checks[0]);
+         i++)
+    {
+        rc = wh_store_check_run(s, wh_store_checks[i], err);
+    }
+
+    return rc;
+}
+
+
+/* The first row of the result is "ok" or what was found. */
+
+static int
+wh_store_check_run(wh_store_t *s, const char *sql, wh_error_t *err)
+{
+    int            rc;
+    const char    *found;
+    sqlite3_stmt  *stmt;
+
+    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK
+        || sqlite3_step(stmt) != SQLITE_ROW)
+    {
+        rc = wh_schema_fail(s->db, "checking the database", err);
+
+    } else {
+        found = (const char *) sqlite3_column_text(stmt, 0);
+
+        if (found == NULL) {
+            rc = wh_error_set(err, WH_NOMEM, "out of memory");
+
+        } else if (strcmp(found, "ok") == 0) {
+            rc = WH_OK;
+
+        } else {
+            rc = wh_store_check_fail(found, err);
+        }
+    }
+
+    (void) sqlite3_finalize(stmt);
+
+    return rc;
+}
+
+
+/* What was found may have several lines, the last of which says the most. */
+
+static int
+wh_store_check_fail(const char *found, wh_error_t *err)
+{
+    const char  *last;
+
+    last = strrchr(found, '\n');
+
+    return wh_error_set(err, WH_ERROR, "checking the database: %s%s",
+                        (last == NULL) ? found : last + 1,
+                        WH_SCHEMA_DAMAGED);
+}
