@@ -64,6 +64,12 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_error_t *err)
                             &callbacks, err);
     }
 
+    /* not while the brokers are away and this is tried again and again */
+
+    if (rc == WH_OK) {
+        rc = wh_store_check(s->store, err);
+    }
+
     /*
      * Catch up before joining: recovery in the assign callback has to be
      * quick, or the group gives up on us (max.poll.interval.ms).

@@ -59,10 +59,6 @@ wh_store_open(wh_store_t **store, const wh_store_conf_t *conf,
     rc = wh_schema_check((*store)->db, err);
 
     if (rc == WH_OK) {
-        rc = wh_store_check(*store, err);
-    }
-
-    if (rc == WH_OK) {
         rc = wh_schema_upgrade((*store)->db, err);
     }
 
@@ -192,6 +188,15 @@ wh_store_publish(wh_store_t **store, wh_error_t *err)
 
     if (rc == WH_OK) {
         rc = wh_store_open(store, &conf, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_store_check(*store, err);
+
+        if (rc != WH_OK) {
+            wh_store_close(*store);
+            *store = NULL;
+        }
     }
 
     free(file);

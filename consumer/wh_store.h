@@ -51,14 +51,20 @@ typedef struct {
 
 
 /*
- * Opens the database at conf->path, and looks for damage in all of it.  WH_OK;
- * WH_NONE: it does not exist or has nothing in it; WH_AGAIN: busy; WH_ERROR:
- * cannot be used, err says why.
+ * Opens the database at conf->path.  WH_OK; WH_NONE: it does not exist or has
+ * nothing in it; WH_AGAIN: busy; WH_ERROR: cannot be used, err says why.
  * The store is closed with wh_store_close(), which accepts NULL.
  */
 int wh_store_open(wh_store_t **store, const wh_store_conf_t *conf,
     wh_error_t *err);
 void wh_store_close(wh_store_t *store);
+
+/*
+ * Looks for damage in all of the database, at some tenths of a second for a
+ * million items.  WH_OK, WH_AGAIN, WH_NOMEM; WH_ERROR: it is damaged, or
+ * cannot be read.
+ */
+int wh_store_check(wh_store_t *store, wh_error_t *err);
 
 /*
  * Makes an empty database beside path ("path.new") and opens it; wh_store_publish() closes it, puts it in path's place and

@@ -1,7 +1,6 @@
 /*
  * What the parts of the store share: wh_store.c (the file), wh_store_check.c
- * (whether it is whole) and wh_store_sql.c (the statements).  Included by
- * nobody else.
+ * (is it whole) and wh_store_sql.c (the statements).  Included by nobody else.
  */
 
 #ifndef WH_STORE_INT_H
@@ -49,12 +48,6 @@ struct wh_store_s {
     char             *file;            /* what is open: conf.path or .new */
 };
 
-
-/*
- * Reads the whole file: a million items take some tenths of a second.
- * WH_OK, WH_AGAIN; WH_ERROR: it is damaged, or cannot be read.
- */
-int wh_store_check(wh_store_t *store, wh_error_t *err);
 
 /* Prepares all statements, or finalizes them.  WH_OK, WH_AGAIN, WH_ERROR. */
 int wh_store_prepare(wh_store_t *store, wh_error_t *err);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Breaks the code on purpose, one thing at a time, in a copy of the tree: the
-tests named with it must fail.  script/test sabotage [name ...]; with
-SABOTAGE=word only those whose name holds the word."""
+tests named with it must fail.  SABOTAGE=word script/test sabotage takes only
+those whose name holds the word, SABOTAGE=n those from the nth on."""
 
 import os
 import shutil
@@ -151,7 +151,7 @@ SABOTAGES = [
          "if (s->unpublished && wh_store_same_file(s, NULL) != WH_OK) {")],
      SQLITE, ["Replaced.test_older_copy"]),
     ("damage not looked for", [
-        ("consumer/wh_store.c", "        rc = wh_store_check(*store, err);", "        rc = WH_OK;")],
+        ("consumer/wh_session.c", "        rc = wh_store_check(s->store, err);", "        rc = WH_OK;")],
      SQLITE, ["Damaged"]),
     ("recreated notifications not noticed", [
         ("consumer/wh_publisher.c", "p->first < *next", "p->first < 0")],

@@ -67,7 +67,8 @@ class Case(fault.Case):
     def same(self, got, expected, msg=None):
         """unittest's own comparison takes minutes where much differs."""
         if got != expected:
-            a, b = (sorted(x.items()) if isinstance(x, dict) else x for x in (got, expected))
+            a, b = (sorted(x.items(), key=repr) if isinstance(x, dict) else x
+                    for x in (got, expected))
             first = next((pair for pair in zip(a, b) if pair[0] != pair[1]), "the length")
             self.fail("%s differs, %d and %d in all" % (first, len(a), len(b)))
 
