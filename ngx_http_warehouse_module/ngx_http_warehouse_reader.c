@@ -197,22 +197,21 @@ ngx_http_warehouse_reader_next(ngx_http_warehouse_reader_t *r,
         return ngx_http_warehouse_reader_fail(r, r->handle);
     }
 
-    /* the cells of a page whose end was lost are empty */
-
-    if (sqlite3_column_type(r->items, 0) != SQLITE_TEXT
-        || sqlite3_column_type(r->items, 1) != SQLITE_INTEGER)
-    {
-        (void) wh_error_set(&r->err, WH_ERROR, "the database has a row that is"
-                            " no item" WH_SCHEMA_DAMAGED);
-        return NGX_DECLINED;
-    }
-
     item->sku = (const char *) sqlite3_column_text(r->items, 0);
     item->len = (size_t) sqlite3_column_bytes(r->items, 0);
     item->qty = sqlite3_column_int64(r->items, 1);
 
     if (item->sku == NULL) {
-        (void) wh_error_set(&r->err, WH_NOMEM, "out of memory");
+
+        if (sqlite3_errcode(r->handle) == SQLITE_NOMEM) {
+            (void) wh_error_set(&r->err, WH_NOMEM, "out of memory");
+
+        } else {
+            /* the cells of a page whose end was lost are empty */
+            (void) wh_error_set(&r->err, WH_ERROR, "the database has a row"
+                                " that is no item" WH_SCHEMA_DAMAGED);
+        }
+
         return NGX_DECLINED;
     }
 
