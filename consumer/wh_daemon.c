@@ -15,8 +15,8 @@
 #define WH_RETRIES       100
 
 
-static int wh_daemon_session(const wh_conf_t *conf, int *backoff,
-    wh_error_t *err);
+static int wh_daemon_session(const wh_conf_t *conf, wh_store_whole_t *whole,
+    int *backoff, wh_error_t *err);
 static int wh_daemon_batch(wh_session_t *s, wh_error_t *err);
 static int wh_daemon_slice(wh_session_t *s, wh_slice_t *slice,
     wh_error_t *err);
@@ -28,9 +28,12 @@ static rd_kafka_topic_partition_t *wh_daemon_behind(const wh_session_t *s,
 int
 wh_daemon_run(const wh_conf_t *conf)
 {
-    int             backoff, rc;
-    wh_error_t      err;
-    wh_instance_t   instance;
+    int               backoff, rc;
+    wh_error_t        err;
+    wh_instance_t     instance;
+    wh_store_whole_t  whole;
+
+    memset(&whole, 0, sizeof(wh_store_whole_t));
 
     err.reason = NULL;
     backoff = WH_BACKOFF_MIN;
@@ -43,7 +46,7 @@ wh_daemon_run(const wh_conf_t *conf)
 
     while (rc == WH_AGAIN && !wh_stopping()) {
 
-        rc = wh_daemon_session(conf, &backoff, &err);
+        rc = wh_daemon_session(conf, &whole, &backoff, &err);
 
         if (rc == WH_AGAIN && !wh_stopping()) {
             wh_log(WH_LOG_WARN, "%s; trying again in %d ms", err.text, backoff);
@@ -77,12 +80,13 @@ wh_daemon_run(const wh_conf_t *conf)
 
 
 static int
-wh_daemon_session(const wh_conf_t *conf, int *backoff, wh_error_t *err)
+wh_daemon_session(const wh_conf_t *conf, wh_store_whole_t *whole,
+    int *backoff, wh_error_t *err)
 {
     int           rc;
     wh_session_t  s;
 
-    rc = wh_session_open(&s, conf, err);
+    rc = wh_session_open(&s, conf, whole, err);
 
     while (rc == WH_OK && !wh_stopping()) {
 

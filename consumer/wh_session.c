@@ -14,7 +14,8 @@
 static int wh_session_create(wh_polled_t *polled, const wh_conf_t *conf,
     wh_error_t *err);
 static void wh_session_destroy(wh_polled_t *polled);
-static int wh_session_open_store(wh_session_t *s, wh_error_t *err);
+static int wh_session_open_store(wh_session_t *s, wh_store_whole_t *whole,
+    wh_error_t *err);
 static int wh_session_recover(wh_session_t *s, wh_error_t *err);
 static int wh_session_join(wh_session_t *s, wh_error_t *err);
 static void wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
@@ -22,7 +23,8 @@ static void wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
 
 
 int
-wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_error_t *err)
+wh_session_open(wh_session_t *s, const wh_conf_t *conf,
+    wh_store_whole_t *whole, wh_error_t *err)
 {
     int             rc;
     wh_callbacks_t  callbacks;
@@ -46,7 +48,7 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_error_t *err)
     }
 
     if (rc == WH_OK) {
-        rc = wh_session_open_store(s, err);
+        rc = wh_session_open_store(s, whole, err);
         rc = wh_fail(rc, "store_opened", err);
     }
 
@@ -62,12 +64,6 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf, wh_error_t *err)
     if (rc == WH_OK) {
         rc = wh_client_open(&s->consumer, WH_CLIENT_CONSUMER, conf,
                             &callbacks, err);
-    }
-
-    /* not while the brokers are away and this is tried again and again */
-
-    if (rc == WH_OK) {
-        rc = wh_store_check(s->store, err);
     }
 
     /*
@@ -170,8 +166,11 @@ wh_session_destroy(wh_polled_t *p)
 }
 
 
+/* Before the producer, which fences the owner that another node may have. */
+
 static int
-wh_session_open_store(wh_session_t *s, wh_error_t *err)
+wh_session_open_store(wh_session_t *s, wh_store_whole_t *whole,
+    wh_error_t *err)
 {
     int              rc;
     wh_store_conf_t  conf;
@@ -183,7 +182,10 @@ wh_session_open_store(wh_session_t *s, wh_error_t *err)
 
     rc = wh_store_open(&s->store, &conf, err);
 
-    if (rc == WH_NONE) {
+    if (rc == WH_OK) {
+        rc = wh_store_check(s->store, whole, err);
+
+    } else if (rc == WH_NONE) {
         wh_log(WH_LOG_NOTICE, "no database yet (%s): building it beside \"%s\"",
                err->text, conf.path);
 

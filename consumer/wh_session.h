@@ -64,12 +64,13 @@ typedef struct {
 
 
 /*
- * Opens database and handles, recovers, joins the group.
+ * Opens database and handles, recovers, joins the group.  whole is kept from
+ * session to session, see wh_store_check().
  * WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM; wh_session_close() is due in every
  * case.
  */
 int wh_session_open(wh_session_t *session, const wh_conf_t *conf,
-    wh_error_t *err);
+    wh_store_whole_t *whole, wh_error_t *err);
 void wh_session_close(wh_session_t *session);
 
 /*

@@ -190,15 +190,6 @@ wh_store_publish(wh_store_t **store, wh_error_t *err)
         rc = wh_store_open(store, &conf, err);
     }
 
-    if (rc == WH_OK) {
-        rc = wh_store_check(*store, err);
-
-        if (rc != WH_OK) {
-            wh_store_close(*store);
-            *store = NULL;
-        }
-    }
-
     free(file);
 
     return rc;

@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "wh_error.h"
 
@@ -50,6 +52,16 @@ typedef struct {
 } wh_store_conf_t;
 
 
+/* A file that was found undamaged, as it was then. */
+
+typedef struct {
+    dev_t            dev;
+    ino_t            ino;
+    off_t            size;
+    struct timespec  mtime;
+} wh_store_whole_t;
+
+
 /*
  * Opens the database at conf->path.  WH_OK; WH_NONE: it does not exist or has
  * nothing in it; WH_AGAIN: busy; WH_ERROR: cannot be used, err says why.
@@ -61,10 +73,12 @@ void wh_store_close(wh_store_t *store);
 
 /*
  * Looks for damage in all of the database, at some tenths of a second for a
- * million items.  WH_OK, WH_AGAIN, WH_NOMEM; WH_ERROR: it is damaged, or
- * cannot be read.
+ * million items, unless the file is as it was when that was done for *whole,
+ * which is zeroed at first.  WH_OK, WH_AGAIN, WH_NOMEM; WH_ERROR: it is
+ * damaged, or cannot be read.
  */
-int wh_store_check(wh_store_t *store, wh_error_t *err);
+int wh_store_check(wh_store_t *store, wh_store_whole_t *whole,
+    wh_error_t *err);
 
 /*
  * Makes an empty database beside path ("path.new") and opens it; wh_store_publish() closes it, puts it in path's place and

@@ -2,7 +2,9 @@
 #include "wh_store_int.h"
 #include "wh_schema.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 
 /*
@@ -28,10 +30,24 @@ static int wh_store_check_fail(const char *found, wh_error_t *err);
 
 
 int
-wh_store_check(wh_store_t *s, wh_error_t *err)
+wh_store_check(wh_store_t *s, wh_store_whole_t *whole, wh_error_t *err)
 {
-    int     rc;
-    size_t  i;
+    int          rc;
+    size_t       i;
+    struct stat  st;
+
+    if (stat(s->file, &st) == -1) {
+        return wh_error_set(err, WH_AGAIN, "database \"%s\": %s", s->file,
+                            strerror(errno));
+    }
+
+    if (st.st_dev == whole->dev && st.st_ino == whole->ino
+        && st.st_size == whole->size
+        && st.st_mtim.tv_sec == whole->mtime.tv_sec
+        && st.st_mtim.tv_nsec == whole->mtime.tv_nsec)
+    {
+        return WH_OK;
+    }
 
     rc = WH_OK;
 
@@ -40,6 +56,13 @@ wh_store_check(wh_store_t *s, wh_error_t *err)
          i++)
     {
         rc = wh_store_check_run(s, wh_store_checks[i], err);
+    }
+
+    if (rc == WH_OK) {
+        whole->dev = st.st_dev;
+        whole->ino = st.st_ino;
+        whole->size = st.st_size;
+        whole->mtime = st.st_mtim;
     }
 
     return rc;
@@ -80,16 +103,22 @@ wh_store_check_run(wh_store_t *s, const char *sql, wh_error_t *err)
 }
 
 
-/* What was found may have several lines, the last of which says the most. */
+/*
+ * What was found may have several lines, the last of which says the most.  A
+ * page that could not be read is among what was found, too.
+ */
 
 static int
 wh_store_check_fail(const char *found, wh_error_t *err)
 {
+    int          unread;
     const char  *last;
 
     last = strrchr(found, '\n');
+    unread = strstr(found, "unable to get the page") != NULL
+             || strstr(found, "failed to get page") != NULL;
 
     return wh_error_set(err, WH_ERROR, "checking the database: %s%s",
                         (last == NULL) ? found : last + 1,
-                        WH_SCHEMA_DAMAGED);
+                        unread ? "; it cannot be read" : WH_SCHEMA_DAMAGED);
 }

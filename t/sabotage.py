@@ -151,7 +151,8 @@ SABOTAGES = [
          "if (s->unpublished && wh_store_same_file(s, NULL) != WH_OK) {")],
      SQLITE, ["Replaced.test_older_copy"]),
     ("damage not looked for", [
-        ("consumer/wh_session.c", "        rc = wh_store_check(s->store, err);", "        rc = WH_OK;")],
+        ("consumer/wh_session.c", "        rc = wh_store_check(s->store, whole, err);",
+         "        (void) whole;")],
      SQLITE, ["Damaged"]),
     ("recreated notifications not noticed", [
         ("consumer/wh_publisher.c", "p->first < *next", "p->first < 0")],

@@ -5,6 +5,7 @@
 
 #include "unit_store.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -150,18 +151,17 @@ test_open_foreign(void **state)
 }
 
 
-/* The half of a page that its cells are in; SQLite reads on. */
+/*
+ * A database of 50 items whose file is whole, and closed; returns where in it
+ * the last page of items begins.
+ */
 
-static void
-test_check_torn(void **state)
+static long
+unit_fifty(unit_store_t *u, wh_store_whole_t *whole)
 {
-    int            i;
-    FILE          *file;
-    char           sku[WH_SKU_MAX + 1];
-    int64_t        page;
-    unit_store_t  *u = *state;
-
-    static const char  zeros[2048];
+    int      i;
+    char     sku[WH_SKU_MAX + 1];
+    int64_t  page;
 
     for (i = 0; i < 50; i++) {
         (void) snprintf(sku, sizeof(sku), "%0200d", i);
@@ -172,27 +172,105 @@ test_check_torn(void **state)
     page = unit_sql_int(u, "SELECT max(pageno) FROM dbstat"
                            " WHERE name = 'items' AND pagetype = 'leaf'");
 
-    unit_rc(u, wh_store_check(u->store, &u->err), WH_OK);
+    unit_rc(u, wh_store_check(u->store, whole, &u->err), WH_OK);
 
     wh_store_close(u->store);
     u->store = NULL;
     assert_int_equal(sqlite3_close(u->other), SQLITE_OK);
     u->other = NULL;
 
+    return (page - 1) * 4096;
+}
+
+
+static void
+unit_change(unit_store_t *u, long offset, const char *bytes, size_t len)
+{
+    FILE  *file;
+
     file = fopen(u->path, "r+");
     assert_non_null(file);
-    assert_int_equal(fseek(file, (page - 1) * 4096 + 2048, SEEK_SET), 0);
-    assert_int_equal(fwrite(zeros, 1, sizeof(zeros), file), sizeof(zeros));
+    assert_int_equal(fseek(file, offset, SEEK_SET), 0);
+    assert_int_equal(fwrite(bytes, 1, len, file), len);
     assert_int_equal(fclose(file), 0);
+}
+
+
+static void
+unit_damaged(unit_store_t *u, wh_store_whole_t *whole)
+{
+    unit_rc(u, unit_open(u), WH_OK);
+    assert_int_equal(wh_store_check(u->store, whole, &u->err), WH_ERROR);
+    assert_non_null(strstr(u->err.text, "move it away"));
+    assert_null(strchr(u->err.text, '\n'));
+
+    /* and it is not taken for one that was found whole */
+
+    assert_int_equal(wh_store_check(u->store, whole, &u->err), WH_ERROR);
+}
+
+
+/* The half of a page that its cells are in; SQLite reads on. */
+
+static void
+test_check_torn(void **state)
+{
+    long               page;
+    unit_store_t      *u = *state;
+    wh_store_whole_t   whole = { 0 };
+
+    static const char  zeros[2048];
+
+    page = unit_fifty(u, &whole);
+    unit_change(u, page + 2048, zeros, sizeof(zeros));
 
     unit_other_open(u);
     assert_true(unit_sql_int(u, "SELECT count(*) FROM items WHERE qty = 1")
-                < i);
+                < 50);
 
+    unit_damaged(u, &whole);
+}
+
+
+/* Cells fill a page from its end: this changes the sku of its first item. */
+
+static void
+test_check_order(void **state)
+{
+    long               page;
+    unit_store_t      *u = *state;
+    wh_store_whole_t   whole = { 0 };
+
+    page = unit_fifty(u, &whole);
+    unit_change(u, page + 4096 - 100, T("9"));
+    unit_damaged(u, &whole);
+}
+
+
+/* A file that has not changed is not read again. */
+
+static void
+test_check_again(void **state)
+{
+    long               page;
+    struct stat        st;
+    unit_store_t      *u = *state;
+    wh_store_whole_t   whole = { 0 };
+
+    static const char  zeros[2048];
+
+    page = unit_fifty(u, &whole);
+    assert_int_equal(stat(u->path, &st), 0);
+    unit_change(u, page + 2048, zeros, sizeof(zeros));
+
+    assert_int_equal(utimensat(AT_FDCWD, u->path,
+                               (struct timespec[]) { st.st_atim, st.st_mtim },
+                               0), 0);
     unit_rc(u, unit_open(u), WH_OK);
-    assert_int_equal(wh_store_check(u->store, &u->err), WH_ERROR);
-    assert_non_null(strstr(u->err.text, "move it away"));
-    assert_null(strchr(u->err.text, '\n'));
+    unit_rc(u, wh_store_check(u->store, &whole, &u->err), WH_OK);
+
+    memset(&whole, 0, sizeof(wh_store_whole_t));
+    assert_int_equal(wh_store_check(u->store, &whole, &u->err), WH_ERROR);
 }
 
 
@@ -472,6 +550,8 @@ main(void)
         unit_dir_test(test_open_text),
         unit_dir_test(test_open_foreign),
         unit_store_test(test_check_torn),
+        unit_store_test(test_check_order),
+        unit_store_test(test_check_again),
         unit_dir_test(test_publish),
         unit_dir_test(test_create_again),
         unit_dir_test(test_publish_over),
