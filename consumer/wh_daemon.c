@@ -15,7 +15,7 @@
 #define WH_RETRIES       100
 
 
-static int wh_daemon_session(const wh_conf_t *conf, wh_store_whole_t *whole,
+static int wh_daemon_session(const wh_conf_t *conf, wh_store_file_t *whole,
     int *backoff, wh_error_t *err);
 static int wh_daemon_batch(wh_session_t *s, wh_error_t *err);
 static int wh_daemon_slice(wh_session_t *s, wh_slice_t *slice,
@@ -28,12 +28,12 @@ static rd_kafka_topic_partition_t *wh_daemon_behind(const wh_session_t *s,
 int
 wh_daemon_run(const wh_conf_t *conf)
 {
-    int               backoff, rc;
-    wh_error_t        err;
-    wh_instance_t     instance;
-    wh_store_whole_t  whole;
+    int              backoff, rc;
+    wh_error_t       err;
+    wh_instance_t    instance;
+    wh_store_file_t  whole;
 
-    memset(&whole, 0, sizeof(wh_store_whole_t));
+    memset(&whole, 0, sizeof(wh_store_file_t));
 
     err.reason = NULL;
     backoff = WH_BACKOFF_MIN;
@@ -80,7 +80,7 @@ wh_daemon_run(const wh_conf_t *conf)
 
 
 static int
-wh_daemon_session(const wh_conf_t *conf, wh_store_whole_t *whole,
+wh_daemon_session(const wh_conf_t *conf, wh_store_file_t *whole,
     int *backoff, wh_error_t *err)
 {
     int           rc;

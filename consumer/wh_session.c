@@ -14,7 +14,7 @@
 static int wh_session_create(wh_polled_t *polled, const wh_conf_t *conf,
     wh_error_t *err);
 static void wh_session_destroy(wh_polled_t *polled);
-static int wh_session_open_store(wh_session_t *s, wh_store_whole_t *whole,
+static int wh_session_open_store(wh_session_t *s, wh_store_file_t *whole,
     wh_error_t *err);
 static int wh_session_recover(wh_session_t *s, wh_error_t *err);
 static int wh_session_join(wh_session_t *s, wh_error_t *err);
@@ -24,7 +24,7 @@ static void wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
 
 int
 wh_session_open(wh_session_t *s, const wh_conf_t *conf,
-    wh_store_whole_t *whole, wh_error_t *err)
+    wh_store_file_t *whole, wh_error_t *err)
 {
     int             rc;
     wh_callbacks_t  callbacks;
@@ -169,7 +169,7 @@ wh_session_destroy(wh_polled_t *p)
 /* Before the producer, which fences the owner that another node may have. */
 
 static int
-wh_session_open_store(wh_session_t *s, wh_store_whole_t *whole,
+wh_session_open_store(wh_session_t *s, wh_store_file_t *whole,
     wh_error_t *err)
 {
     int              rc;

@@ -70,7 +70,7 @@ typedef struct {
  * case.
  */
 int wh_session_open(wh_session_t *session, const wh_conf_t *conf,
-    wh_store_whole_t *whole, wh_error_t *err);
+    wh_store_file_t *whole, wh_error_t *err);
 void wh_session_close(wh_session_t *session);
 
 /*

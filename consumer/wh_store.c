@@ -301,8 +301,10 @@ wh_store_open_file(wh_store_t **store, const wh_store_conf_t *conf,
         return WH_ERROR;
     }
 
-    s->dev = st.st_dev;
-    s->ino = st.st_ino;
+    s->opened.dev = st.st_dev;
+    s->opened.ino = st.st_ino;
+    s->opened.size = st.st_size;
+    s->opened.mtime = st.st_mtim;
     s->wal_retry = conf->wal_limit;
     s->wal_wait = WH_STORE_WAIT_MIN;
 
@@ -392,7 +394,7 @@ wh_store_same_file(const wh_store_t *s, wh_error_t *err)
                             strerror(errno));
     }
 
-    if (st.st_dev != s->dev || st.st_ino != s->ino) {
+    if (st.st_dev != s->opened.dev || st.st_ino != s->opened.ino) {
         return wh_error_set(err, WH_AGAIN,
                             "database \"%s\" was replaced by another file",
                             s->file);

@@ -52,14 +52,14 @@ typedef struct {
 } wh_store_conf_t;
 
 
-/* A file that was found undamaged, as it was then. */
+/* A file as it was when it was opened. */
 
 typedef struct {
     dev_t            dev;
     ino_t            ino;
     off_t            size;
     struct timespec  mtime;
-} wh_store_whole_t;
+} wh_store_file_t;
 
 
 /*
@@ -73,16 +73,17 @@ void wh_store_close(wh_store_t *store);
 
 /*
  * Looks for damage in all of the database, at some tenths of a second for a
- * million items, unless the file is as it was when that was done for *whole,
- * which is zeroed at first.  WH_OK, WH_AGAIN, WH_NOMEM; WH_ERROR: it is
+ * million items, unless *whole, which is zeroed at first, says that it was
+ * opened before and found undamaged.  WH_OK, WH_AGAIN, WH_NOMEM; WH_ERROR: it is
  * damaged, or cannot be read.
  */
-int wh_store_check(wh_store_t *store, wh_store_whole_t *whole,
+int wh_store_check(wh_store_t *store, wh_store_file_t *whole,
     wh_error_t *err);
 
 /*
- * Makes an empty database beside path ("path.new") and opens it; wh_store_publish() closes it, puts it in path's place and
- * opens it there.  Until then nobody reads it.  WH_OK, WH_AGAIN, WH_ERROR,
+ * Makes an empty database beside path ("path.new") and opens it;
+ * wh_store_publish() closes it, puts it in path's place and opens it there.
+ * Until then nobody reads it.  WH_OK, WH_AGAIN, WH_ERROR,
  * WH_NOMEM; *store is NULL after a failure.
  */
 int wh_store_create(wh_store_t **store, const wh_store_conf_t *conf,

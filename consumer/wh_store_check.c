@@ -2,9 +2,7 @@
 #include "wh_store_int.h"
 #include "wh_schema.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 
 /*
@@ -30,21 +28,17 @@ static int wh_store_check_fail(const char *found, wh_error_t *err);
 
 
 int
-wh_store_check(wh_store_t *s, wh_store_whole_t *whole, wh_error_t *err)
+wh_store_check(wh_store_t *s, wh_store_file_t *whole, wh_error_t *err)
 {
-    int          rc;
-    size_t       i;
-    struct stat  st;
+    int                     rc;
+    size_t                  i;
+    const wh_store_file_t  *f;
 
-    if (stat(s->file, &st) == -1) {
-        return wh_error_set(err, WH_AGAIN, "database \"%s\": %s", s->file,
-                            strerror(errno));
-    }
+    f = &s->opened;
 
-    if (st.st_dev == whole->dev && st.st_ino == whole->ino
-        && st.st_size == whole->size
-        && st.st_mtim.tv_sec == whole->mtime.tv_sec
-        && st.st_mtim.tv_nsec == whole->mtime.tv_nsec)
+    if (f->dev == whole->dev && f->ino == whole->ino && f->size == whole->size
+        && f->mtime.tv_sec == whole->mtime.tv_sec
+        && f->mtime.tv_nsec == whole->mtime.tv_nsec)
     {
         return WH_OK;
     }
@@ -59,10 +53,7 @@ wh_store_check(wh_store_t *s, wh_store_whole_t *whole, wh_error_t *err)
     }
 
     if (rc == WH_OK) {
-        whole->dev = st.st_dev;
-        whole->ino = st.st_ino;
-        whole->size = st.st_size;
-        whole->mtime = st.st_mtim;
+        *whole = *f;
     }
 
     return rc;

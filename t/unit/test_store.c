@@ -157,7 +157,7 @@ test_open_foreign(void **state)
  */
 
 static long
-unit_fifty(unit_store_t *u, wh_store_whole_t *whole)
+unit_fifty(unit_store_t *u, wh_store_file_t *whole)
 {
     int      i;
     char     sku[WH_SKU_MAX + 1];
@@ -172,12 +172,14 @@ unit_fifty(unit_store_t *u, wh_store_whole_t *whole)
     page = unit_sql_int(u, "SELECT max(pageno) FROM dbstat"
                            " WHERE name = 'items' AND pagetype = 'leaf'");
 
-    unit_rc(u, wh_store_check(u->store, whole, &u->err), WH_OK);
-
-    wh_store_close(u->store);
-    u->store = NULL;
     assert_int_equal(sqlite3_close(u->other), SQLITE_OK);
     u->other = NULL;
+    wh_store_close(u->store);
+
+    unit_rc(u, unit_open(u), WH_OK);
+    unit_rc(u, wh_store_check(u->store, whole, &u->err), WH_OK);
+    wh_store_close(u->store);
+    u->store = NULL;
 
     return (page - 1) * 4096;
 }
@@ -196,8 +198,19 @@ unit_change(unit_store_t *u, long offset, const char *bytes, size_t len)
 }
 
 
+/* The half of the page that its cells are in is lost. */
+
 static void
-unit_damaged(unit_store_t *u, wh_store_whole_t *whole)
+unit_tear(unit_store_t *u, long page)
+{
+    static const char  zeros[2048];
+
+    unit_change(u, page + 2048, zeros, sizeof(zeros));
+}
+
+
+static void
+unit_damaged(unit_store_t *u, wh_store_file_t *whole)
 {
     unit_rc(u, unit_open(u), WH_OK);
     assert_int_equal(wh_store_check(u->store, whole, &u->err), WH_ERROR);
@@ -210,19 +223,17 @@ unit_damaged(unit_store_t *u, wh_store_whole_t *whole)
 }
 
 
-/* The half of a page that its cells are in; SQLite reads on. */
+/* SQLite reads on. */
 
 static void
 test_check_torn(void **state)
 {
-    long               page;
-    unit_store_t      *u = *state;
-    wh_store_whole_t   whole = { 0 };
-
-    static const char  zeros[2048];
+    long              page;
+    unit_store_t     *u = *state;
+    wh_store_file_t   whole = { 0 };
 
     page = unit_fifty(u, &whole);
-    unit_change(u, page + 2048, zeros, sizeof(zeros));
+    unit_tear(u, page);
 
     unit_other_open(u);
     assert_true(unit_sql_int(u, "SELECT count(*) FROM items WHERE qty = 1")
@@ -237,9 +248,9 @@ test_check_torn(void **state)
 static void
 test_check_order(void **state)
 {
-    long               page;
-    unit_store_t      *u = *state;
-    wh_store_whole_t   whole = { 0 };
+    long              page;
+    unit_store_t     *u = *state;
+    wh_store_file_t   whole = { 0 };
 
     page = unit_fifty(u, &whole);
     unit_change(u, page + 4096 - 100, T("9"));
@@ -252,16 +263,14 @@ test_check_order(void **state)
 static void
 test_check_again(void **state)
 {
-    long               page;
-    struct stat        st;
-    unit_store_t      *u = *state;
-    wh_store_whole_t   whole = { 0 };
-
-    static const char  zeros[2048];
+    long              page;
+    struct stat       st;
+    unit_store_t     *u = *state;
+    wh_store_file_t   whole = { 0 };
 
     page = unit_fifty(u, &whole);
     assert_int_equal(stat(u->path, &st), 0);
-    unit_change(u, page + 2048, zeros, sizeof(zeros));
+    unit_tear(u, page);
 
     assert_int_equal(utimensat(AT_FDCWD, u->path,
                                (struct timespec[]) { st.st_atim, st.st_mtim },
@@ -269,7 +278,7 @@ test_check_again(void **state)
     unit_rc(u, unit_open(u), WH_OK);
     unit_rc(u, wh_store_check(u->store, &whole, &u->err), WH_OK);
 
-    memset(&whole, 0, sizeof(wh_store_whole_t));
+    memset(&whole, 0, sizeof(wh_store_file_t));
     assert_int_equal(wh_store_check(u->store, &whole, &u->err), WH_ERROR);
 }
 
