@@ -64,14 +64,14 @@ test_environment() {
     trap 'stop_process "$kafka_pid" KILL 10 > /dev/null; rm -rf "$dir"' EXIT
     trap 'exit 130' INT TERM
 
-    read -r kafka_port controller_port nginx_port < <(free_ports 3)
+    mkdir "$dir/ports"
+    read -r kafka_port controller_port < <(free_ports 2)
 
     export PATH=$root/deps/python/bin:$PATH:/usr/sbin
     export PYTHONPATH=$root/t/lib PYTHONDONTWRITEBYTECODE=1 PERL5LIB=$root/t/lib
     export CMOCKA_MESSAGE_OUTPUT=TAP
     export WAREHOUSE_ROOT=$root WAREHOUSE_TEST_DIR=$dir
     export WAREHOUSE_BUILD=${WAREHOUSE_BUILD:-$root/build}
-    export TEST_NGINX_SERVROOT=$dir/servroot TEST_NGINX_PORT=$nginx_port
     TEST_NGINX_BINARY=$(command -v nginx)
     export TEST_NGINX_BINARY
     export TEST_NGINX_WAREHOUSE_MODULE=$WAREHOUSE_BUILD/ngx_http_warehouse_module.so

@@ -8,26 +8,49 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
+use Fcntl qw(O_CREAT O_EXCL O_WRONLY);
 use FileHandle ();
+use IO::Socket::INET ();
 use IPC::Open2 qw(open2);
 use JSON::PP ();
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
-    module topic records last_record commands_kafka
+    free_port module topic records last_record commands_kafka
     database sql writer items_json
     wait_until problem_ok same_bytes slurp spew
     warehouse_blocks
 );
 
+# A free port of loopback that no other test of this run is given.  It lies
+# below the range the kernel hands out to clients.
+sub free_port {
+    for (1 .. 200) {
+        my $port = 20000 + int rand 10000;
+        my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+                                           LocalPort => $port, Listen => 1)
+            or next;
+        sysopen my $mine, "$ENV{WAREHOUSE_TEST_DIR}/ports/$port",
+                O_CREAT | O_EXCL | O_WRONLY
+            or next;
+        return $port;
+    }
+    die 'no free port';
+}
+
+# Files run side by side: each has a folder, a port and a database of its own.
 BEGIN {
     die "run this with script/test\n" unless $ENV{WAREHOUSE_ROOT};
+
+    my $dir = $ENV{WAREHOUSE_TEST_DIR};
 
     $ENV{TEST_NGINX_TIMEOUT} ||= 20;
     $ENV{TEST_NGINX_NO_SHUFFLE} = 1;
     $ENV{TEST_NGINX_LOG_LEVEL} ||= 'info';
-    $ENV{TEST_NGINX_DB} = "$ENV{WAREHOUSE_TEST_DIR}/block.db";
+    $ENV{TEST_NGINX_SERVROOT} = "$dir/servroot-$$";
+    $ENV{TEST_NGINX_PORT} = free_port();
+    $ENV{TEST_NGINX_DB} = "$dir/block-$$.db";
 }
 
 

@@ -16,25 +16,12 @@ use Test::More ();
 use Time::HiRes qw(sleep time);
 use Warehouse;
 
-our @EXPORT = qw(free_port post get connect_to response responses exchange
+our @EXPORT = qw(post get connect_to response responses exchange
                  start_broker stop_pid running crashes);
 
 my %started;
 my $owner = $$;
 my $count = 0;
-
-
-# Ports below the range the kernel hands out to clients, so that nobody gets
-# one between our looking and our listening.
-sub free_port {
-    for (1 .. 200) {
-        my $port = 12000 + int rand 16000;
-        my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
-                                           LocalPort => $port, Listen => 1);
-        return $port if $socket;
-    }
-    die 'no free port';
-}
 
 
 # new(main =>, http =>, server =>, listen =>, master => 'on'): writes the
@@ -94,6 +81,7 @@ sub start {
     my $pid = fork // die "fork: $!";
 
     if ($pid == 0) {
+        default_signals();
         open STDOUT, '>>', "$dir/logs/stdout";
         open STDERR, '>&', \*STDOUT;
         { exec $ENV{TEST_NGINX_BINARY} || 'nginx', '-e',
@@ -182,12 +170,17 @@ sub stop_pid {
     delete $started{$pid};
 }
 
+# For a child: whatever the tests were started with, in the background of a
+# shell SIGINT would be ignored.
+sub default_signals { $SIG{$_} = 'DEFAULT' for qw(INT QUIT TERM HUP PIPE) }
+
 # A broker of the test's own; ready when it returns unless nowait is set.
 sub start_broker {
     my (%arg) = @_;
     my $pid = fork // die "fork: $!";
 
     if ($pid == 0) {
+        default_signals();
         open STDOUT, '>>', "$arg{dir}.log";
         open STDERR, '>&', \*STDOUT;
         { exec "$ENV{WAREHOUSE_ROOT}/script/kafka", 'run',

@@ -51,26 +51,23 @@ def wait(condition, what, deadline=DEADLINE):
         time.sleep(0.02)
 
 
-ports_given = set()
-
-
 def free_ports(*distances):
     """A free port of loopback, and those at the distances given, none of them
-    twice.  They lie below the range that outgoing connections take theirs
-    from."""
+    given to any other test of this run.  They lie below the range that outgoing
+    connections take theirs from."""
     while True:
         first = random.randrange(10000, 20000)
         ports = [first] + [first + distance for distance in distances]
-        if not ports_given.isdisjoint(ports):
-            continue
         with contextlib.ExitStack() as sockets:
             try:
                 for port in ports:
                     s = sockets.enter_context(contextlib.closing(socket.socket()))
                     s.bind(("127.0.0.1", port))
+                # a file that is there already raises OSError, too
+                for port in ports:
+                    open("%s/ports/%d" % (os.environ["WAREHOUSE_TEST_DIR"], port), "x").close()
             except OSError:
                 continue
-        ports_given.update(ports)
         return ports
 
 
@@ -78,10 +75,13 @@ class Process:
     """One child process, ended by its id, and at the latest with the test."""
 
     def __init__(self, argv, signo=signal.SIGKILL, **kwargs):
-        """signo is what ends it at last, also where the test itself was killed."""
+        """signo is what ends it at last, also where the test itself was killed.
+        Its signals are the default ones, whatever the tests were started with:
+        in the background of a shell, SIGINT would be ignored."""
         self.signo = signo
         self.p = subprocess.Popen(["setpriv", "--pdeathsig", signal.Signals(signo).name[3:], "--",
-                                   *argv], start_new_session=True, **kwargs)
+                                   "env", "--default-signal=INT,QUIT,TERM,HUP,PIPE", *argv],
+                                  start_new_session=True, **kwargs)
         self.pid = self.p.pid
 
     def running(self):
