@@ -18,7 +18,8 @@ typedef enum {
     WH_EJSON = -4,     /* not a JSON text (HTTP 400) */
     WH_ECOMMAND = -5,  /* JSON, but not what was asked for (HTTP 422) */
     WH_NOMEM = -6,     /* out of memory */
-    WH_NONE = -7       /* there is nothing there yet */
+    WH_NONE = -7,      /* there is nothing there yet */
+    WH_RECOVERING = -8 /* the stock is being rebuilt or recovered */
 } wh_rc_t;
 
 

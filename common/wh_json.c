@@ -9,6 +9,12 @@
 
 #include <cjson/cJSON.h>
 
+#if CJSON_VERSION_MAJOR < 1 || CJSON_VERSION_MAJOR == 1                       \
+    && (CJSON_VERSION_MINOR < 7                                               \
+        || CJSON_VERSION_MINOR == 7 && CJSON_VERSION_PATCH < 13)
+#error "cJSON 1.7.13 or newer is needed: cJSON_ParseWithLength()"
+#endif
+
 
 #define WH_JSON_FEW_NAMES  8
 #define WH_JSON_DIGITS     16      /* so many always fit into an int64_t */

@@ -151,6 +151,7 @@ int
 wh_schema_ready(sqlite3 *db, wh_error_t *err)
 {
     int            rc;
+    const char    *state;
     sqlite3_stmt  *stmt;
 
     rc = wh_schema_check(db, err);
@@ -170,14 +171,25 @@ wh_schema_ready(sqlite3 *db, wh_error_t *err)
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
         rc = wh_schema_fail(db, "reading the database's state", err);
 
-    } else if (rc == SQLITE_ROW
-               && strcmp((const char *) sqlite3_column_text(stmt, 0), "ready")
-                  == 0)
-    {
-        rc = WH_OK;
+    } else if (rc == SQLITE_DONE) {
+        rc = wh_error_set(err, WH_RECOVERING, "the stock is being recovered");
 
     } else {
-        rc = wh_error_set(err, WH_AGAIN, "the stock is being recovered");
+        /* NULL: for want of memory, or in a file that somebody else made */
+
+        state = (const char *) sqlite3_column_text(stmt, 0);
+
+        if (state == NULL) {
+            rc = wh_error_set(err, WH_ERROR, "the database's state is no "
+                              "text: it is none of warehouse-consumer's");
+
+        } else if (strcmp(state, "ready") == 0) {
+            rc = WH_OK;
+
+        } else {
+            rc = wh_error_set(err, WH_RECOVERING,
+                              "the stock is being recovered");
+        }
     }
 
     (void) sqlite3_finalize(stmt);
@@ -206,9 +218,19 @@ wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
         break;
 
     case SQLITE_IOERR:
-        /* no room for the -shm file */
-        rc = sqlite3_extended_errcode(db) == SQLITE_IOERR_SHMSIZE
-             ? WH_AGAIN : WH_ERROR;
+        error = sqlite3_system_errno(db);
+
+        if (error == EDQUOT) {
+            /* a full disk to whoever has a quota; SQLite has no word for it */
+            rc = WH_AGAIN;
+            advice = "; the disk quota is used up";
+
+        } else {
+            /* no room for the -shm file */
+            rc = sqlite3_extended_errcode(db) == SQLITE_IOERR_SHMSIZE
+                 ? WH_AGAIN : WH_ERROR;
+        }
+
         break;
 
     case SQLITE_CANTOPEN:

@@ -10,6 +10,10 @@
 
 #include "wh_error.h"
 
+#if SQLITE_VERSION_NUMBER < 3033000
+#error "SQLite 3.33 or newer is needed: sqlite_schema"
+#endif
+
 
 #define WH_SCHEMA_VERSION  2    /* PRAGMA user_version */
 
@@ -43,8 +47,7 @@ int wh_schema_upgrade(sqlite3 *db, wh_error_t *err);
 
 /*
  * Asks whether the stock may be shown, in the caller's read transaction.
- * WH_OK; WH_AGAIN: being rebuilt or recovered, or busy; WH_NONE, WH_ERROR: as
- * wh_schema_check().
+ * WH_OK; WH_RECOVERING; WH_AGAIN, WH_NONE, WH_ERROR: as wh_schema_check().
  */
 int wh_schema_ready(sqlite3 *db, wh_error_t *err);
 

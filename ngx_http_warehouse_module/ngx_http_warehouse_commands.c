@@ -232,14 +232,13 @@ ngx_http_warehouse_commands_produce(ngx_http_request_t *r, ngx_str_t *body,
                                           "message.max.bytes", NULL);
 
     case NGX_BUSY:
-        return ngx_http_warehouse_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                          "too many commands are waiting for "
-                                          "Kafka; this one was not written",
-                                          NULL);
+        return ngx_http_warehouse_unavailable(r, "too many commands are "
+                                              "waiting; this one was not "
+                                              "written", 1);
     default:
-        return ngx_http_warehouse_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                          "Kafka cannot be used now; the "
-                                          "command was not written", NULL);
+        return ngx_http_warehouse_unavailable(r, "commands cannot be taken "
+                                              "now; this one was not written",
+                                              !wmcf->denied);
     }
 }
 
@@ -307,23 +306,25 @@ ngx_http_warehouse_commands_release(ngx_http_warehouse_ctx_t *ctx)
 static void
 ngx_http_warehouse_commands_guard(ngx_event_t *ev)
 {
-    ngx_http_request_t        *r;
-    ngx_http_warehouse_ctx_t  *ctx;
+    ngx_http_request_t              *r;
+    ngx_http_warehouse_ctx_t        *ctx;
+    ngx_http_warehouse_main_conf_t  *wmcf;
 
     r = ev->data;
     ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
+    wmcf = ngx_http_get_module_main_conf(r, ngx_http_warehouse_module);
 
     ngx_http_warehouse_commands_release(ctx);
+    ngx_http_warehouse_outage_request(&wmcf->outage,
+                                      "no delivery report in time");
 
-    ngx_http_warehouse_commands_done(r, NGX_HTTP_WAREHOUSE_UNKNOWN, 0, -1,
-                                     "no delivery report in time");
+    ngx_http_warehouse_commands_done(r, NGX_HTTP_WAREHOUSE_UNKNOWN, 0, -1);
 }
 
 
 void
 ngx_http_warehouse_commands_done(ngx_http_request_t *r,
-    ngx_http_warehouse_outcome_e outcome, int32_t partition, int64_t offset,
-    const char *error)
+    ngx_http_warehouse_outcome_e outcome, int32_t partition, int64_t offset)
 {
     ngx_int_t                  rc;
     ngx_http_warehouse_ctx_t  *ctx;
@@ -337,11 +338,6 @@ ngx_http_warehouse_commands_done(ngx_http_request_t *r,
     ctx->pending = NULL;
     ngx_http_warehouse_commands_release(ctx);
 
-    if (outcome != NGX_HTTP_WAREHOUSE_PERSISTED) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "warehouse: kafka: %s", error);
-    }
-
     switch (outcome) {
 
     case NGX_HTTP_WAREHOUSE_PERSISTED:
@@ -349,9 +345,11 @@ ngx_http_warehouse_commands_done(ngx_http_request_t *r,
         break;
 
     case NGX_HTTP_WAREHOUSE_NOT_PERSISTED:
-        rc = ngx_http_warehouse_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                        "Kafka cannot be reached; the command "
-                                        "was not written", NULL);
+    case NGX_HTTP_WAREHOUSE_DENIED:
+        rc = ngx_http_warehouse_unavailable(r, "commands cannot be taken now; "
+                                            "this one was not written",
+                                            outcome
+                                            != NGX_HTTP_WAREHOUSE_DENIED);
         break;
 
     case NGX_HTTP_WAREHOUSE_TOO_LARGE:
@@ -362,8 +360,9 @@ ngx_http_warehouse_commands_done(ngx_http_request_t *r,
 
     default:
         rc = ngx_http_warehouse_problem(r, NGX_HTTP_GATEWAY_TIME_OUT,
-                                        "Kafka did not answer in time; the "
-                                        "command may have been written", NULL);
+                                        "the brokers did not answer in time; "
+                                        "the command may have been written",
+                                        NULL);
         break;
     }
 

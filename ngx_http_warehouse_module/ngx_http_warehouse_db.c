@@ -7,7 +7,7 @@
 
 #define NGX_HTTP_WAREHOUSE_SLICE   1000      /* us of building in one go */
 #define NGX_HTTP_WAREHOUSE_ROWS    32        /* rows between two looks */
-#define NGX_HTTP_WAREHOUSE_HOLD    600000    /* ms: longer than any build */
+#define NGX_HTTP_WAREHOUSE_LONGEST 10000     /* ms: wh_store.c counts on it */
 
 
 struct ngx_http_warehouse_db_s {
@@ -20,14 +20,21 @@ struct ngx_http_warehouse_db_s {
     ngx_queue_t                     dropped;    /* the database went away */
     ngx_event_t                     slice;
     ngx_event_t                     drop;
-    ngx_event_t                     hold;
-    size_t                          buffer;
-    ngx_path_t                     *temp_path;
+    ngx_event_t                     hold;       /* set while one is built */
+    ngx_http_warehouse_room_t       room;
+    off_t                           live;       /* bytes of all snapshots */
+    ngx_http_warehouse_outage_t     outage;
+    unsigned                        crowded:1;  /* no room for a new one */
 };
 
 
 static void ngx_http_warehouse_db_cleanup(void *data);
+static ngx_int_t ngx_http_warehouse_db_look(ngx_http_warehouse_db_t *db,
+    int *version);
 static ngx_int_t ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db);
+static ngx_int_t ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
+    ngx_http_warehouse_refusal_t *refusal);
+static ngx_uint_t ngx_http_warehouse_db_crowded(ngx_http_warehouse_db_t *db);
 static void ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db);
 static void ngx_http_warehouse_db_forget(ngx_http_warehouse_db_t *db);
 static void ngx_http_warehouse_db_drop(ngx_event_t *ev);
@@ -40,15 +47,15 @@ static void ngx_http_warehouse_build_hold(ngx_event_t *ev);
 static void ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db,
     ngx_int_t rc);
 static void ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
-    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot,
-    const char *why);
+    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot);
 static void ngx_http_warehouse_queue_move(ngx_queue_t *to, ngx_queue_t *from);
 static void ngx_http_warehouse_build_late(ngx_http_warehouse_db_t *db);
 static ngx_int_t ngx_http_warehouse_build_item(ngx_http_warehouse_db_t *db,
     const ngx_http_warehouse_item_t *item);
 static ngx_int_t ngx_http_warehouse_build_byte(ngx_http_warehouse_db_t *db,
     u_char byte);
-static ngx_int_t ngx_http_warehouse_build_failed(ngx_http_warehouse_db_t *db);
+static ngx_int_t ngx_http_warehouse_build_failed(ngx_http_warehouse_db_t *db,
+    const char *why);
 
 
 ngx_http_warehouse_db_t *
@@ -74,6 +81,8 @@ ngx_http_warehouse_db_create(ngx_conf_t *cf, ngx_str_t *path)
     if (ngx_http_warehouse_reader_init(&db->reader, cf->pool, path) != NGX_OK) {
         return NULL;
     }
+
+    db->outage.name = *path;
 
     db->slice.handler = ngx_http_warehouse_build_event;
     db->slice.data = db;
@@ -132,6 +141,11 @@ ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db)
     ngx_int_t  rc;
 
     rc = ngx_http_warehouse_reader_open(&db->reader);
+
+    if (rc == NGX_DONE) {
+        /* for who waits */
+        (void) ngx_http_warehouse_build_failed(db, "the database was replaced");
+    }
 
     if (rc != NGX_OK) {
         ngx_http_warehouse_db_forget(db);
@@ -196,29 +210,22 @@ ngx_http_warehouse_db_drop(ngx_event_t *ev)
     ngx_queue_init(&dropped);
     ngx_http_warehouse_queue_move(&dropped, &db->dropped);
 
-    ngx_http_warehouse_build_answer(db, &dropped, NULL, "the database was "
-                                    "replaced or became unreadable");
+    ngx_http_warehouse_build_answer(db, &dropped, NULL);
 }
 
 
 ngx_int_t
 ngx_http_warehouse_db_snapshot(ngx_http_warehouse_db_t *db,
-    ngx_http_warehouse_ctx_t *ctx, size_t buffer, ngx_path_t *temp_path,
-    ngx_http_warehouse_snapshot_t **snapshot, const char **why)
+    ngx_http_warehouse_ctx_t *ctx, const ngx_http_warehouse_room_t *room,
+    ngx_http_warehouse_snapshot_t **snapshot,
+    ngx_http_warehouse_refusal_t *refusal)
 {
     int         version;
     ngx_int_t   rc;
     ngx_uint_t  fresh;
 
-    *why = db->reader.err.text;
-
-    if (ngx_http_warehouse_db_open(db) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    if (ngx_http_warehouse_reader_version(&db->reader, &version) != NGX_OK) {
-        ngx_http_warehouse_db_close(db);
-        return NGX_DECLINED;
+    if (ngx_http_warehouse_db_look(db, &version) != NGX_OK) {
+        return ngx_http_warehouse_db_refuse(db, refusal);
     }
 
     if (db->current != NULL
@@ -229,20 +236,20 @@ ngx_http_warehouse_db_snapshot(ngx_http_warehouse_db_t *db,
         return NGX_OK;
     }
 
-    db->buffer = buffer;
-    db->temp_path = temp_path;
-
     if (db->building == NULL) {
+
+        db->room = *room;
 
         rc = ngx_http_warehouse_build_start(db, version);
 
         if (rc == NGX_OK) {
             ngx_http_warehouse_snapshot_retain(db->current);
             *snapshot = db->current;
+            return NGX_OK;
         }
 
-        if (rc != NGX_AGAIN) {
-            return rc;
+        if (rc == NGX_DECLINED) {
+            return ngx_http_warehouse_db_refuse(db, refusal);
         }
     }
 
@@ -257,6 +264,90 @@ ngx_http_warehouse_db_snapshot(ngx_http_warehouse_db_t *db,
     ctx->queued = 1;
 
     return NGX_AGAIN;
+}
+
+
+/* Finds the file and the version of its contents.  NGX_OK, NGX_DECLINED. */
+
+static ngx_int_t
+ngx_http_warehouse_db_look(ngx_http_warehouse_db_t *db, int *version)
+{
+    db->crowded = 0;
+
+    if (ngx_http_warehouse_db_open(db) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_warehouse_reader_version(&db->reader, version) != NGX_OK) {
+        ngx_http_warehouse_db_close(db);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * For a request that gets no list because of the database: tells the operator
+ * and finds the words for the client, who is not to learn of paths and
+ * schemas.  NGX_DECLINED.
+ */
+
+static ngx_int_t
+ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
+    ngx_http_warehouse_refusal_t *refusal)
+{
+    ngx_http_warehouse_outage_request(&db->outage, db->reader.err.text);
+
+    refusal->retry = 1;
+
+    switch (db->reader.rc) {
+
+    case WH_NONE:
+        refusal->detail = "there is no stock yet";
+        break;
+
+    case WH_RECOVERING:
+        refusal->detail = "the stock is being recovered";
+        break;
+
+    case WH_ERROR:
+        refusal->detail = "the stock cannot be read";
+        refusal->retry = 0;
+        break;
+
+    default:
+        refusal->detail = db->crowded ? "too many lists are still being sent"
+                                      : "the stock cannot be read now";
+        break;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/*
+ * Whether the lists that requests hold leave no room for one more.  The newest
+ * goes when there is a newer one, unless a request holds it, too.
+ */
+
+static ngx_uint_t
+ngx_http_warehouse_db_crowded(ngx_http_warehouse_db_t *db)
+{
+    off_t  held, next;
+
+    held = db->live;
+    next = 0;
+
+    if (db->current != NULL) {
+        next = ngx_http_warehouse_snapshot_size(db->current);
+
+        if (ngx_http_warehouse_snapshot_alone(db->current)) {
+            held -= next;
+        }
+    }
+
+    return held > 0 && held + next > (off_t) db->room.limit;
 }
 
 
@@ -281,12 +372,20 @@ ngx_http_warehouse_build_start(ngx_http_warehouse_db_t *db, int version)
 {
     ngx_int_t  rc;
 
-    db->building = ngx_http_warehouse_snapshot_create(version, db->buffer,
-                                                      db->temp_path,
+    db->crowded = ngx_http_warehouse_db_crowded(db);
+
+    if (db->crowded) {
+        return ngx_http_warehouse_build_failed(db, "lists that clients are "
+                                               "slow to take fill "
+                                               "warehouse_items_limit");
+    }
+
+    db->building = ngx_http_warehouse_snapshot_create(version, db->room.buffer,
+                                                      db->room.temp_path,
+                                                      &db->live,
                                                       db->slice.log);
     if (db->building == NULL) {
-        (void) wh_error_set(&db->reader.err, WH_NOMEM, "out of memory");
-        return NGX_DECLINED;
+        return ngx_http_warehouse_build_failed(db, "out of memory");
     }
 
     rc = NGX_DECLINED;
@@ -300,7 +399,7 @@ ngx_http_warehouse_build_start(ngx_http_warehouse_db_t *db, int version)
     if (rc == NGX_AGAIN) {
 
         /* a worker that shuts down leaves when no such timer is set */
-        ngx_add_timer(&db->hold, NGX_HTTP_WAREHOUSE_HOLD);
+        ngx_add_timer(&db->hold, NGX_HTTP_WAREHOUSE_LONGEST);
 
         ngx_post_event(&db->slice, &ngx_posted_next_events);
 
@@ -360,21 +459,16 @@ ngx_http_warehouse_build_slice(ngx_http_warehouse_db_t *db)
         return NGX_DECLINED;
     }
 
-    if (ngx_http_warehouse_snapshot_finish(db->building) != NGX_OK) {
-        return ngx_http_warehouse_build_failed(db);
-    }
-
     return NGX_OK;
 }
 
 
-/* NGX_DECLINED, with the snapshot's error as the reason. */
+/* NGX_DECLINED, with a reason that will pass. */
 
 static ngx_int_t
-ngx_http_warehouse_build_failed(ngx_http_warehouse_db_t *db)
+ngx_http_warehouse_build_failed(ngx_http_warehouse_db_t *db, const char *why)
 {
-    (void) wh_error_set(&db->reader.err, WH_ERROR, "%s",
-                        ngx_http_warehouse_snapshot_error(db->building));
+    db->reader.rc = wh_error_set(&db->reader.err, WH_AGAIN, "%s", why);
 
     return NGX_DECLINED;
 }
@@ -388,7 +482,8 @@ ngx_http_warehouse_build_byte(ngx_http_warehouse_db_t *db, u_char byte)
     p = ngx_http_warehouse_snapshot_reserve(db->building, 1);
 
     if (p == NULL) {
-        return ngx_http_warehouse_build_failed(db);
+        return ngx_http_warehouse_build_failed(db,
+                             ngx_http_warehouse_snapshot_error(db->building));
     }
 
     *p = byte;
@@ -416,11 +511,21 @@ ngx_http_warehouse_build_event(ngx_event_t *ev)
 }
 
 
+/*
+ * The build keeps the log of the database from being truncated for too long:
+ * it is given up.
+ */
+
 static void
 ngx_http_warehouse_build_hold(ngx_event_t *ev)
 {
-    /* only there to be set; a build goes on whatever its length */
-    ngx_add_timer(ev, NGX_HTTP_WAREHOUSE_HOLD);
+    ngx_http_warehouse_db_t  *db;
+
+    db = ev->data;
+
+    (void) ngx_http_warehouse_build_failed(db, "reading the items takes too "
+                                           "long");
+    ngx_http_warehouse_build_end(db, NGX_DECLINED);
 }
 
 
@@ -453,10 +558,7 @@ ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db, ngx_int_t rc)
 
         db->current = s;
         ngx_http_warehouse_snapshot_retain(s);
-
-    } else {
-        ngx_log_error(NGX_LOG_ERR, db->slice.log, 0, "warehouse: \"%V\": %s",
-                      &db->reader.path, db->reader.err.text);
+        ngx_http_warehouse_outage_end(&db->outage);
     }
 
     /* what an answer leads to may queue anew, so the queue is taken off */
@@ -464,8 +566,7 @@ ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db, ngx_int_t rc)
     ngx_queue_init(&waiting);
     ngx_http_warehouse_queue_move(&waiting, &db->waiting);
 
-    ngx_http_warehouse_build_answer(db, &waiting, rc == NGX_OK ? s : NULL,
-                                    db->reader.err.text);
+    ngx_http_warehouse_build_answer(db, &waiting, rc == NGX_OK ? s : NULL);
     ngx_http_warehouse_snapshot_release(s);
 
     ngx_http_warehouse_build_late(db);
@@ -474,11 +575,11 @@ ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db, ngx_int_t rc)
 
 static void
 ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
-    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot,
-    const char *why)
+    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot)
 {
-    ngx_queue_t               *q;
-    ngx_http_warehouse_ctx_t  *ctx;
+    ngx_queue_t                   *q;
+    ngx_http_warehouse_ctx_t      *ctx;
+    ngx_http_warehouse_refusal_t   refusal;
 
     while (!ngx_queue_empty(queue)) {
 
@@ -489,9 +590,12 @@ ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
 
         if (snapshot != NULL) {
             ngx_http_warehouse_snapshot_retain(snapshot);
+
+        } else {
+            (void) ngx_http_warehouse_db_refuse(db, &refusal);
         }
 
-        ngx_http_warehouse_items_done(ctx->request, snapshot, why);
+        ngx_http_warehouse_items_done(ctx->request, snapshot, &refusal);
     }
 }
 
@@ -511,7 +615,8 @@ ngx_http_warehouse_queue_move(ngx_queue_t *to, ngx_queue_t *from)
 static void
 ngx_http_warehouse_build_late(ngx_http_warehouse_db_t *db)
 {
-    int  version;
+    int          version;
+    ngx_queue_t  waiting;
 
     if (db->building != NULL || ngx_queue_empty(&db->late)) {
         return;
@@ -524,11 +629,13 @@ ngx_http_warehouse_build_late(ngx_http_warehouse_db_t *db)
 
     ngx_http_warehouse_queue_move(&db->waiting, &db->late);
 
-    if (ngx_http_warehouse_build_start(db, version) == NGX_DECLINED
-        && !ngx_queue_empty(&db->waiting))
-    {
-        /* it did not even begin */
-        ngx_http_warehouse_db_close(db);
+    if (ngx_http_warehouse_build_start(db, version) == NGX_DECLINED) {
+
+        /* those that wait for one that did not even begin */
+
+        ngx_queue_init(&waiting);
+        ngx_http_warehouse_queue_move(&waiting, &db->waiting);
+        ngx_http_warehouse_build_answer(db, &waiting, NULL);
     }
 }
 
@@ -548,7 +655,8 @@ ngx_http_warehouse_build_item(ngx_http_warehouse_db_t *db,
 
     start = ngx_http_warehouse_snapshot_reserve(s, need);
     if (start == NULL) {
-        return ngx_http_warehouse_build_failed(db);
+        return ngx_http_warehouse_build_failed(db,
+                                       ngx_http_warehouse_snapshot_error(s));
     }
 
     p = start;

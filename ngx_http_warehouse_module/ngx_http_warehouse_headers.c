@@ -3,6 +3,7 @@
 #include "wh_key.h"
 
 
+static ngx_uint_t ngx_http_warehouse_from_browser(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_warehouse_find_header(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
 
@@ -22,7 +23,15 @@ ngx_http_warehouse_check_media(ngx_http_request_t *r)
     }
 
     if (r->headers_in.content_type == NULL) {
-        return NGX_DECLINED;
+
+        if (!ngx_http_warehouse_from_browser(r)) {
+            return NGX_DECLINED;
+        }
+
+        return ngx_http_warehouse_problem(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                          "a browser has to say that the "
+                                          "Content-Type is application/json",
+                                          NULL);
     }
 
     /* parameters say nothing that JSON would need (RFC 8259 §11) */
@@ -46,6 +55,26 @@ ngx_http_warehouse_check_media(ngx_http_request_t *r)
     return ngx_http_warehouse_problem(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
                                       "the Content-Type is not "
                                       "application/json", NULL);
+}
+
+
+/*
+ * A page of any site can have a browser send a POST without a type; one of
+ * application/json it sends only after this server has allowed it (the Fetch
+ * Standard, "CORS-safelisted request-header").  Browsers send one or both of
+ * these fields with every POST.
+ */
+
+static ngx_uint_t
+ngx_http_warehouse_from_browser(ngx_http_request_t *r)
+{
+    ngx_str_t  value;
+
+    static ngx_str_t  origin = ngx_string("Origin");
+    static ngx_str_t  site = ngx_string("Sec-Fetch-Site");
+
+    return ngx_http_warehouse_find_header(r, &origin, &value) != 0
+           || ngx_http_warehouse_find_header(r, &site, &value) != 0;
 }
 
 

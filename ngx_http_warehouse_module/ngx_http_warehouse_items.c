@@ -12,10 +12,11 @@ ngx_int_t
 ngx_http_warehouse_items_handler(ngx_http_request_t *r)
 {
     ngx_int_t                       rc;
-    const char                     *why;
     ngx_pool_cleanup_t             *cln;
     ngx_http_core_loc_conf_t       *clcf;
     ngx_http_warehouse_ctx_t       *ctx;
+    ngx_http_warehouse_room_t       room;
+    ngx_http_warehouse_refusal_t    refusal;
     ngx_http_warehouse_snapshot_t  *snapshot;
     ngx_http_warehouse_loc_conf_t  *wlcf;
 
@@ -50,9 +51,12 @@ ngx_http_warehouse_items_handler(ngx_http_request_t *r)
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_warehouse_module);
 
-    rc = ngx_http_warehouse_db_snapshot(wlcf->db, ctx, wlcf->buffer,
-                                        clcf->client_body_temp_path,
-                                        &snapshot, &why);
+    room.buffer = wlcf->buffer;
+    room.temp_path = clcf->client_body_temp_path;
+    room.limit = wlcf->limit;
+
+    rc = ngx_http_warehouse_db_snapshot(wlcf->db, ctx, &room, &snapshot,
+                                        &refusal);
     switch (rc) {
 
     case NGX_OK:
@@ -65,15 +69,15 @@ ngx_http_warehouse_items_handler(ngx_http_request_t *r)
         return NGX_DONE;
 
     default:
-        return ngx_http_warehouse_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE, why,
-                                          NULL);
+        return ngx_http_warehouse_unavailable(r, refusal.detail, refusal.retry);
     }
 }
 
 
 void
 ngx_http_warehouse_items_done(ngx_http_request_t *r,
-    ngx_http_warehouse_snapshot_t *snapshot, const char *why)
+    ngx_http_warehouse_snapshot_t *snapshot,
+    const ngx_http_warehouse_refusal_t *refusal)
 {
     ngx_int_t          rc;
     ngx_connection_t  *c;
@@ -85,8 +89,8 @@ ngx_http_warehouse_items_done(ngx_http_request_t *r,
         rc = ngx_http_warehouse_items_send(r, snapshot);
 
     } else {
-        rc = ngx_http_warehouse_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE, why,
-                                        NULL);
+        rc = ngx_http_warehouse_unavailable(r, refusal->detail,
+                                            refusal->retry);
     }
 
     ngx_http_finalize_request(r, rc);

@@ -58,6 +58,13 @@ static ngx_command_t  ngx_http_warehouse_directives[] = {
       offsetof(ngx_http_warehouse_loc_conf_t, buffer),
       NULL },
 
+    { ngx_string("warehouse_items_limit"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_warehouse_loc_conf_t, limit),
+      NULL },
+
     { ngx_string("warehouse_problem"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_warehouse_problem_page,
@@ -227,6 +234,7 @@ ngx_http_warehouse_create_main_conf(ngx_conf_t *cf)
 
     ngx_queue_init(&wmcf->retired);
     wmcf->retry = ngx_current_msec;
+    ngx_str_set(&wmcf->outage.name, "kafka");
 
     /* with master_process off a configuration may go without exit_process() */
 
@@ -272,6 +280,7 @@ ngx_http_warehouse_create_loc_conf(ngx_conf_t *cf)
 
     wlcf->topic = NGX_CONF_UNSET;
     wlcf->buffer = NGX_CONF_UNSET_SIZE;
+    wlcf->limit = NGX_CONF_UNSET_SIZE;
 
     return wlcf;
 }
@@ -286,6 +295,7 @@ ngx_http_warehouse_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_core_loc_conf_t  *clcf;
 
     ngx_conf_merge_size_value(conf->buffer, prev->buffer, 1024 * 1024);
+    ngx_conf_merge_size_value(conf->limit, prev->limit, 256 * 1024 * 1024);
 
     /* "if" and "limit_except" serve what the location around them serves */
 

@@ -13,6 +13,8 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include "ngx_http_warehouse_outage.h"
+
 
 typedef struct ngx_http_warehouse_producer_s  ngx_http_warehouse_producer_t;
 typedef struct ngx_http_warehouse_pending_s   ngx_http_warehouse_pending_t;
@@ -29,13 +31,16 @@ typedef struct {
     ngx_http_warehouse_producer_t  *producer;   /* of this worker, or NULL */
     ngx_queue_t                     retired;    /* producers being drained */
     ngx_msec_t                      retry;      /* no new producer before */
+    ngx_http_warehouse_outage_t     outage;     /* of Kafka */
+    ngx_uint_t                      denied;     /* by ACLs: it will not pass */
 } ngx_http_warehouse_main_conf_t;
 
 
 typedef struct {
     ngx_int_t                       topic;      /* index, NGX_CONF_UNSET */
     ngx_http_warehouse_db_t        *db;
-    size_t                          buffer;     /* bytes a list may take */
+    size_t                          buffer;     /* of memory, for a list */
+    size_t                          limit;      /* of lists held, bytes */
 } ngx_http_warehouse_loc_conf_t;
 
 

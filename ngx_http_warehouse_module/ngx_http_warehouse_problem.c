@@ -6,6 +6,8 @@ typedef struct {
     ngx_uint_t   status;
     ngx_str_t    detail;
     ngx_str_t    pointer;
+    ngx_str_t    allow;      /* of a 405 */
+    ngx_uint_t   retry;      /* with Retry-After */
 } ngx_http_warehouse_problem_t;
 
 
@@ -16,7 +18,12 @@ typedef struct {
 } ngx_http_warehouse_status_t;
 
 
+static ngx_int_t ngx_http_warehouse_problem_answer(ngx_http_request_t *r,
+    ngx_http_warehouse_problem_t *problem);
 static ngx_int_t ngx_http_warehouse_problem_send(ngx_http_request_t *r,
+    ngx_http_warehouse_problem_t *problem);
+static ngx_int_t ngx_http_warehouse_problem_discard(ngx_http_request_t *r);
+static ngx_int_t ngx_http_warehouse_problem_headers(ngx_http_request_t *r,
     ngx_http_warehouse_problem_t *problem);
 static ngx_http_warehouse_problem_t *ngx_http_warehouse_problem_kept(
     ngx_http_request_t *r);
@@ -56,23 +63,69 @@ ngx_int_t
 ngx_http_warehouse_problem(ngx_http_request_t *r, ngx_uint_t status,
     const char *detail, const char *pointer)
 {
-    size_t                         len;
-    ngx_uint_t                     level;
+    ngx_http_warehouse_problem_t  problem;
+
+    ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
+
+    problem.status = status;
+    problem.detail.data = (u_char *) detail;
+    problem.detail.len = ngx_strlen(detail);
+
+    if (pointer != NULL) {
+        problem.pointer.data = (u_char *) pointer;
+        problem.pointer.len = ngx_strlen(pointer);
+    }
+
+    return ngx_http_warehouse_problem_answer(r, &problem);
+}
+
+
+ngx_int_t
+ngx_http_warehouse_not_allowed(ngx_http_request_t *r, const char *allow)
+{
+    ngx_http_warehouse_problem_t  problem;
+
+    ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
+
+    problem.status = NGX_HTTP_NOT_ALLOWED;
+    ngx_str_set(&problem.detail, "the method is not allowed here");
+    problem.allow.data = (u_char *) allow;
+    problem.allow.len = ngx_strlen(allow);
+
+    return ngx_http_warehouse_problem_answer(r, &problem);
+}
+
+
+ngx_int_t
+ngx_http_warehouse_unavailable(ngx_http_request_t *r, const char *detail,
+    ngx_uint_t retry)
+{
+    ngx_http_warehouse_problem_t  problem;
+
+    ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
+
+    problem.status = NGX_HTTP_SERVICE_UNAVAILABLE;
+    problem.detail.data = (u_char *) detail;
+    problem.detail.len = ngx_strlen(detail);
+    problem.retry = retry;
+
+    return ngx_http_warehouse_problem_answer(r, &problem);
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_problem_answer(ngx_http_request_t *r,
+    ngx_http_warehouse_problem_t *problem)
+{
+    u_char                        *p;
     ngx_pool_cleanup_t            *cln;
-    ngx_http_warehouse_problem_t  *problem;
+    ngx_http_warehouse_problem_t  *kept;
 
-    static ngx_str_t  retry_after = ngx_string("1");
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "warehouse: %ui: %V",
+                  problem->status, &problem->detail);
 
-    level = (status < 500) ? NGX_LOG_INFO : NGX_LOG_ERR;
-
-    ngx_log_error(level, r->connection->log, 0, "warehouse: %ui: %s", status,
-                  detail);
-
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
-        && ngx_http_warehouse_add_header(r, "Retry-After", &retry_after)
-           != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (!ngx_http_warehouse_has_error_page(r, problem->status)) {
+        return ngx_http_warehouse_problem_send(r, problem);
     }
 
     /*
@@ -80,47 +133,26 @@ ngx_http_warehouse_problem(ngx_http_request_t *r, ngx_uint_t status,
      * is kept where warehouse_problem finds it again: among the cleanups.
      */
 
-    len = ngx_strlen(detail);
-
-    cln = ngx_pool_cleanup_add(r->pool,
-                               sizeof(ngx_http_warehouse_problem_t) + len);
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_warehouse_problem_t)
+                                        + problem->detail.len
+                                        + problem->pointer.len);
     if (cln == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     cln->handler = ngx_http_warehouse_problem_cleanup;
-    problem = cln->data;
+    kept = cln->data;
 
-    problem->status = status;
-    problem->detail.len = len;
-    problem->detail.data = (u_char *) &problem[1];
-    ngx_memcpy(problem->detail.data, detail, len);
+    *kept = *problem;
+    p = (u_char *) &kept[1];
 
-    problem->pointer.data = (u_char *) pointer;
-    problem->pointer.len = pointer ? ngx_strlen(pointer) : 0;
+    kept->detail.data = p;
+    p = ngx_cpymem(p, problem->detail.data, problem->detail.len);
 
-    if (ngx_http_warehouse_has_error_page(r, status)) {
-        return (ngx_int_t) status;
-    }
+    kept->pointer.data = p;
+    (void) ngx_cpymem(p, problem->pointer.data, problem->pointer.len);
 
-    return ngx_http_warehouse_problem_send(r, problem);
-}
-
-
-ngx_int_t
-ngx_http_warehouse_not_allowed(ngx_http_request_t *r, const char *allow)
-{
-    ngx_str_t  value;
-
-    value.data = (u_char *) allow;
-    value.len = ngx_strlen(allow);
-
-    if (ngx_http_warehouse_add_header(r, "Allow", &value) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_warehouse_problem(r, NGX_HTTP_NOT_ALLOWED,
-                                      "the method is not allowed here", NULL);
+    return (ngx_int_t) problem->status;
 }
 
 
@@ -142,10 +174,11 @@ ngx_http_warehouse_problem_handler(ngx_http_request_t *r)
 
     status = ngx_http_warehouse_status(r->err_status);
 
+    ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
+
     problem.status = r->err_status;
     problem.detail.data = (u_char *) status->detail;
     problem.detail.len = ngx_strlen(status->detail);
-    ngx_str_null(&problem.pointer);
 
     return ngx_http_warehouse_problem_send(r, &problem);
 }
@@ -211,9 +244,13 @@ ngx_http_warehouse_problem_send(ngx_http_request_t *r,
     ngx_chain_t                         out;
     const ngx_http_warehouse_status_t  *status;
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_warehouse_problem_discard(r);
     if (rc != NGX_OK) {
         return rc;
+    }
+
+    if (ngx_http_warehouse_problem_headers(r, problem) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     status = ngx_http_warehouse_status(problem->status);
@@ -269,6 +306,50 @@ ngx_http_warehouse_problem_send(ngx_http_request_t *r,
     }
 
     return ngx_http_output_filter(r, &out);
+}
+
+
+/*
+ * The body that is not wanted.  A client that waits for 100 (Continue) learns
+ * from the reply that it need not send one, and then nobody knows whether what
+ * comes next is a body or a request (RFC 9110 §10.1.1).
+ */
+
+static ngx_int_t
+ngx_http_warehouse_problem_discard(ngx_http_request_t *r)
+{
+    if (r->headers_in.expect != NULL && !r->expect_tested
+        && r->request_body == NULL)
+    {
+        r->expect_tested = 1;
+        r->keepalive = 0;
+    }
+
+    return ngx_http_discard_request_body(r);
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_problem_headers(ngx_http_request_t *r,
+    ngx_http_warehouse_problem_t *problem)
+{
+    static ngx_str_t  retry_after = ngx_string("1");
+
+    if (problem->retry
+        && ngx_http_warehouse_add_header(r, "Retry-After", &retry_after)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (problem->allow.len
+        && ngx_http_warehouse_add_header(r, "Allow", &problem->allow)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

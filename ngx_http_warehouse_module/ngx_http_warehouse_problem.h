@@ -15,18 +15,22 @@
 
 /*
  * Answers r with status and a problem document; detail is a sentence, pointer
- * a JSON pointer or NULL; both are copied.  Adds Retry-After to a 503.  Where
- * the location has an error_page for the status, keeps the text for
- * warehouse_problem and returns the bare status.
+ * a JSON pointer or NULL; both are copied.  Where the location has an
+ * error_page for the status, keeps the text for warehouse_problem and returns
+ * the bare status: what error_page leads to is answered as if by itself.
  *
  * Returns what a content handler returns or ngx_http_finalize_request() takes.
  */
 ngx_int_t ngx_http_warehouse_problem(ngx_http_request_t *r, ngx_uint_t status,
     const char *detail, const char *pointer);
 
-/* The same for 405, with its Allow header. */
+/* The same for 405, with its Allow header; allow is static. */
 ngx_int_t ngx_http_warehouse_not_allowed(ngx_http_request_t *r,
     const char *allow);
+
+/* The same for 503; retry: with Retry-After, since it will pass. */
+ngx_int_t ngx_http_warehouse_unavailable(ngx_http_request_t *r,
+    const char *detail, ngx_uint_t retry);
 
 /* Adds a header to the reply; value must live as long as r.  NGX_OK, _ERROR. */
 ngx_int_t ngx_http_warehouse_add_header(ngx_http_request_t *r,

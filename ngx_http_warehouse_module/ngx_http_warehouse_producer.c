@@ -1,12 +1,15 @@
 #include "ngx_http_warehouse_producer.h"
+#include "ngx_http_warehouse_reaper.h"
 #include "wh_key.h"
 
 #include <sys/eventfd.h>
 
 
-#define NGX_HTTP_WAREHOUSE_REPORTS  1024    /* replies sent in one go */
+#define NGX_HTTP_WAREHOUSE_REPORTS  256     /* replies sent in one go */
 #define NGX_HTTP_WAREHOUSE_RETRY    1000    /* ms between two creations */
-#define NGX_HTTP_WAREHOUSE_DRAIN    500     /* ms at exit */
+#define NGX_HTTP_WAREHOUSE_DRAIN    500     /* ms at exit, for reports */
+#define NGX_HTTP_WAREHOUSE_PURGE    100     /* ms, for those of a purge */
+#define NGX_HTTP_WAREHOUSE_REAP     1500    /* ms, for the handles' threads */
 
 
 struct ngx_http_warehouse_producer_s {
@@ -15,12 +18,14 @@ struct ngx_http_warehouse_producer_s {
     rd_kafka_topic_t               **topics;
     ngx_uint_t                       ntopics;
     ngx_connection_t                *connection;    /* the eventfd's */
+    rd_kafka_event_t                *event;         /* begun, or NULL */
     ngx_event_t                      more;          /* work left over */
     ngx_uint_t                       pending;       /* without a report */
     ngx_queue_t                      link;          /* among the retired */
     ngx_http_warehouse_main_conf_t  *wmcf;
     unsigned                         failed:1;      /* fatally */
     unsigned                         exiting:1;
+    unsigned                         invented:1;    /* the event's offsets */
 };
 
 
@@ -40,15 +45,21 @@ static void ngx_http_warehouse_producer_readable(ngx_event_t *ev);
 static void ngx_http_warehouse_producer_more(ngx_event_t *ev);
 static void ngx_http_warehouse_producer_serve(
     ngx_http_warehouse_producer_t *p);
-static ngx_uint_t ngx_http_warehouse_producer_event(
-    ngx_http_warehouse_producer_t *p, rd_kafka_event_t *event);
+static ngx_int_t ngx_http_warehouse_producer_step(
+    ngx_http_warehouse_producer_t *p, int timeout);
 static void ngx_http_warehouse_producer_report(
+    ngx_http_warehouse_producer_t *p, const rd_kafka_message_t *message);
+static int64_t ngx_http_warehouse_producer_offset(
     ngx_http_warehouse_producer_t *p, const rd_kafka_message_t *message);
 static void ngx_http_warehouse_producer_error(
     ngx_http_warehouse_producer_t *p, rd_kafka_event_t *event);
-static void ngx_http_warehouse_producer_log(rd_kafka_event_t *event);
+static void ngx_http_warehouse_producer_log(
+    ngx_http_warehouse_producer_t *p, rd_kafka_event_t *event);
+static ngx_uint_t ngx_http_warehouse_producer_denied(rd_kafka_resp_err_t e);
 static void ngx_http_warehouse_producer_retire(
     ngx_http_warehouse_producer_t *p);
+static void ngx_http_warehouse_producer_drain(
+    ngx_http_warehouse_producer_t *p, ngx_msec_t until);
 
 
 ngx_int_t
@@ -62,12 +73,17 @@ ngx_http_warehouse_producer_ready(ngx_http_warehouse_main_conf_t *wmcf)
         return NGX_AGAIN;
     }
 
+    /* also where it succeeds: a producer may fail with its first message */
+
+    wmcf->retry = ngx_current_msec + NGX_HTTP_WAREHOUSE_RETRY;
     wmcf->producer = ngx_http_warehouse_producer_create(wmcf);
 
     if (wmcf->producer == NULL) {
-        wmcf->retry = ngx_current_msec + NGX_HTTP_WAREHOUSE_RETRY;
         return NGX_AGAIN;
     }
+
+    ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                  "warehouse: kafka: a producer was created");
 
     return NGX_OK;
 }
@@ -100,8 +116,7 @@ ngx_http_warehouse_producer_create(ngx_http_warehouse_main_conf_t *wmcf)
 
     if (p->rk == NULL) {
         rd_kafka_conf_destroy(kafka);
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "warehouse: cannot create a Kafka producer: %s", text);
+        ngx_http_warehouse_outage_begin(&wmcf->outage, text);
         ngx_free(p);
         return NULL;
     }
@@ -112,8 +127,8 @@ ngx_http_warehouse_producer_create(ngx_http_warehouse_main_conf_t *wmcf)
         || ngx_http_warehouse_producer_topics(p) != NGX_OK
         || ngx_http_warehouse_producer_listen(p) != NGX_OK)
     {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "warehouse: cannot set up a Kafka producer");
+        ngx_http_warehouse_outage_begin(&wmcf->outage,
+                                        "a producer cannot be set up");
         ngx_http_warehouse_producer_destroy(p);
         return NULL;
     }
@@ -216,6 +231,10 @@ ngx_http_warehouse_producer_destroy(ngx_http_warehouse_producer_t *p)
         ngx_delete_posted_event(&p->more);
     }
 
+    if (p->event != NULL) {
+        rd_kafka_event_destroy(p->event);
+    }
+
     if (p->queue != NULL) {
         rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
         rd_kafka_queue_destroy(p->queue);
@@ -225,7 +244,7 @@ ngx_http_warehouse_producer_destroy(ngx_http_warehouse_producer_t *p)
         rd_kafka_topic_destroy(p->topics[i]);
     }
 
-    rd_kafka_destroy(p->rk);
+    ngx_http_warehouse_reap(p->rk);
 
     if (p->connection != NULL) {
         ngx_close_connection(p->connection);
@@ -250,6 +269,7 @@ ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
     ngx_http_warehouse_producer_t  *p;
 
     if (ngx_http_warehouse_producer_ready(wmcf) != NGX_OK) {
+        ngx_http_warehouse_outage_request(&wmcf->outage, NULL);
         return NGX_AGAIN;
     }
 
@@ -280,6 +300,8 @@ ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
     switch (e) {
 
     case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+        ngx_http_warehouse_outage_request(&wmcf->outage, "the local queue is "
+                                          "full");
         return NGX_BUSY;
 
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
@@ -287,12 +309,11 @@ ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
 
     case RD_KAFKA_RESP_ERR__FATAL:
         ngx_http_warehouse_producer_retire(p);
+        ngx_http_warehouse_outage_request(&wmcf->outage, rd_kafka_err2str(e));
         return NGX_AGAIN;
 
     default:
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "warehouse: rd_kafka_producev() failed: %s",
-                      rd_kafka_err2str(e));
+        ngx_http_warehouse_outage_request(&wmcf->outage, rd_kafka_err2str(e));
         return NGX_ERROR;
     }
 }
@@ -371,68 +392,74 @@ ngx_http_warehouse_producer_more(ngx_event_t *ev)
 static void
 ngx_http_warehouse_producer_serve(ngx_http_warehouse_producer_t *p)
 {
-    ngx_uint_t         n;
-    rd_kafka_event_t  *event;
+    ngx_uint_t  n;
 
-    n = 0;
+    for (n = 0; n < NGX_HTTP_WAREHOUSE_REPORTS; n++) {
 
-    while (n < NGX_HTTP_WAREHOUSE_REPORTS) {
+        if (ngx_http_warehouse_producer_step(p, 0) == NGX_DONE) {
 
-        event = rd_kafka_queue_poll(p->queue, 0);
+            if (p->failed && p->pending == 0) {
+                ngx_queue_remove(&p->link);
+                ngx_http_warehouse_producer_destroy(p);
+            }
 
-        if (event == NULL) {
-            break;
+            return;
         }
-
-        n += ngx_http_warehouse_producer_event(p, event);
-        rd_kafka_event_destroy(event);
     }
 
-    if (n >= NGX_HTTP_WAREHOUSE_REPORTS) {
+    /* others first; the descriptor says nothing about what is left */
 
-        /* others first; the descriptor says nothing about what is left */
-
-        ngx_post_event(&p->more, &ngx_posted_next_events);
-        return;
-    }
-
-    if (p->failed && p->pending == 0) {
-        ngx_queue_remove(&p->link);
-        ngx_http_warehouse_producer_destroy(p);
-    }
+    ngx_post_event(&p->more, &ngx_posted_next_events);
 }
 
 
-static ngx_uint_t
-ngx_http_warehouse_producer_event(ngx_http_warehouse_producer_t *p,
-    rd_kafka_event_t *event)
+/*
+ * Handles one event, or one message of an event that reports many; waits for
+ * one at most timeout ms.  NGX_OK; NGX_DONE: there is none.
+ */
+
+static ngx_int_t
+ngx_http_warehouse_producer_step(ngx_http_warehouse_producer_t *p, int timeout)
 {
-    ngx_uint_t                 n;
     const rd_kafka_message_t  *message;
 
-    switch (rd_kafka_event_type(event)) {
+    if (p->event == NULL) {
+        p->event = rd_kafka_queue_poll(p->queue, timeout);
+        p->invented = 0;
+
+        if (p->event == NULL) {
+            return NGX_DONE;
+        }
+    }
+
+    switch (rd_kafka_event_type(p->event)) {
 
     case RD_KAFKA_EVENT_DR:
-        n = 0;
+        message = rd_kafka_event_message_next(p->event);
 
-        while ((message = rd_kafka_event_message_next(event)) != NULL) {
+        if (message != NULL) {
             ngx_http_warehouse_producer_report(p, message);
-            n++;
+            return NGX_OK;
         }
 
-        return n;
+        break;
 
     case RD_KAFKA_EVENT_ERROR:
-        ngx_http_warehouse_producer_error(p, event);
-        return 1;
+        ngx_http_warehouse_producer_error(p, p->event);
+        break;
 
     case RD_KAFKA_EVENT_LOG:
-        ngx_http_warehouse_producer_log(event);
-        return 1;
+        ngx_http_warehouse_producer_log(p, p->event);
+        break;
 
     default:
-        return 1;
+        break;
     }
+
+    rd_kafka_event_destroy(p->event);
+    p->event = NULL;
+
+    return NGX_OK;
 }
 
 
@@ -440,6 +467,7 @@ static void
 ngx_http_warehouse_producer_report(ngx_http_warehouse_producer_t *p,
     const rd_kafka_message_t *message)
 {
+    int64_t                        offset;
     ngx_http_request_t            *r;
     ngx_http_warehouse_ctx_t      *ctx;
     ngx_http_warehouse_pending_t  *pn;
@@ -450,6 +478,8 @@ ngx_http_warehouse_producer_report(ngx_http_warehouse_producer_t *p,
 
     ngx_free(pn);
     p->pending--;
+
+    offset = ngx_http_warehouse_producer_offset(p, message);
 
     if (r == NULL) {
         return;
@@ -468,9 +498,19 @@ ngx_http_warehouse_producer_report(ngx_http_warehouse_producer_t *p,
         break;
 
     case RD_KAFKA_MSG_STATUS_NOT_PERSISTED:
-        outcome = (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-                  ? NGX_HTTP_WAREHOUSE_TOO_LARGE
-                  : NGX_HTTP_WAREHOUSE_NOT_PERSISTED;
+
+        if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+            outcome = NGX_HTTP_WAREHOUSE_TOO_LARGE;
+
+        } else if ((p->failed && p->wmcf->denied)
+                   || ngx_http_warehouse_producer_denied(message->err))
+        {
+            outcome = NGX_HTTP_WAREHOUSE_DENIED;
+
+        } else {
+            outcome = NGX_HTTP_WAREHOUSE_NOT_PERSISTED;
+        }
+
         break;
 
     default:
@@ -484,9 +524,34 @@ ngx_http_warehouse_producer_report(ngx_http_warehouse_producer_t *p,
         outcome = NGX_HTTP_WAREHOUSE_UNKNOWN;
     }
 
-    ngx_http_warehouse_commands_done(r, outcome, message->partition,
-                                     message->offset,
-                                     rd_kafka_err2str(message->err));
+    if (outcome == NGX_HTTP_WAREHOUSE_PERSISTED) {
+        p->wmcf->denied = 0;
+        ngx_http_warehouse_outage_end(&p->wmcf->outage);
+
+    } else if (outcome != NGX_HTTP_WAREHOUSE_TOO_LARGE) {
+        ngx_http_warehouse_outage_request(&p->wmcf->outage,
+                                          rd_kafka_err2str(message->err));
+    }
+
+    ngx_http_warehouse_commands_done(r, outcome, message->partition, offset);
+}
+
+
+/*
+ * The message's offset, or -1: brokers that know a batch only as one they have
+ * already (DUPLICATE_SEQUENCE_NUMBER) do not say where it is, and librdkafka
+ * counts on from -1001: in a large batch up to numbers that look like offsets.
+ */
+
+static int64_t
+ngx_http_warehouse_producer_offset(ngx_http_warehouse_producer_t *p,
+    const rd_kafka_message_t *message)
+{
+    if (message->offset < 0) {
+        p->invented = 1;
+    }
+
+    return p->invented ? -1 : message->offset;
 }
 
 
@@ -494,29 +559,45 @@ static void
 ngx_http_warehouse_producer_error(ngx_http_warehouse_producer_t *p,
     rd_kafka_event_t *event)
 {
-    char                 text[512];
-    rd_kafka_resp_err_t  e;
+    char                             text[512];
+    ngx_uint_t                       level;
+    rd_kafka_resp_err_t              e;
+    ngx_http_warehouse_main_conf_t  *wmcf;
 
+    wmcf = p->wmcf;
     e = rd_kafka_event_error(event);
 
-    if (e != RD_KAFKA_RESP_ERR__FATAL) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
+    switch (e) {
+
+    case RD_KAFKA_RESP_ERR__FATAL:
+        e = rd_kafka_fatal_error(p->rk, text, sizeof(text));
+
+        wmcf->denied = ngx_http_warehouse_producer_denied(e);
+        ngx_http_warehouse_outage_begin(&wmcf->outage, text);
+        ngx_http_warehouse_producer_retire(p);
+        break;
+
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR__SSL:
+        ngx_http_warehouse_outage_begin(&wmcf->outage,
+                                        rd_kafka_event_error_string(event));
+        break;
+
+    default:
+        level = wmcf->outage.failing ? NGX_LOG_INFO : NGX_LOG_WARN;
+        ngx_log_error(level, ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
                       rd_kafka_err2name(e), rd_kafka_event_error_string(event));
-        return;
+        break;
     }
-
-    (void) rd_kafka_fatal_error(p->rk, text, sizeof(text));
-
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "warehouse: kafka: fatal: %s: the producer is replaced",
-                  text);
-
-    ngx_http_warehouse_producer_retire(p);
 }
 
 
+/* What librdkafka says of an outage that the log knows of is for the curious. */
+
 static void
-ngx_http_warehouse_producer_log(rd_kafka_event_t *event)
+ngx_http_warehouse_producer_log(ngx_http_warehouse_producer_t *p,
+    rd_kafka_event_t *event)
 {
     int          severity;
     ngx_uint_t   level;
@@ -528,9 +609,24 @@ ngx_http_warehouse_producer_log(rd_kafka_event_t *event)
 
         level = (ngx_uint_t) severity + 1;
 
+        if (p->wmcf->outage.failing) {
+            level = ngx_max(level, NGX_LOG_INFO);
+        }
+
         ngx_log_error(level, ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
                       fac, text);
     }
+}
+
+
+/* Whether waiting will not help: somebody has to change the ACLs. */
+
+static ngx_uint_t
+ngx_http_warehouse_producer_denied(rd_kafka_resp_err_t e)
+{
+    return e == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED
+           || e == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+           || e == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
 }
 
 
@@ -559,15 +655,17 @@ ngx_http_warehouse_producer_retire(ngx_http_warehouse_producer_t *p)
 void
 ngx_http_warehouse_producer_exit(ngx_http_warehouse_main_conf_t *wmcf)
 {
-    ngx_uint_t                      waited;
+    ngx_msec_t                      until;
     ngx_queue_t                    *q;
-    rd_kafka_event_t               *event;
     ngx_http_warehouse_producer_t  *p;
 
     if (wmcf->producer != NULL) {
         ngx_queue_insert_tail(&wmcf->retired, &wmcf->producer->link);
         wmcf->producer = NULL;
     }
+
+    ngx_time_update();
+    until = ngx_current_msec + NGX_HTTP_WAREHOUSE_DRAIN;
 
     while (!ngx_queue_empty(&wmcf->retired)) {
 
@@ -577,24 +675,29 @@ ngx_http_warehouse_producer_exit(ngx_http_warehouse_main_conf_t *wmcf)
         p = ngx_queue_data(q, ngx_http_warehouse_producer_t, link);
         p->exiting = 1;
 
-        for (waited = 0;
-             p->pending && waited < NGX_HTTP_WAREHOUSE_DRAIN;
-             waited += 50)
-        {
-            while ((event = rd_kafka_queue_poll(p->queue, 50)) != NULL) {
-                (void) ngx_http_warehouse_producer_event(p, event);
-                rd_kafka_event_destroy(event);
-            }
-        }
+        ngx_http_warehouse_producer_drain(p, until);
 
         (void) rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE
-                                     | RD_KAFKA_PURGE_F_INFLIGHT);
+                                     | RD_KAFKA_PURGE_F_INFLIGHT
+                                     | RD_KAFKA_PURGE_F_NON_BLOCKING);
 
-        while ((event = rd_kafka_queue_poll(p->queue, 0)) != NULL) {
-            (void) ngx_http_warehouse_producer_event(p, event);
-            rd_kafka_event_destroy(event);
-        }
-
+        ngx_http_warehouse_producer_drain(p, ngx_current_msec
+                                             + NGX_HTTP_WAREHOUSE_PURGE);
         ngx_http_warehouse_producer_destroy(p);
+    }
+
+    ngx_http_warehouse_reap_wait(NGX_HTTP_WAREHOUSE_REAP);
+}
+
+
+/* Takes the reports that come until then; in steps of 10 ms at most. */
+
+static void
+ngx_http_warehouse_producer_drain(ngx_http_warehouse_producer_t *p,
+    ngx_msec_t until)
+{
+    while (p->pending && (ngx_msec_int_t) (until - ngx_current_msec) > 0) {
+        (void) ngx_http_warehouse_producer_step(p, 10);
+        ngx_time_update();
     }
 }

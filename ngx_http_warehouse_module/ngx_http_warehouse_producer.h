@@ -13,6 +13,7 @@
 typedef enum {
     NGX_HTTP_WAREHOUSE_PERSISTED = 0,
     NGX_HTTP_WAREHOUSE_NOT_PERSISTED,    /* certainly not written */
+    NGX_HTTP_WAREHOUSE_DENIED,           /* not written, now or later */
     NGX_HTTP_WAREHOUSE_UNKNOWN,          /* may have been written */
     NGX_HTTP_WAREHOUSE_TOO_LARGE         /* the brokers' limit, not written */
 } ngx_http_warehouse_outcome_e;
@@ -30,8 +31,9 @@ struct ngx_http_warehouse_pending_s {
 
 
 /*
- * Creates the worker's producer if there is none.  NGX_OK; NGX_AGAIN: not
- * possible now, the log says why.  Never fails a worker's start.
+ * Creates the worker's producer if there is none, at most one a second.
+ * NGX_OK; NGX_AGAIN: not possible now, wmcf->outage says why.  Never fails a
+ * worker's start.
  */
 ngx_int_t ngx_http_warehouse_producer_ready(
     ngx_http_warehouse_main_conf_t *wmcf);
@@ -43,19 +45,25 @@ ngx_int_t ngx_http_warehouse_producer_ready(
  * ngx_http_warehouse_commands_done() will be called with its request, from
  * the event loop.  NGX_BUSY: the local queue is full; NGX_DECLINED: too
  * large; NGX_AGAIN: no producer; NGX_ERROR.  Not written in any of these.
+ * A failure of Kafka's goes to wmcf->outage.
  */
 ngx_int_t ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
     ngx_uint_t topic, ngx_str_t *payload, ngx_str_t *key,
     ngx_str_t *idempotency_key, ngx_http_request_t *r,
     ngx_http_warehouse_pending_t **pending);
 
-/* Drains for a moment and destroys what there is, at a worker's exit. */
+/*
+ * Drains what there is for a moment and destroys it, at a worker's exit; takes
+ * some two seconds at most.
+ */
 void ngx_http_warehouse_producer_exit(ngx_http_warehouse_main_conf_t *wmcf);
 
-/* In ngx_http_warehouse_commands.c: the answer to a waiting request. */
+/*
+ * In ngx_http_warehouse_commands.c: the answer to a waiting request; offset is
+ * -1 where it is not known.
+ */
 void ngx_http_warehouse_commands_done(ngx_http_request_t *r,
-    ngx_http_warehouse_outcome_e outcome, int32_t partition, int64_t offset,
-    const char *error);
+    ngx_http_warehouse_outcome_e outcome, int32_t partition, int64_t offset);
 
 
 #endif /* _NGX_HTTP_WAREHOUSE_PRODUCER_H_INCLUDED_ */

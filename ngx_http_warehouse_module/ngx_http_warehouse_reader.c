@@ -8,6 +8,8 @@ static ino_t ngx_http_warehouse_reader_log_ino(ngx_http_warehouse_reader_t *r);
 static ngx_int_t ngx_http_warehouse_reader_handle(
     ngx_http_warehouse_reader_t *r, sqlite3 **handle, const char *sql,
     sqlite3_stmt **stmt);
+static ngx_int_t ngx_http_warehouse_reader_result(
+    ngx_http_warehouse_reader_t *r, int rc);
 static ngx_int_t ngx_http_warehouse_reader_fail(
     ngx_http_warehouse_reader_t *r, sqlite3 *handle);
 
@@ -46,10 +48,17 @@ ngx_http_warehouse_reader_open(ngx_http_warehouse_reader_t *r)
     if (stat((char *) r->path.data, &st) == -1) {
         err = ngx_errno;
         ngx_http_warehouse_reader_close(r);
-        (void) wh_error_set(&r->err, WH_NONE, err == NGX_ENOENT
-                            ? "there is no database yet"
-                            : "the database cannot be reached");
-        return NGX_DECLINED;
+
+        if (err == NGX_ENOENT) {
+            return ngx_http_warehouse_reader_result(r,
+                                 wh_error_set(&r->err, WH_NONE,
+                                              "there is no database yet"));
+        }
+
+        return ngx_http_warehouse_reader_result(r,
+                              wh_error_set(&r->err, WH_ERROR, "the database "
+                                           "cannot be reached: %s",
+                                           strerror(err)));
     }
 
     log_ino = ngx_http_warehouse_reader_log_ino(r);
@@ -78,9 +87,9 @@ ngx_http_warehouse_reader_open(ngx_http_warehouse_reader_t *r)
         || after.st_dev != st.st_dev || after.st_ino != st.st_ino)
     {
         ngx_http_warehouse_reader_close(r);
-        (void) wh_error_set(&r->err, WH_AGAIN,
-                            "the database is being replaced");
-        return NGX_DECLINED;
+        return ngx_http_warehouse_reader_result(r,
+                                 wh_error_set(&r->err, WH_AGAIN,
+                                              "the database is being replaced"));
     }
 
     r->dev = st.st_dev;
@@ -113,12 +122,14 @@ ngx_http_warehouse_reader_handle(ngx_http_warehouse_reader_t *r,
                         SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL)
         != SQLITE_OK)
     {
-        (void) wh_schema_fail(*handle, "the database cannot be opened",
-                              &r->err);
-        return NGX_DECLINED;
+        return ngx_http_warehouse_reader_result(r,
+                        wh_schema_fail(*handle, "the database cannot be opened",
+                                       &r->err));
     }
 
-    if (wh_schema_check(*handle, &r->err) != WH_OK) {
+    if (ngx_http_warehouse_reader_result(r, wh_schema_check(*handle, &r->err))
+        != NGX_OK)
+    {
         return NGX_DECLINED;
     }
 
@@ -176,8 +187,8 @@ ngx_http_warehouse_reader_begin(ngx_http_warehouse_reader_t *r)
         return ngx_http_warehouse_reader_fail(r, r->handle);
     }
 
-    return (wh_schema_ready(r->handle, &r->err) == WH_OK) ? NGX_OK
-                                                          : NGX_DECLINED;
+    return ngx_http_warehouse_reader_result(r,
+                                       wh_schema_ready(r->handle, &r->err));
 }
 
 
@@ -204,15 +215,17 @@ ngx_http_warehouse_reader_next(ngx_http_warehouse_reader_t *r,
     if (item->sku == NULL) {
 
         if (sqlite3_errcode(r->handle) == SQLITE_NOMEM) {
-            (void) wh_error_set(&r->err, WH_NOMEM, "out of memory");
-
-        } else {
-            /* the cells of a page whose end was lost are empty */
-            (void) wh_error_set(&r->err, WH_ERROR, "the database has a row"
-                                " that is no item" WH_SCHEMA_DAMAGED);
+            return ngx_http_warehouse_reader_result(r,
+                                 wh_error_set(&r->err, WH_NOMEM,
+                                              "out of memory"));
         }
 
-        return NGX_DECLINED;
+        /* the cells of a page whose end was lost are empty */
+
+        return ngx_http_warehouse_reader_result(r,
+                                 wh_error_set(&r->err, WH_ERROR, "the database "
+                                              "has a row that is no item"
+                                              WH_SCHEMA_DAMAGED));
     }
 
     return NGX_OK;
@@ -233,7 +246,16 @@ ngx_http_warehouse_reader_end(ngx_http_warehouse_reader_t *r)
 static ngx_int_t
 ngx_http_warehouse_reader_fail(ngx_http_warehouse_reader_t *r, sqlite3 *handle)
 {
-    (void) wh_schema_fail(handle, "the database cannot be read", &r->err);
+    return ngx_http_warehouse_reader_result(r,
+                        wh_schema_fail(handle, "the database cannot be read",
+                                       &r->err));
+}
 
-    return NGX_DECLINED;
+
+static ngx_int_t
+ngx_http_warehouse_reader_result(ngx_http_warehouse_reader_t *r, int rc)
+{
+    r->rc = rc;
+
+    return (rc == WH_OK) ? NGX_OK : NGX_DECLINED;
 }

@@ -15,7 +15,11 @@
 #include "wh_error.h"
 
 
-/* Where a function returns NGX_DECLINED, err says why, in a few words. */
+/*
+ * Where a function returns NGX_DECLINED, rc is what went wrong (WH_NONE: there
+ * is no database; WH_RECOVERING; WH_AGAIN: it will pass; WH_ERROR: it will
+ * not; WH_NOMEM), and err says it to operators.
+ */
 
 typedef struct {
     ngx_str_t      path;
@@ -27,6 +31,7 @@ typedef struct {
     dev_t          dev;
     ino_t          ino;
     ino_t          log_ino;       /* 0: there is none */
+    int            rc;
     wh_error_t     err;
 } ngx_http_warehouse_reader_t;
 

@@ -15,10 +15,11 @@ struct ngx_http_warehouse_block_s {
 
 
 /*
- * The list: blocks in memory, or, past the buffer, a file:
+ * The list: blocks in memory, or, past the buffer, its beginning in a file;
+ * each new block moves the oldest one there, so that nothing takes long:
  *
- *     blocks -> [64k] -> [64k] -> [..]              size <= buffer
- *     file      [......................]  blocks -> [64k, being filled]
+ *                            blocks -> [64k] -> [64k] -> [..]
+ *     file [............]    blocks -> [64k] -> [64k] -> [..]
  */
 
 struct ngx_http_warehouse_snapshot_s {
@@ -28,13 +29,14 @@ struct ngx_http_warehouse_snapshot_s {
     size_t                          memory;     /* bytes in blocks */
     size_t                          buffer;     /* what that may be */
     ngx_path_t                     *temp_path;
+    off_t                          *live;
     ngx_log_t                      *log;
     const char                     *error;
     ngx_http_warehouse_block_t     *blocks;
     ngx_http_warehouse_block_t     *last;
     ngx_pool_t                     *pool;       /* of the file, or NULL */
     ngx_file_t                      file;
-    off_t                           written;
+    off_t                           written;    /* bytes in the file */
 };
 
 
@@ -42,11 +44,13 @@ static ngx_int_t ngx_http_warehouse_snapshot_spill(
     ngx_http_warehouse_snapshot_t *s);
 static ngx_int_t ngx_http_warehouse_snapshot_file(
     ngx_http_warehouse_snapshot_t *s);
+static ngx_buf_t *ngx_http_warehouse_snapshot_link(ngx_http_request_t *r,
+    ngx_chain_t ***ll);
 
 
 ngx_http_warehouse_snapshot_t *
 ngx_http_warehouse_snapshot_create(int version, size_t buffer,
-    ngx_path_t *temp_path, ngx_log_t *log)
+    ngx_path_t *temp_path, off_t *live, ngx_log_t *log)
 {
     ngx_http_warehouse_snapshot_t  *s;
 
@@ -57,6 +61,7 @@ ngx_http_warehouse_snapshot_create(int version, size_t buffer,
         s->version = version;
         s->buffer = buffer;
         s->temp_path = temp_path;
+        s->live = live;
         s->log = log;
     }
 
@@ -74,20 +79,13 @@ ngx_http_warehouse_snapshot_reserve(ngx_http_warehouse_snapshot_t *s,
         return s->last->data + s->last->len;
     }
 
-    if (s->last != NULL
-        && (s->pool != NULL
-            || s->memory + NGX_HTTP_WAREHOUSE_BLOCK > s->buffer))
-    {
-        if (ngx_http_warehouse_snapshot_spill(s) != NGX_OK) {
-            return NULL;
-        }
-
-        if (s->last->size >= size) {
-            return s->last->data;
-        }
-    }
-
     size = ngx_max(size, NGX_HTTP_WAREHOUSE_BLOCK);
+
+    if (s->blocks != NULL && s->memory + size > s->buffer
+        && ngx_http_warehouse_snapshot_spill(s) != NGX_OK)
+    {
+        return NULL;
+    }
 
     block = ngx_alloc(offsetof(ngx_http_warehouse_block_t, data) + size,
                       s->log);
@@ -100,7 +98,7 @@ ngx_http_warehouse_snapshot_reserve(ngx_http_warehouse_snapshot_t *s,
     block->size = size;
     block->len = 0;
 
-    if (s->last != NULL) {
+    if (s->blocks != NULL) {
         s->last->next = block;
 
     } else {
@@ -120,17 +118,11 @@ ngx_http_warehouse_snapshot_append(ngx_http_warehouse_snapshot_t *s,
 {
     s->last->len += size;
     s->size += size;
+    *s->live += size;
 }
 
 
-ngx_int_t
-ngx_http_warehouse_snapshot_finish(ngx_http_warehouse_snapshot_t *s)
-{
-    return (s->pool != NULL) ? ngx_http_warehouse_snapshot_spill(s) : NGX_OK;
-}
-
-
-/* Writes the blocks to the file, and keeps only the last one, empty. */
+/* Moves the oldest block to the file. */
 
 static ngx_int_t
 ngx_http_warehouse_snapshot_spill(ngx_http_warehouse_snapshot_t *s)
@@ -141,28 +133,26 @@ ngx_http_warehouse_snapshot_spill(ngx_http_warehouse_snapshot_t *s)
         return NGX_DECLINED;
     }
 
-    for ( ;; ) {
-        block = s->blocks;
+    block = s->blocks;
 
-        if (block->len > 0
-            && ngx_write_file(&s->file, block->data, block->len, s->written)
-               != (ssize_t) block->len)
-        {
-            s->error = "the list cannot be written to a temporary file";
-            return NGX_DECLINED;
-        }
-
-        s->written += block->len;
-        block->len = 0;
-
-        if (block->next == NULL) {
-            return NGX_OK;
-        }
-
-        s->blocks = block->next;
-        s->memory -= block->size;
-        ngx_free(block);
+    if (ngx_write_file(&s->file, block->data, block->len, s->written)
+        != (ssize_t) block->len)
+    {
+        s->error = "the list cannot be written to a temporary file";
+        return NGX_DECLINED;
     }
+
+    s->written += block->len;
+    s->memory -= block->size;
+    s->blocks = block->next;
+
+    if (s->blocks == NULL) {
+        s->last = NULL;
+    }
+
+    ngx_free(block);
+
+    return NGX_OK;
 }
 
 
@@ -204,6 +194,8 @@ ngx_http_warehouse_snapshot_release(ngx_http_warehouse_snapshot_t *s)
         return;
     }
 
+    *s->live -= s->size;
+
     while (s->blocks != NULL) {
         block = s->blocks;
         s->blocks = block->next;
@@ -215,6 +207,13 @@ ngx_http_warehouse_snapshot_release(ngx_http_warehouse_snapshot_t *s)
     }
 
     ngx_free(s);
+}
+
+
+ngx_uint_t
+ngx_http_warehouse_snapshot_alone(ngx_http_warehouse_snapshot_t *s)
+{
+    return s->refs == 1;
 }
 
 
@@ -254,47 +253,66 @@ ngx_http_warehouse_snapshot_chain(ngx_http_request_t *r,
     ngx_chain_t                 *out, **ll;
     ngx_http_warehouse_block_t  *block;
 
+    b = NULL;
     ll = &out;
-    block = s->blocks;
 
-    do {
-        b = ngx_calloc_buf(r->pool);
-        *ll = ngx_alloc_chain_link(r->pool);
-
-        if (b == NULL || *ll == NULL) {
+    if (s->written) {
+        b = ngx_http_warehouse_snapshot_link(r, &ll);
+        if (b == NULL) {
             return NULL;
         }
 
-        if (s->pool != NULL) {
-            b->file = ngx_palloc(r->pool, sizeof(ngx_file_t));
-            if (b->file == NULL) {
-                return NULL;
-            }
-
-            /* a copy: requests read the one descriptor at their own pace */
-
-            *b->file = s->file;
-            b->file->log = r->connection->log;
-            b->in_file = 1;
-            b->file_pos = 0;
-            b->file_last = s->size;
-            block = NULL;
-
-        } else {
-            b->pos = block->data;
-            b->last = block->data + block->len;
-            b->memory = 1;
-            block = block->next;
+        b->file = ngx_palloc(r->pool, sizeof(ngx_file_t));
+        if (b->file == NULL) {
+            return NULL;
         }
 
-        (*ll)->buf = b;
-        ll = &(*ll)->next;
+        /* a copy: requests read the one descriptor at their own pace */
 
-    } while (block != NULL);
+        *b->file = s->file;
+        b->file->log = r->connection->log;
+        b->in_file = 1;
+        b->file_pos = 0;
+        b->file_last = s->written;
+    }
+
+    for (block = s->blocks; block != NULL; block = block->next) {
+        b = ngx_http_warehouse_snapshot_link(r, &ll);
+        if (b == NULL) {
+            return NULL;
+        }
+
+        b->pos = block->data;
+        b->last = block->data + block->len;
+        b->memory = 1;
+    }
 
     b->last_buf = 1;
     b->last_in_chain = 1;
     *ll = NULL;
 
     return out;
+}
+
+
+/* Adds a buffer to the chain that ends at *ll. */
+
+static ngx_buf_t *
+ngx_http_warehouse_snapshot_link(ngx_http_request_t *r, ngx_chain_t ***ll)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    b = ngx_calloc_buf(r->pool);
+    cl = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || cl == NULL) {
+        return NULL;
+    }
+
+    cl->buf = b;
+    **ll = cl;
+    *ll = &cl->next;
+
+    return b;
 }

@@ -15,29 +15,32 @@ typedef struct ngx_http_warehouse_snapshot_s  ngx_http_warehouse_snapshot_t;
 
 /*
  * Creates an empty one with one reference.  version is the caller's; buffer is
- * what the list may take of memory, in bytes; a longer one goes to an unlinked
- * file in temp_path.  NULL: out of memory.
+ * what the list may take of memory, in bytes; what is before its last bytes
+ * goes to an unlinked file in temp_path.  *live counts the bytes of all lists
+ * that were created with it, in memory and files; it outlives them.
+ * NULL: out of memory.
  */
 ngx_http_warehouse_snapshot_t *ngx_http_warehouse_snapshot_create(int version,
-    size_t buffer, ngx_path_t *temp_path, ngx_log_t *log);
+    size_t buffer, ngx_path_t *temp_path, off_t *live, ngx_log_t *log);
 
 /*
  * Makes room for size bytes in one piece at the list's end; what is used of
- * it is then added with ngx_http_warehouse_snapshot_append().  After the last
- * byte comes ngx_http_warehouse_snapshot_finish().  NULL or NGX_DECLINED: no
- * memory or no room on the disk, as ngx_http_warehouse_snapshot_error() says.
+ * it is then added with ngx_http_warehouse_snapshot_append().  NULL: no memory
+ * or no room on the disk, as ngx_http_warehouse_snapshot_error() says.
  */
 u_char *ngx_http_warehouse_snapshot_reserve(ngx_http_warehouse_snapshot_t *s,
     size_t size);
 void ngx_http_warehouse_snapshot_append(ngx_http_warehouse_snapshot_t *s,
     size_t size);
-ngx_int_t ngx_http_warehouse_snapshot_finish(ngx_http_warehouse_snapshot_t *s);
 const char *ngx_http_warehouse_snapshot_error(
     ngx_http_warehouse_snapshot_t *s);
 
 /* Takes a reference; gives one back, and with the last one frees it all. */
 void ngx_http_warehouse_snapshot_retain(ngx_http_warehouse_snapshot_t *s);
 void ngx_http_warehouse_snapshot_release(ngx_http_warehouse_snapshot_t *s);
+
+/* True if the caller's reference is the only one. */
+ngx_uint_t ngx_http_warehouse_snapshot_alone(ngx_http_warehouse_snapshot_t *s);
 
 int ngx_http_warehouse_snapshot_version(ngx_http_warehouse_snapshot_t *s);
 

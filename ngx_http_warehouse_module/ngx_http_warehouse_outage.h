@@ -1,0 +1,40 @@
+/*
+ * What does not work at the moment, as the error log tells it: a line when it
+ * begins, one now and then with the number of requests that failed, one when
+ * it is over.
+ */
+
+#ifndef _NGX_HTTP_WAREHOUSE_OUTAGE_H_INCLUDED_
+#define _NGX_HTTP_WAREHOUSE_OUTAGE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/* Zeroed but for name, it is none. */
+
+typedef struct {
+    ngx_str_t    name;       /* of what fails, for the log */
+    u_char       why[256];   /* the last reason, with NUL */
+    ngx_uint_t   failed;     /* requests, since it began */
+    ngx_msec_t   said;       /* time of the last line */
+    unsigned     failing:1;
+    unsigned     told:1;     /* the log knows of this one */
+    unsigned     ever:1;     /* said is set */
+} ngx_http_warehouse_outage_t;
+
+
+/*
+ * Something failed, for a request or by itself; why says how, for operators,
+ * and is copied; NULL: for the reason that was given last.  Logged as errors,
+ * the end as a notice.
+ */
+void ngx_http_warehouse_outage_request(ngx_http_warehouse_outage_t *outage,
+    const char *why);
+void ngx_http_warehouse_outage_begin(ngx_http_warehouse_outage_t *outage,
+    const char *why);
+void ngx_http_warehouse_outage_end(ngx_http_warehouse_outage_t *outage);
+
+
+#endif /* _NGX_HTTP_WAREHOUSE_OUTAGE_H_INCLUDED_ */
