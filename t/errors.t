@@ -179,6 +179,58 @@ for my $path ('/commands', '/through') {
 }
 
 
+# --- what pages of other sites can have a browser send: 415
+
+{
+    my $before = () = records('commands');
+    my @browser = (
+        ['Origin of another site', Origin => 'https://evil.example'],
+        ['Origin of this one', Origin => 'http://localhost'],
+        ['Origin null', Origin => 'null'],
+        ['an empty Origin', Origin => ''],
+        (map { ["Sec-Fetch-Site $_", 'Sec-Fetch-Site' => $_] }
+         qw(cross-site same-site same-origin none)),
+        ['names in lower case', origin => 'https://evil.example', 'sec-fetch-site' => 'cross-site'],
+    );
+    my $socket = connect_to($nginx->{port});
+    for my $row (@browser) {
+        my ($name, %fields) = @$row;
+        for my $path ('/commands', '/through') {
+            syswrite $socket, post($good, _path => $path, 'Content-Type' => undef, %fields);
+            my $r = response($socket);
+            is $r ? $r->{status} : 'no answer', 415, "no Content-Type, $name, $path: 415";
+            problem_ok($r && $r->{body}, 415, undef, "no Content-Type, $name, $path: the document");
+            $socket = connect_to($nginx->{port}) unless $r;
+        }
+    }
+    is scalar(() = records('commands')), $before, 'no Content-Type, from a browser: nothing is in Kafka';
+
+    my $body = exchange($nginx->{port}, post($good, 'Content-Type' => undef, Origin => 'null'))->{body};
+    like detail($body) // '', qr/Content-Type/, 'no Content-Type, from a browser: the detail names it';
+
+    for my $row (@browser) {
+        my ($name, %fields) = @$row;
+        is exchange($nginx->{port}, post($good, %fields))->{status}, 200, "application/json, $name: 200";
+        is exchange($nginx->{port}, post($good, %fields, 'Content-Type' => 'text/plain'))->{status}, 415,
+           "text/plain, $name: 415";
+    }
+    is exchange($nginx->{port}, post($good, 'Content-Type' => undef))->{status}, 200,
+       'no Content-Type, no browser: 200';
+    is exchange($nginx->{port}, post($good, 'Content-Type' => undef, Referer => 'https://evil.example/',
+                                     'X-Origin' => 'x', 'Sec-Fetch-Mode' => 'cors'))->{status}, 200,
+       'no Content-Type, other fields: 200';
+    is scalar(() = records('commands')), $before + @browser + 2, 'those of 200 are in Kafka';
+
+    # a preflight gets no leave
+    my $r = exchange($nginx->{port}, get('/commands', _method => 'OPTIONS', Origin => 'https://evil.example',
+                                         'Access-Control-Request-Method' => 'POST',
+                                         'Access-Control-Request-Headers' => 'content-type'));
+    is $r->{status}, 405, 'a preflight: 405';
+    unlike $r->{head}, qr/Access-Control/i, 'a preflight: no leave is given';
+    log_is_clean('from a browser');
+}
+
+
 $nginx->stop;
 
 warehouse_blocks();
