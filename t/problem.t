@@ -119,6 +119,100 @@ CONF
     $nginx->stop('subrequests');
 }
 
+
+# --- Allow and Retry-After: of the refusal, once, and not of what replaces it
+
+{
+    my $stock = database("$ENV{WAREHOUSE_TEST_DIR}/problem-$$.db", rows => [['a', 1]]);
+    my $none = "$ENV{WAREHOUSE_TEST_DIR}/none-$$.db";
+    my $nginx = WarehouseNginx->new(
+        kafka => "warehouse_kafka bootstrap.servers 127.0.0.1:9; warehouse_kafka message.timeout.ms 1000;",
+        server => <<"CONF");
+location = /fallback { return 200 "static"; }
+location \@fallback { return 200 "static"; }
+location = /problem { internal; warehouse_problem; }
+location \@problem { warehouse_problem; }
+location = /stock { warehouse_items $stock; }
+
+location /plain/commands { warehouse_commands; }
+location /plain/items { warehouse_items $none; }
+location /replaced/commands { warehouse_commands; error_page 405 503 =200 /fallback; }
+location /replaced/items { warehouse_items $none; error_page 405 503 =200 /fallback; }
+location /named/commands { warehouse_commands; error_page 405 503 =200 \@fallback; }
+location /named/items { warehouse_items $none; error_page 405 503 =200 \@fallback; }
+location /own/commands { warehouse_commands; error_page 405 503 = /fallback; }
+location /own/items { warehouse_items $none; error_page 405 503 = /fallback; }
+location /away/commands { warehouse_commands; error_page 405 503 https://localhost/; }
+location /away/items { warehouse_items $none; error_page 405 503 https://localhost/; }
+location /page/commands { warehouse_commands; error_page 405 503 /problem; }
+location /page/items { warehouse_items $none; error_page 405 503 /problem; }
+location /named-page/commands { warehouse_commands; error_page 405 503 \@problem; }
+location /named-page/items { warehouse_items $none; error_page 405 503 \@problem; }
+location /copy/items { warehouse_items $none; error_page 503 =200 /stock; }
+location /next/items { warehouse_items $none; error_page 405 = /plain/commands; }
+location /twice/items { warehouse_items $none; error_page 503 = /page/items; }
+CONF
+    my $port = $nginx->{port};
+
+    # how often each of the two fields is in a response, and its value
+    my $fields = sub { my ($r) = @_;
+        my $head = $r ? $r->{head} : 'no answer';
+        return join '; ', grep { /^(?:Allow|Retry-After):/i } split /\r\n/, $head;
+    };
+
+    for my $method ('GET', 'HEAD') {
+        my %head = (head => $method eq 'HEAD');
+        for my $way ('replaced', 'named', 'own') {
+            for my $row (["/$way/items", '503'], ["/$way/commands", '405']) {
+                my ($path, $what) = @$row;
+                my $r = exchange($port, get($path, _method => $method), %head);
+                my $name = "$method $path, $what replaced by a page";
+                is "$r->{status} $r->{body}", $head{head} ? '200 ' : '200 static', $name;
+                is $fields->($r), '', "$name: neither Allow nor Retry-After";
+            }
+        }
+        for my $path ('/away/items', '/away/commands') {
+            my $r = exchange($port, get($path, _method => $method), %head);
+            is "$r->{status} " . $fields->($r), '302 ', "$method $path: no more than a redirect";
+        }
+        for my $way ('plain', 'page', 'named-page') {
+            my $r = exchange($port, get("/$way/items", _method => $method), %head);
+            is "$r->{status} " . $fields->($r), '503 Retry-After: 1', "$method /$way/items: once";
+            $r = exchange($port, get("/$way/commands", _method => $method), %head);
+            is "$r->{status} " . $fields->($r), '405 Allow: POST', "$method /$way/commands: once";
+        }
+        my $r = exchange($port, get('/copy/items', _method => $method), %head);
+        is "$r->{status} " . $fields->($r), '200 ', "$method /copy/items: a list from elsewhere";
+        is $r->{body}, '[{"sku":"a","qty":1}]', 'the list itself' unless $head{head};
+
+        $r = exchange($port, get('/twice/items', _method => $method), %head);
+        is "$r->{status} " . $fields->($r), '503 Retry-After: 1', "$method /twice/items: once";
+    }
+
+    for my $way ('plain', 'page', 'named-page') {
+        my $r = exchange($port, get("/$way/items", _method => 'DELETE'));
+        is "$r->{status} " . $fields->($r), '405 Allow: GET, HEAD', "DELETE /$way/items: once";
+        problem_ok($r->{body}, 405, undef, "DELETE /$way/items: the document");
+    }
+    my $r = exchange($port, get('/next/items', _method => 'DELETE'));
+    is "$r->{status} " . $fields->($r), '405 Allow: POST', 'refused twice: of the last that refused';
+
+    # commands that are not written, all at once: each waits for a second
+    my @ways = ('plain', 'replaced', 'named', 'own', 'away', 'page', 'named-page');
+    my @r = responses($port, map { post($good, _path => "/$_/commands") } @ways);
+    is join(', ', map { "$ways[$_]: " . ($r[$_] ? "$r[$_]{status} " : 'none ') . $fields->($r[$_]) } 0 .. $#r),
+       'plain: 503 Retry-After: 1, replaced: 200 , named: 200 , own: 200 , away: 302 , '
+       . 'page: 503 Retry-After: 1, named-page: 503 Retry-After: 1',
+       'commands that are not written';
+
+    # what follows on the same connection has none of it
+    my $socket = connect_to($port);
+    syswrite $socket, get('/page/items') . get('/page/commands') . get('/stock') . get('/fallback');
+    is join(', ', map { my $r = response($socket); $r->{status} . ' ' . $fields->($r) } 1 .. 4),
+       '503 Retry-After: 1, 405 Allow: POST, 200 , 200 ', 'one connection: each has its own';
+    $nginx->stop('Allow and Retry-After');
+}
+
 warehouse_blocks();
 run_tests();
 
