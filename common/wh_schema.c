@@ -175,9 +175,10 @@ wh_schema_ready(sqlite3 *db, wh_error_t *err)
         rc = wh_error_set(err, WH_RECOVERING, "the stock is being recovered");
 
     } else {
-        /* NULL: for want of memory, or in a file that somebody else made */
+        /* a file that somebody else made may hold anything */
 
-        state = (const char *) sqlite3_column_text(stmt, 0);
+        state = (sqlite3_column_type(stmt, 0) == SQLITE_TEXT)
+                ? (const char *) sqlite3_column_text(stmt, 0) : NULL;
 
         if (state == NULL) {
             rc = wh_error_set(err, WH_ERROR, "the database's state is no "

@@ -315,8 +315,7 @@ ngx_http_warehouse_commands_guard(ngx_event_t *ev)
     wmcf = ngx_http_get_module_main_conf(r, ngx_http_warehouse_module);
 
     ngx_http_warehouse_commands_release(ctx);
-    ngx_http_warehouse_outage_request(&wmcf->outage,
-                                      "no delivery report in time");
+    ngx_http_warehouse_producer_failed(wmcf, "no delivery report in time");
 
     ngx_http_warehouse_commands_done(r, NGX_HTTP_WAREHOUSE_UNKNOWN, 0, -1);
 }

@@ -297,7 +297,8 @@ static ngx_int_t
 ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
     ngx_http_warehouse_refusal_t *refusal)
 {
-    ngx_http_warehouse_outage_request(&db->outage, db->reader.err.text);
+    ngx_http_warehouse_outage_request(&db->outage, db->reader.rc,
+                                      db->reader.err.text);
 
     refusal->retry = 1;
 

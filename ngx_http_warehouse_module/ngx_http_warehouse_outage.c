@@ -1,65 +1,60 @@
 #include "ngx_http_warehouse_outage.h"
 
 
-#define NGX_HTTP_WAREHOUSE_OUTAGE_PAUSE   1000     /* ms between two lines */
-#define NGX_HTTP_WAREHOUSE_OUTAGE_REPEAT  10000    /* ms, while it lasts */
+#define NGX_HTTP_WAREHOUSE_OUTAGE_PERIOD  10000    /* ms */
+#define NGX_HTTP_WAREHOUSE_OUTAGE_LINES   10       /* of changes, in a period */
 
 
 static void ngx_http_warehouse_outage_say(ngx_http_warehouse_outage_t *outage,
-    const char *why);
+    ngx_int_t kind, const char *why, ngx_uint_t requests);
+static ngx_uint_t ngx_http_warehouse_outage_often(
+    ngx_http_warehouse_outage_t *outage);
 
 
 void
 ngx_http_warehouse_outage_request(ngx_http_warehouse_outage_t *outage,
-    const char *why)
+    ngx_int_t kind, const char *why)
 {
-    if (!outage->failing) {
-        outage->failed = 0;
-    }
-
-    outage->failed++;
-
-    ngx_http_warehouse_outage_say(outage, why);
+    ngx_http_warehouse_outage_say(outage, kind, why, 1);
 }
 
 
 void
 ngx_http_warehouse_outage_begin(ngx_http_warehouse_outage_t *outage,
-    const char *why)
+    ngx_int_t kind, const char *why)
 {
-    if (!outage->failing) {
-        outage->failed = 0;
-    }
-
-    ngx_http_warehouse_outage_say(outage, why);
+    ngx_http_warehouse_outage_say(outage, kind, why, 0);
 }
 
 
-/* One that comes and goes all the time is told of once a second. */
-
 static void
 ngx_http_warehouse_outage_say(ngx_http_warehouse_outage_t *outage,
-    const char *why)
+    ngx_int_t kind, const char *why, ngx_uint_t requests)
 {
-    ngx_msec_t  passed;
+    ngx_uint_t  changed;
 
-    outage->failing = 1;
+    changed = !outage->failing || outage->kind != kind;
+
+    if (!outage->failing) {
+        outage->failing = 1;
+        outage->failed = 0;
+    }
+
+    outage->kind = kind;
+    outage->failed += requests;
 
     if (why != NULL) {
         (void) ngx_cpystrn(outage->why, (u_char *) why, sizeof(outage->why));
     }
 
-    passed = ngx_current_msec - outage->said;
-
-    if (outage->ever
-        && passed < (outage->told ? NGX_HTTP_WAREHOUSE_OUTAGE_REPEAT
-                                  : NGX_HTTP_WAREHOUSE_OUTAGE_PAUSE))
+    if (changed ? ngx_http_warehouse_outage_often(outage)
+                : ngx_current_msec - outage->said
+                  < NGX_HTTP_WAREHOUSE_OUTAGE_PERIOD)
     {
         return;
     }
 
     outage->told = 1;
-    outage->ever = 1;
     outage->said = ngx_current_msec;
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
@@ -68,16 +63,24 @@ ngx_http_warehouse_outage_say(ngx_http_warehouse_outage_t *outage,
 }
 
 
+/* Counts a line; true if there were too many, as where it comes and goes. */
+
+static ngx_uint_t
+ngx_http_warehouse_outage_often(ngx_http_warehouse_outage_t *outage)
+{
+    if (ngx_current_msec - outage->since >= NGX_HTTP_WAREHOUSE_OUTAGE_PERIOD) {
+        outage->since = ngx_current_msec;
+        outage->lines = 0;
+    }
+
+    return ++outage->lines > NGX_HTTP_WAREHOUSE_OUTAGE_LINES;
+}
+
+
 void
 ngx_http_warehouse_outage_end(ngx_http_warehouse_outage_t *outage)
 {
-    if (!outage->failing) {
-        return;
-    }
-
-    if (outage->told) {
-        outage->said = ngx_current_msec;
-
+    if (outage->failing && outage->told) {
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "warehouse: %V: works again (failed requests: %ui)",
                       &outage->name, outage->failed);

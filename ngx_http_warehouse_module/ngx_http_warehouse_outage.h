@@ -1,7 +1,7 @@
 /*
  * What does not work at the moment, as the error log tells it: a line when it
- * begins, one now and then with the number of requests that failed, one when
- * it is over.
+ * begins or its reason changes, one now and then with the number of requests
+ * that failed, one when it is over.
  */
 
 #ifndef _NGX_HTTP_WAREHOUSE_OUTAGE_H_INCLUDED_
@@ -17,23 +17,25 @@
 typedef struct {
     ngx_str_t    name;       /* of what fails, for the log */
     u_char       why[256];   /* the last reason, with NUL */
+    ngx_int_t    kind;       /* of reason */
     ngx_uint_t   failed;     /* requests, since it began */
-    ngx_msec_t   said;       /* time of the last line */
+    ngx_msec_t   said;       /* when the log was told of it last */
+    ngx_msec_t   since;      /* when counting lines began */
+    ngx_uint_t   lines;      /* since then */
     unsigned     failing:1;
     unsigned     told:1;     /* the log knows of this one */
-    unsigned     ever:1;     /* said is set */
 } ngx_http_warehouse_outage_t;
 
 
 /*
  * Something failed, for a request or by itself; why says how, for operators,
- * and is copied; NULL: for the reason that was given last.  Logged as errors,
- * the end as a notice.
+ * and is copied; NULL: for the reason that was given last.  A reason of another
+ * kind is told of at once.  Logged as errors, the end as a notice.
  */
 void ngx_http_warehouse_outage_request(ngx_http_warehouse_outage_t *outage,
-    const char *why);
+    ngx_int_t kind, const char *why);
 void ngx_http_warehouse_outage_begin(ngx_http_warehouse_outage_t *outage,
-    const char *why);
+    ngx_int_t kind, const char *why);
 void ngx_http_warehouse_outage_end(ngx_http_warehouse_outage_t *outage);
 
 

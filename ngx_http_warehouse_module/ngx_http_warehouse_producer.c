@@ -116,7 +116,7 @@ ngx_http_warehouse_producer_create(ngx_http_warehouse_main_conf_t *wmcf)
 
     if (p->rk == NULL) {
         rd_kafka_conf_destroy(kafka);
-        ngx_http_warehouse_outage_begin(&wmcf->outage, text);
+        ngx_http_warehouse_outage_begin(&wmcf->outage, NGX_ERROR, text);
         ngx_free(p);
         return NULL;
     }
@@ -127,7 +127,7 @@ ngx_http_warehouse_producer_create(ngx_http_warehouse_main_conf_t *wmcf)
         || ngx_http_warehouse_producer_topics(p) != NGX_OK
         || ngx_http_warehouse_producer_listen(p) != NGX_OK)
     {
-        ngx_http_warehouse_outage_begin(&wmcf->outage,
+        ngx_http_warehouse_outage_begin(&wmcf->outage, NGX_ERROR,
                                         "a producer cannot be set up");
         ngx_http_warehouse_producer_destroy(p);
         return NULL;
@@ -269,7 +269,7 @@ ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
     ngx_http_warehouse_producer_t  *p;
 
     if (ngx_http_warehouse_producer_ready(wmcf) != NGX_OK) {
-        ngx_http_warehouse_outage_request(&wmcf->outage, NULL);
+        ngx_http_warehouse_producer_failed(wmcf, "there is no producer");
         return NGX_AGAIN;
     }
 
@@ -300,8 +300,7 @@ ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
     switch (e) {
 
     case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-        ngx_http_warehouse_outage_request(&wmcf->outage, "the local queue is "
-                                          "full");
+        ngx_http_warehouse_producer_failed(wmcf, rd_kafka_err2str(e));
         return NGX_BUSY;
 
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
@@ -309,11 +308,11 @@ ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
 
     case RD_KAFKA_RESP_ERR__FATAL:
         ngx_http_warehouse_producer_retire(p);
-        ngx_http_warehouse_outage_request(&wmcf->outage, rd_kafka_err2str(e));
+        ngx_http_warehouse_producer_failed(wmcf, rd_kafka_err2str(e));
         return NGX_AGAIN;
 
     default:
-        ngx_http_warehouse_outage_request(&wmcf->outage, rd_kafka_err2str(e));
+        ngx_http_warehouse_producer_failed(wmcf, rd_kafka_err2str(e));
         return NGX_ERROR;
     }
 }
@@ -529,11 +528,29 @@ ngx_http_warehouse_producer_report(ngx_http_warehouse_producer_t *p,
         ngx_http_warehouse_outage_end(&p->wmcf->outage);
 
     } else if (outcome != NGX_HTTP_WAREHOUSE_TOO_LARGE) {
-        ngx_http_warehouse_outage_request(&p->wmcf->outage,
-                                          rd_kafka_err2str(message->err));
+        ngx_http_warehouse_producer_failed(p->wmcf,
+                                           rd_kafka_err2str(message->err));
     }
 
     ngx_http_warehouse_commands_done(r, outcome, message->partition, offset);
+}
+
+
+/*
+ * A request failed.  One reason is enough: what all the requests of an outage
+ * meet differs, by how far each has come.
+ */
+
+void
+ngx_http_warehouse_producer_failed(ngx_http_warehouse_main_conf_t *wmcf,
+    const char *why)
+{
+    ngx_http_warehouse_outage_t  *outage;
+
+    outage = &wmcf->outage;
+
+    ngx_http_warehouse_outage_request(outage, outage->kind,
+                                      outage->failing ? NULL : why);
 }
 
 
@@ -573,14 +590,14 @@ ngx_http_warehouse_producer_error(ngx_http_warehouse_producer_t *p,
         e = rd_kafka_fatal_error(p->rk, text, sizeof(text));
 
         wmcf->denied = ngx_http_warehouse_producer_denied(e);
-        ngx_http_warehouse_outage_begin(&wmcf->outage, text);
+        ngx_http_warehouse_outage_begin(&wmcf->outage, e, text);
         ngx_http_warehouse_producer_retire(p);
         break;
 
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR__SSL:
-        ngx_http_warehouse_outage_begin(&wmcf->outage,
+        ngx_http_warehouse_outage_begin(&wmcf->outage, e,
                                         rd_kafka_event_error_string(event));
         break;
 

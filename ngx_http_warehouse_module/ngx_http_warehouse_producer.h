@@ -52,6 +52,10 @@ ngx_int_t ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
     ngx_str_t *idempotency_key, ngx_http_request_t *r,
     ngx_http_warehouse_pending_t **pending);
 
+/* Notes that a request failed, of which librdkafka did not say so. */
+void ngx_http_warehouse_producer_failed(ngx_http_warehouse_main_conf_t *wmcf,
+    const char *why);
+
 /*
  * Drains what there is for a moment and destroys it, at a worker's exit; takes
  * some two seconds at most.
