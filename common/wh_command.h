@@ -14,7 +14,7 @@
 
 
 #define WH_SKU_MAX   255                  /* bytes of UTF-8 */
-#define WH_QTY_MAX   9007199254740991     /* 2^53-1: RFC 7493 §2.2 */
+#define WH_QTY_MAX   INT64_C(9007199254740991)    /* 2^53-1: RFC 7493 §2.2 */
 
 /* room for one command written by wh_command_write(), every byte escaped */
 #define WH_COMMAND_LEN  (sizeof("{\"action\":\"increase\",\"sku\":,\"qty\":}")  \

@@ -8,6 +8,7 @@
 
 struct wh_batch_s {
     wh_limits_t      limits;
+    size_t           most;          /* commands, at most limits.max */
     size_t           size;
     size_t           first;         /* the slice computed last */
     size_t           count;
@@ -45,6 +46,7 @@ wh_batch_create(wh_batch_t **batch, const wh_limits_t *limits,
     }
 
     b->limits = *limits;
+    b->most = limits->max;
     b->outcomes = malloc(limits->max * sizeof(wh_outcome_t));
 
     /* as much as is not used is never touched, so takes no memory */
@@ -102,8 +104,14 @@ wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
     o->partition = r->partition;
     o->offset = r->offset;
 
-    rc = wh_command_decode(r->value ? r->value : "", r->len, &o->command,
-                           b->skus + b->skus_len, &why);
+    if (r->odd != NULL) {
+        rc = WH_ECOMMAND;
+        why.reason = r->odd;
+
+    } else {
+        rc = wh_command_decode(r->value ? r->value : "", r->len, &o->command,
+                               b->skus + b->skus_len, &why);
+    }
 
     if (rc == WH_NOMEM) {
         return wh_error_set(err, rc, "%s", why.text);
@@ -207,10 +215,17 @@ wh_batch_size(const wh_batch_t *b)
 }
 
 
+void
+wh_batch_limit(wh_batch_t *b, size_t most)
+{
+    b->most = (most < b->limits.max) ? most : b->limits.max;
+}
+
+
 int
 wh_batch_full(const wh_batch_t *b)
 {
-    return b->size == b->limits.max || b->bytes >= WH_BATCH_BYTES;
+    return b->size >= b->most || b->bytes >= WH_BATCH_BYTES;
 }
 
 

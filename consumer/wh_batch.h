@@ -40,6 +40,7 @@ typedef struct {
     int64_t        time;         /* ms since 1970 */
     int32_t        partition;
     int64_t        offset;
+    const char    *odd;          /* why it is malformed, static; NULL: look */
 } wh_record_t;
 
 
@@ -105,6 +106,9 @@ int wh_batch_add(wh_batch_t *batch, const wh_record_t *record,
 void wh_batch_clear(wh_batch_t *batch);
 
 size_t wh_batch_size(const wh_batch_t *batch);
+
+/* From now on it may have no more than most commands, at most limits.max. */
+void wh_batch_limit(wh_batch_t *batch, size_t most);
 
 /* True if it has all the commands, or the bytes of malformed ones, it may. */
 int wh_batch_full(const wh_batch_t *batch);

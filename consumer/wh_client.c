@@ -1,7 +1,7 @@
 #include "wh_client.h"
 #include "wh_log.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -35,6 +35,9 @@ static const wh_client_property_t  wh_client_defaults[] = {
     { WH_CLIENT_READS, "queued.max.messages.kbytes", "16384" },
     { WH_CLIENT_READS, "queued.min.messages", "20000" },
     { WH_CLIENT_READS, "fetch.wait.max.ms", "100" },
+
+    /* partitions that are added must not stay unread for long */
+    { WH_CLIENT_CONSUMER, "topic.metadata.refresh.interval.ms", "5000" },
 };
 
 static const wh_client_property_t  wh_client_fixed[] = {
@@ -44,7 +47,10 @@ static const wh_client_property_t  wh_client_fixed[] = {
     { WH_CLIENT_READS, "enable.auto.commit", "false" },
     { WH_CLIENT_READS, "enable.auto.offset.store", "false" },
     { WH_CLIENT_READS, "auto.offset.reset", "error" },
-    { WH_CLIENT_READS, "allow.auto.create.topics", "false" },
+
+    /* brokers would give them settings that lose records */
+    { WH_CLIENT_ALL, "allow.auto.create.topics", "false" },
+
     { WH_CLIENT_CONSUMER | WH_CLIENT_READER, "isolation.level",
       "read_committed" },
     { WH_CLIENT_WATCHER, "isolation.level", "read_uncommitted" },
@@ -314,27 +320,64 @@ wh_client_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 }
 
 
-int
-wh_client_header(const rd_kafka_message_t *message, const char *name,
-    const char **value, size_t *len)
+int64_t
+wh_client_number(rd_kafka_t *rk, const char *name)
 {
-    int                  n;
-    const void          *bytes;
-    rd_kafka_headers_t  *headers;
+    char    text[32];
+    size_t  size;
 
-    if (rd_kafka_message_headers(message, &headers)
-        != RD_KAFKA_RESP_ERR_NO_ERROR)
+    size = sizeof(text);
+
+    /* names are constants of ours, and librdkafka has a value for each */
+
+    if (rd_kafka_conf_get(rd_kafka_conf(rk), name, text, &size)
+        != RD_KAFKA_CONF_OK)
     {
         return 0;
     }
 
-    for (n = 0;
-         rd_kafka_header_get(headers, (size_t) n, name, &bytes, len)
-         == RD_KAFKA_RESP_ERR_NO_ERROR;
-         n++)
-    {
-        *value = bytes;
+    return strtoll(text, NULL, 10);
+}
+
+
+int
+wh_client_headers(const rd_kafka_message_t *message, wh_header_t *headers,
+    size_t count)
+{
+    size_t               i, k, len;
+    const char          *name;
+    const void          *value;
+    rd_kafka_headers_t  *all;
+
+    for (k = 0; k < count; k++) {
+        headers[k].n = 0;
+        headers[k].value = NULL;
+        headers[k].len = 0;
     }
 
-    return n;
+    if (rd_kafka_message_headers(message, &all) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return WH_OK;
+    }
+
+    /* by index: rd_kafka_header_get() would begin anew for each one */
+
+    for (i = 0;
+         rd_kafka_header_get_all(all, i, &name, &value, &len)
+         == RD_KAFKA_RESP_ERR_NO_ERROR;
+         i++)
+    {
+        if (i == WH_HEADERS_MAX) {
+            return WH_ERROR;
+        }
+
+        for (k = 0; k < count; k++) {
+            if (strcmp(name, headers[k].name) == 0) {
+                headers[k].n++;
+                headers[k].value = value;
+                headers[k].len = len;
+            }
+        }
+    }
+
+    return WH_OK;
 }

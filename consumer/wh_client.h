@@ -50,13 +50,30 @@ void wh_client_close(rd_kafka_t *rk);
  */
 int wh_client_check(const wh_conf_t *conf, wh_error_t *err);
 
+/* The value that a handle has for a property which is a number. */
+int64_t wh_client_number(rd_kafka_t *rk, const char *name);
+
+
+/* of one message; a thousand times what anybody needs */
+#define WH_HEADERS_MAX  1000
+
+
+/* A header that is looked for, and what was found. */
+
+typedef struct {
+    const char  *name;
+    int          n;          /* how many of that name there are */
+    const char  *value;      /* the last one's, the message's; maybe NULL */
+    size_t       len;        /* bytes */
+} wh_header_t;
+
+
 /*
- * Finds a header of a message.  Returns how many of that name there are;
- * where there is one, *value (maybe NULL) and *len are its bytes, which belong
- * to the message.
+ * Looks for headers of a message, in one pass: count of them, whose names the
+ * caller sets.  WH_OK; WH_ERROR: the message has more than WH_HEADERS_MAX.
  */
-int wh_client_header(const rd_kafka_message_t *message, const char *name,
-    const char **value, size_t *len);
+int wh_client_headers(const rd_kafka_message_t *message, wh_header_t *headers,
+    size_t count);
 
 
 #endif

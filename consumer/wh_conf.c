@@ -12,7 +12,8 @@ typedef enum {
     WH_CONF_NUMBER,
     WH_CONF_SIZE,          /* bytes, with an optional k or m */
     WH_CONF_MODE,          /* octal */
-    WH_CONF_FLAG           /* yes or no */
+    WH_CONF_FLAG,          /* yes or no */
+    WH_CONF_OFFSET         /* a number or none: -1 */
 } wh_conf_type_t;
 
 
@@ -57,6 +58,10 @@ static const wh_conf_key_t  wh_conf_keys[] = {
       "warehouse",
       "group.id, group.instance.id and transactional.id of this daemon" },
 
+    { "create_topics", WH_CONF_FLAG, offsetof(wh_conf_t, create_topics),
+      0, 1, "yes",
+      "create topics that are missing, with the settings they need" },
+
     { "batch_size", WH_CONF_NUMBER, offsetof(wh_conf_t, batch_size),
       1, 100000, "50000",
       "most commands in one transaction" },
@@ -77,6 +82,10 @@ static const wh_conf_key_t  wh_conf_keys[] = {
       offsetof(wh_conf_t, skip_trimmed_commands), 0, 1, "no",
       "go on where the broker has deleted commands that were not processed" },
 
+    { "skip_notification", WH_CONF_OFFSET,
+      offsetof(wh_conf_t, skip_notification), 0, INT64_MAX, "none",
+      "offset of a record in notifications_topic to pass over if it is none" },
+
     { "log", WH_CONF_STRING, offsetof(wh_conf_t, log), 0, 0, "stderr",
       "file the log goes to, or stderr" },
 
@@ -90,7 +99,8 @@ static const wh_conf_key_t  wh_conf_keys[] = {
 /* properties whose value the guarantees depend on; "*" ends a prefix */
 
 static const char  *wh_conf_reserved[] = {
-    "acks", "request.required.acks", "auto.commit.enable",
+    "acks", "allow.auto.create.topics", "request.required.acks",
+    "auto.commit.enable",
     "auto.offset.reset", "delivery.report.only.error",
     "enable.auto.commit", "enable.auto.offset.store", "enable.gapless.guarantee",
     "enable.idempotence", "enable.partition.eof", "group.id",
@@ -222,6 +232,11 @@ wh_conf_number(const wh_conf_key_t *key, const char *value, int64_t *number)
     if (key->type == WH_CONF_FLAG) {
         *number = (strcmp(value, "yes") == 0);
         return (*number || strcmp(value, "no") == 0) ? WH_OK : WH_ERROR;
+    }
+
+    if (key->type == WH_CONF_OFFSET && strcmp(value, "none") == 0) {
+        *number = -1;
+        return WH_OK;
     }
 
     if (*value < '0' || *value > '9') {

@@ -30,7 +30,9 @@ typedef struct {
     int64_t         idempotency_retention;  /* seconds */
     int64_t         idempotency_keys;       /* number */
     int64_t         wal_limit;              /* bytes */
+    int64_t         create_topics;          /* 0 or 1 */
     int64_t         skip_trimmed_commands;  /* 0 or 1 */
+    int64_t         skip_notification;      /* an offset; -1: none */
     char           *log;
     char           *pid_file;
 

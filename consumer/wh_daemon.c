@@ -2,6 +2,7 @@
 #include "wh_fail.h"
 #include "wh_instance.h"
 #include "wh_log.h"
+#include "wh_pace.h"
 #include "wh_session.h"
 #include "wh_signal.h"
 #include "wh_slice.h"
@@ -15,28 +16,41 @@
 #define WH_RETRIES       100
 
 
-static int wh_daemon_session(const wh_conf_t *conf, wh_store_file_t *whole,
-    int *backoff, wh_error_t *err);
-static int wh_daemon_batch(wh_session_t *s, wh_error_t *err);
+/* What outlives a session. */
+
+typedef struct {
+    const wh_conf_t  *conf;
+    wh_store_file_t   whole;      /* see wh_store_check() */
+    wh_pace_t         pace;
+    int               backoff;    /* ms to the next session */
+} wh_daemon_t;
+
+
+static int wh_daemon_session(wh_daemon_t *d, wh_error_t *err);
+static int wh_daemon_batch(wh_daemon_t *d, wh_session_t *s, wh_error_t *err);
+static int wh_daemon_slices(wh_daemon_t *d, wh_session_t *s,
+    wh_slice_t *slice, wh_error_t *err);
 static int wh_daemon_slice(wh_session_t *s, wh_slice_t *slice,
     wh_error_t *err);
-static void wh_daemon_measure(const wh_session_t *s, wh_slice_t *slice);
-static rd_kafka_topic_partition_t *wh_daemon_behind(const wh_session_t *s,
-    wh_slice_t *slice, int32_t partition);
+static int wh_daemon_measure(const wh_session_t *s, wh_slice_t *slice,
+    wh_error_t *err);
 
 
 int
 wh_daemon_run(const wh_conf_t *conf)
 {
-    int              backoff, rc;
-    wh_error_t       err;
-    wh_instance_t    instance;
-    wh_store_file_t  whole;
+    int            rc;
+    wh_error_t     err;
+    wh_daemon_t    d;
+    wh_instance_t  instance;
 
-    memset(&whole, 0, sizeof(wh_store_file_t));
+    memset(&d, 0, sizeof(wh_daemon_t));
+
+    d.conf = conf;
+    d.backoff = WH_BACKOFF_MIN;
+    wh_pace_init(&d.pace, (size_t) conf->batch_size);
 
     err.reason = NULL;
-    backoff = WH_BACKOFF_MIN;
 
     rc = wh_instance_claim(&instance, conf, &err);
 
@@ -46,15 +60,16 @@ wh_daemon_run(const wh_conf_t *conf)
 
     while (rc == WH_AGAIN && !wh_stopping()) {
 
-        rc = wh_daemon_session(conf, &whole, &backoff, &err);
+        rc = wh_daemon_session(&d, &err);
 
         if (rc == WH_AGAIN && !wh_stopping()) {
-            wh_log(WH_LOG_WARN, "%s; trying again in %d ms", err.text, backoff);
-            wh_wait(backoff);
+            wh_log(WH_LOG_WARN, "%s; trying again in %d ms", err.text,
+                   d.backoff);
+            wh_wait(d.backoff);
             wh_signal_serve();
 
-            backoff = (backoff * 2 < WH_BACKOFF_MAX) ? backoff * 2
-                                                     : WH_BACKOFF_MAX;
+            d.backoff = (d.backoff * 2 < WH_BACKOFF_MAX) ? d.backoff * 2
+                                                         : WH_BACKOFF_MAX;
         }
     }
 
@@ -80,26 +95,25 @@ wh_daemon_run(const wh_conf_t *conf)
 
 
 static int
-wh_daemon_session(const wh_conf_t *conf, wh_store_file_t *whole,
-    int *backoff, wh_error_t *err)
+wh_daemon_session(wh_daemon_t *d, wh_error_t *err)
 {
     int           rc;
     wh_session_t  s;
 
-    rc = wh_session_open(&s, conf, whole, err);
+    rc = wh_session_open(&s, d->conf, &d->whole, err);
 
     while (rc == WH_OK && !wh_stopping()) {
 
         wh_signal_serve();
 
-        rc = wh_session_poll(&s, err);
+        rc = wh_session_poll(&s, d->pace.most, err);
 
         if (rc == WH_OK && wh_batch_size(s.now.batch) > 0) {
             rc = wh_fail(rc, "polled", err);
         }
 
         if (rc == WH_OK) {
-            rc = wh_daemon_batch(&s, err);
+            rc = wh_daemon_batch(d, &s, err);
         }
     }
 
@@ -117,12 +131,37 @@ wh_daemon_session(const wh_conf_t *conf, wh_store_file_t *whole,
     }
 
     if (s.worked) {
-        *backoff = WH_BACKOFF_MIN;
+        d->backoff = WH_BACKOFF_MIN;
     }
 
     wh_session_close(&s);
 
     return rc;
+}
+
+
+static int
+wh_daemon_batch(wh_daemon_t *d, wh_session_t *s, wh_error_t *err)
+{
+    int         rc;
+    wh_slice_t  slice;
+
+    if (wh_batch_size(s->now.batch) == 0 && s->now.ends.n == 0) {
+        return WH_OK;
+    }
+
+    memset(&slice, 0, sizeof(slice));
+    slice.session = s;
+
+    rc = wh_daemon_slices(d, s, &slice, err);
+
+    wh_positions_free(&slice.next);
+
+    if (rc == WH_OK) {
+        wh_store_checkpoint(s->store);
+    }
+
+    return wh_fail(rc, "checkpointed", err);
 }
 
 
@@ -133,36 +172,37 @@ wh_daemon_session(const wh_conf_t *conf, wh_store_file_t *whole,
  */
 
 static int
-wh_daemon_batch(wh_session_t *s, wh_error_t *err)
+wh_daemon_slices(wh_daemon_t *d, wh_session_t *s, wh_slice_t *slice,
+    wh_error_t *err)
 {
-    int         rc, wait;
-    wh_slice_t  slice;
+    int     rc, wait;
+    size_t  most;
 
-    if (wh_batch_size(s->now.batch) == 0 && s->now.ends->cnt == 0) {
-        return WH_OK;
-    }
-
-    memset(&slice, 0, sizeof(slice));
-    slice.session = s;
-    slice.count = wh_batch_size(s->now.batch);
     wait = 1;
+    most = d->pace.most;
 
     do {
 
-        rc = wh_daemon_slice(s, &slice, err);
+        slice->count = wh_batch_size(s->now.batch) - slice->first;
+
+        if (slice->count > most) {
+            slice->count = most;
+        }
+
+        rc = wh_daemon_slice(s, slice, err);
 
         if (rc == WH_CONFLICT) {
             wh_store_rollback(s->store);
             wh_log(WH_LOG_INFO, "%s: reading it again", err->text);
 
-            slice.count = (slice.count + 1) / 2;
-            slice.counts[WH_STAT_CONFLICTS]++;
+            most = (slice->count + 1) / 2;
+            slice->counts[WH_STAT_CONFLICTS]++;
 
             if (wh_stopping()) {
                 return wh_error_set(err, WH_AGAIN, "asked to stop");
             }
 
-            if (slice.counts[WH_STAT_CONFLICTS] == WH_RETRIES) {
+            if (slice->counts[WH_STAT_CONFLICTS] == WH_RETRIES) {
                 /* the consumer has to be polled some time */
                 return WH_AGAIN;
             }
@@ -175,18 +215,24 @@ wh_daemon_batch(wh_session_t *s, wh_error_t *err)
         }
 
         if (rc != WH_OK) {
+
+            if (slice->published < 0) {
+                wh_pace_failed(&d->pace, slice->count);
+            }
+
             return rc;
         }
 
-        slice.counts[WH_STAT_CONFLICTS] = 0;
-        slice.first += slice.count;
-        slice.count = wh_batch_size(s->now.batch) - slice.first;
+        wh_pace_committed(&d->pace, slice->count, slice->published,
+                          wh_publisher_timeout(s->publisher));
+
+        slice->counts[WH_STAT_CONFLICTS] = 0;
+        slice->first += slice->count;
+        most = d->pace.most;
         wait = 1;
-    } while (slice.first < wh_batch_size(s->now.batch));
+    } while (slice->first < wh_batch_size(s->now.batch));
 
-    wh_store_checkpoint(s->store);
-
-    return wh_fail(WH_OK, "checkpointed", err);
+    return WH_OK;
 }
 
 
@@ -195,15 +241,12 @@ wh_daemon_slice(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
 {
     int  rc;
 
-    slice->next = rd_kafka_topic_partition_list_new(s->next->cnt);
-    wh_daemon_measure(s, slice);
+    wh_positions_clear(&slice->next);
 
-    rc = (slice->next->cnt > 0) ? wh_slice_commit(slice, err) : WH_OK;
+    rc = wh_daemon_measure(s, slice, err);
 
-    rd_kafka_topic_partition_list_destroy(slice->next);
-    slice->next = NULL;
-
-    return rc;
+    return (rc == WH_OK && slice->next.n > 0) ? wh_slice_commit(slice, err)
+                                              : rc;
 }
 
 
@@ -214,56 +257,37 @@ wh_daemon_slice(wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
  * More commands may have come in the batch after an end was reached.
  */
 
-static void
-wh_daemon_measure(const wh_session_t *s, wh_slice_t *slice)
+static int
+wh_daemon_measure(const wh_session_t *s, wh_slice_t *slice, wh_error_t *err)
 {
-    int                           i;
-    size_t                        k;
-    const wh_outcome_t           *o;
-    rd_kafka_topic_partition_t   *end, *known, *next;
+    int                    rc;
+    size_t                 k;
+    int32_t                i, partition;
+    int64_t                end;
+    const wh_outcome_t    *o;
+    const wh_positions_t  *ends;
 
-    for (k = slice->first; k < slice->first + slice->count; k++) {
+    rc = WH_OK;
+    ends = &s->now.ends;
+
+    for (k = slice->first; rc == WH_OK && k < slice->first + slice->count; k++)
+    {
         o = wh_batch_outcome(s->now.batch, k);
-        wh_daemon_behind(s, slice, o->partition)->offset = o->offset + 1;
+        rc = wh_positions_set(&slice->next, o->partition, o->offset + 1, err);
     }
 
     if (slice->first + slice->count < wh_batch_size(s->now.batch)) {
-        return;
+        return rc;
     }
 
-    for (i = 0; i < s->now.ends->cnt; i++) {
-        end = &s->now.ends->elems[i];
-        known = rd_kafka_topic_partition_list_find(s->next, end->topic,
-                                                   end->partition);
+    for (i = 0; rc == WH_OK && i < ends->n; i++) {
+        partition = ends->partitions[i];
+        end = wh_positions_get(ends, partition);
 
-        if (end->offset <= known->offset) {
-            continue;
-        }
-
-        next = wh_daemon_behind(s, slice, end->partition);
-
-        if (end->offset > next->offset) {
-            next->offset = end->offset;
+        if (end > wh_positions_get(&s->next, partition)) {
+            rc = wh_positions_raise(&slice->next, partition, end, err);
         }
     }
-}
 
-
-/* The element of a partition in slice->next, added where it is missing. */
-
-static rd_kafka_topic_partition_t *
-wh_daemon_behind(const wh_session_t *s, wh_slice_t *slice, int32_t partition)
-{
-    rd_kafka_topic_partition_t  *next;
-
-    next = rd_kafka_topic_partition_list_find(slice->next,
-                                              s->conf->commands_topic,
-                                              partition);
-    if (next == NULL) {
-        next = rd_kafka_topic_partition_list_add(slice->next,
-                                                 s->conf->commands_topic,
-                                                 partition);
-    }
-
-    return next;
+    return rc;
 }

@@ -4,6 +4,7 @@
 #include "wh_command.h"
 #include "wh_fail.h"
 #include "wh_log.h"
+#include "wh_positions.h"
 #include "wh_query.h"
 #include "wh_signal.h"
 #include "wh_worker.h"
@@ -24,10 +25,10 @@
 /* What one transaction writes. */
 
 typedef struct {
-    wh_chunk_t                       *chunk;
-    rd_kafka_topic_partition_list_t  *sources;    /* offsets behind those */
-    int64_t                           next;       /* in notifications */
-    size_t                            records;    /* that were read */
+    wh_chunk_t      *chunk;
+    wh_positions_t   sources;    /* offsets behind those */
+    int64_t          next;       /* in notifications */
+    size_t           records;    /* that were read */
 } wh_part_t;
 
 
@@ -58,10 +59,14 @@ static int wh_follow_read(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_take(wh_follow_t *f, size_t *taken, wh_error_t *err);
 static int wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m,
     wh_error_t *err);
+static int wh_follow_undecodable(const wh_follow_t *f,
+    const rd_kafka_message_t *m, const char *why, wh_error_t *err);
 static const wh_key_t *wh_follow_key(const rd_kafka_message_t *m,
-    wh_key_t *key);
-static int64_t wh_follow_time(const rd_kafka_message_t *m);
-static void wh_follow_source(wh_follow_t *f, const wh_notification_t *n);
+    wh_key_t *key, int64_t *time);
+static int64_t wh_follow_time(const rd_kafka_message_t *m,
+    const wh_header_t *header);
+static int wh_follow_source(wh_follow_t *f, const wh_notification_t *n,
+    wh_error_t *err);
 static int wh_follow_write(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_work(void *data, wh_error_t *err);
 static int wh_follow_positions(wh_follow_t *f, const wh_part_t *part,
@@ -91,6 +96,11 @@ wh_follow(wh_store_t *store, const wh_conf_t *conf, int64_t high,
 
     if (rc == WH_OK) {
         rc = wh_follow_to_end(&f, err);
+
+        if (rc == WH_AGAIN && wh_store_unpublished(store)) {
+            /* a rebuild goes on later from here; nobody reads it yet */
+            (void) wh_follow_write(&f, &why);
+        }
 
         /* what went wrong with the database counts for more */
 
@@ -130,8 +140,6 @@ wh_follow_open(wh_follow_t *f, wh_error_t *err)
     rc = wh_worker_create(&f->worker, err);
 
     for (i = 0; i < 2; i++) {
-        f->parts[i].sources = rd_kafka_topic_partition_list_new(1);
-
         if (rc == WH_OK) {
             rc = wh_chunk_create(&f->parts[i].chunk, WH_FOLLOW_CHUNK, err);
         }
@@ -150,10 +158,7 @@ wh_follow_close(wh_follow_t *f)
 
     for (i = 0; i < 2; i++) {
         wh_chunk_destroy(f->parts[i].chunk);
-
-        if (f->parts[i].sources != NULL) {
-            rd_kafka_topic_partition_list_destroy(f->parts[i].sources);
-        }
+        wh_positions_free(&f->parts[i].sources);
     }
 
     if (f->partition != NULL) {
@@ -347,39 +352,69 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
     rc = wh_notification_decode(m->payload ? m->payload : "", m->len, &n,
                                 &why);
 
+    if (rc == WH_OK) {
+        rc = wh_follow_source(f, &n, &why);
+    }
+
     if (rc == WH_NOMEM) {
         return wh_error_set(err, rc, "%s", why.text);
     }
 
     if (rc != WH_OK) {
-        wh_log(WH_LOG_WARN, "%s:0:%" PRId64 " is not a notification and is "
-               "passed over: %s", f->conf->notifications_topic, m->offset,
-               why.text);
-        return WH_OK;
+        return wh_follow_undecodable(f, m, why.text, err);
     }
 
-    wh_follow_source(f, &n);
-
-    key = wh_follow_key(m, &text);
-    time = (key != NULL) ? wh_follow_time(m) : 0;
+    key = wh_follow_key(m, &text, &time);
 
     return wh_chunk_add(f->reading->chunk, &n, key, time, err);
 }
 
 
-/* The idempotency key of a notification, decoded to key; NULL: it has none. */
+/* To pass over it could lose an update: somebody has to decide that. */
+
+static int
+wh_follow_undecodable(const wh_follow_t *f, const rd_kafka_message_t *m,
+    const char *why, wh_error_t *err)
+{
+    if (m->offset == f->conf->skip_notification) {
+        wh_log(WH_LOG_WARN, "%s:0:%" PRId64 " is not a notification and is "
+               "passed over, as asked: %s", f->conf->notifications_topic,
+               m->offset, why);
+        return WH_OK;
+    }
+
+    return wh_error_set(err, WH_ERROR, "%s:0:%" PRId64 " is not a notification "
+                        "(%s): something else wrote to the topic, or a newer "
+                        "warehouse-consumer; to go on without this one, start "
+                        "once with --skip_notification=%" PRId64,
+                        f->conf->notifications_topic, m->offset, why,
+                        m->offset);
+}
+
+
+/*
+ * The idempotency key of a notification, decoded to key, and the time it counts
+ * from; NULL: it has none.
+ */
 
 static const wh_key_t *
-wh_follow_key(const rd_kafka_message_t *m, wh_key_t *key)
+wh_follow_key(const rd_kafka_message_t *m, wh_key_t *key, int64_t *time)
 {
-    size_t       len;
-    const char  *value;
+    wh_header_t  headers[2];
 
-    if (wh_client_header(m, WH_KEY_HEADER, &value, &len) != 1
-        || value == NULL || wh_key_set(key, value, len, NULL) != WH_OK)
+    headers[0].name = WH_KEY_HEADER;
+    headers[1].name = WH_NOTIFICATION_TIME;
+
+    *time = 0;
+
+    if (wh_client_headers(m, headers, 2) != WH_OK
+        || headers[0].n != 1 || headers[0].value == NULL
+        || wh_key_set(key, headers[0].value, headers[0].len, NULL) != WH_OK)
     {
         return NULL;
     }
+
+    *time = wh_follow_time(m, &headers[1]);
 
     return key;
 }
@@ -388,19 +423,17 @@ wh_follow_key(const rd_kafka_message_t *m, wh_key_t *key)
 /* When the command was written; for want of that, its notification. */
 
 static int64_t
-wh_follow_time(const rd_kafka_message_t *m)
+wh_follow_time(const rd_kafka_message_t *m, const wh_header_t *header)
 {
     char                       text[32], *end;
-    size_t                     len;
     int64_t                    time;
-    const char                *value;
     rd_kafka_timestamp_type_t  type;
 
-    if (wh_client_header(m, WH_NOTIFICATION_TIME, &value, &len) == 1
-        && value != NULL && len > 0 && len < sizeof(text))
+    if (header->n == 1 && header->value != NULL && header->len > 0
+        && header->len < sizeof(text))
     {
-        memcpy(text, value, len);
-        text[len] = '\0';
+        memcpy(text, header->value, header->len);
+        text[header->len] = '\0';
         time = strtoll(text, &end, 10);
 
         if (*end == '\0' && time >= 0 && time <= WH_QTY_MAX) {
@@ -414,25 +447,15 @@ wh_follow_time(const rd_kafka_message_t *m)
 
 /* The command that a notification came from is processed. */
 
-static void
-wh_follow_source(wh_follow_t *f, const wh_notification_t *n)
+static int
+wh_follow_source(wh_follow_t *f, const wh_notification_t *n, wh_error_t *err)
 {
-    rd_kafka_topic_partition_t  *source;
-
     if (strcmp(n->topic, f->conf->commands_topic) != 0) {
-        return;
+        return WH_OK;
     }
 
-    source = rd_kafka_topic_partition_list_find(f->reading->sources, n->topic,
-                                                n->partition);
-    if (source == NULL) {
-        source = rd_kafka_topic_partition_list_add(f->reading->sources,
-                                                   n->topic, n->partition);
-    }
-
-    if (source->offset <= n->offset) {
-        source->offset = n->offset + 1;
-    }
+    return wh_positions_raise(&f->reading->sources, n->partition,
+                              n->offset + 1, err);
 }
 
 
@@ -456,11 +479,7 @@ wh_follow_write(wh_follow_t *f, wh_error_t *err)
     wh_chunk_clear(f->reading->chunk);
     f->reading->next = part->next;
     f->reading->records = 0;
-
-    while (f->reading->sources->cnt > 0) {
-        (void) rd_kafka_topic_partition_list_del_by_idx(f->reading->sources,
-                                               f->reading->sources->cnt - 1);
-    }
+    wh_positions_clear(&f->reading->sources);
 
     wh_worker_start(f->worker, wh_follow_work, f);
 
@@ -474,6 +493,7 @@ static int
 wh_follow_work(void *data, wh_error_t *err)
 {
     int               rc;
+    int64_t           counts[WH_STAT_LAST];
     uint64_t          applied;
     wh_follow_t      *f = data;
     const wh_part_t  *part = f->writing;
@@ -482,12 +502,19 @@ wh_follow_work(void *data, wh_error_t *err)
         return WH_OK;
     }
 
+    memset(counts, 0, sizeof(counts));
+
     rc = wh_store_begin(f->store, err);
 
     if (rc == WH_OK) {
         rc = wh_chunk_write(part->chunk, f->store,
                             f->conf->idempotency_retention * 1000,
                             f->conf->idempotency_keys, &applied, err);
+    }
+
+    if (rc == WH_OK) {
+        counts[WH_STAT_APPLIED] = (int64_t) applied;
+        rc = wh_store_count(f->store, counts, err);
     }
 
     if (rc == WH_OK) {
@@ -522,21 +549,23 @@ wh_follow_work(void *data, wh_error_t *err)
 static int
 wh_follow_positions(wh_follow_t *f, const wh_part_t *part, wh_error_t *err)
 {
-    int                                i, rc;
-    int64_t                            stored;
-    const rd_kafka_topic_partition_t  *source;
+    int          rc;
+    int32_t      i, partition;
+    int64_t      stored, next;
+    const char  *topic;
 
-    for (i = 0; i < part->sources->cnt; i++) {
+    topic = f->conf->commands_topic;
 
-        source = &part->sources->elems[i];
+    for (i = 0; i < part->sources.n; i++) {
 
-        rc = wh_store_get_position(f->store, source->topic, source->partition,
-                                   &stored, err);
+        partition = part->sources.partitions[i];
+        next = wh_positions_get(&part->sources, partition);
 
-        if (rc == WH_OK && stored < source->offset) {
-            rc = wh_store_move_position(f->store, source->topic,
-                                        source->partition, stored,
-                                        source->offset, err);
+        rc = wh_store_get_position(f->store, topic, partition, &stored, err);
+
+        if (rc == WH_OK && stored < next) {
+            rc = wh_store_move_position(f->store, topic, partition, stored,
+                                        next, err);
         }
 
         if (rc != WH_OK) {

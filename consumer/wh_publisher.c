@@ -24,8 +24,10 @@ struct wh_publisher_s {
     int                  suspect;       /* written by librdkafka's threads */
     int                  closing;
     size_t               sent;          /* messages, ever */
+    int64_t              timeout;       /* ms a transaction may take */
     int64_t              first;         /* offset of the first notification */
     int64_t              last;          /* and of the last */
+    int                  unknown;       /* some have none */
     rd_kafka_resp_err_t  failed;        /* of the first one not delivered */
 };
 
@@ -74,6 +76,8 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
         free(p);
         return rc;
     }
+
+    p->timeout = wh_client_number(p->rk, "transaction.timeout.ms");
 
     rc = wh_publisher_topic(p, &p->notifications, conf->notifications_topic,
                             err);
@@ -176,6 +180,13 @@ wh_publisher_handle(wh_publisher_t *p)
 }
 
 
+int64_t
+wh_publisher_timeout(const wh_publisher_t *p)
+{
+    return p->timeout;
+}
+
+
 int
 wh_publisher_suspect(const wh_publisher_t *p)
 {
@@ -255,11 +266,13 @@ wh_publisher_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message,
         return;
     }
 
-    if (message->_private == NULL || message->offset < 0) {
-        /*
-         * Not a notification (see wh_publisher_send()), or one of those whose
-         * first answer got lost: then the offset is not known.
-         */
+    if (message->_private == NULL) {
+        /* not a notification, see wh_publisher_send() */
+        return;
+    }
+
+    if (message->offset < 0) {
+        p->unknown = 1;
         return;
     }
 
@@ -280,6 +293,7 @@ wh_publisher_begin(wh_publisher_t *p, wh_error_t *err)
 
     p->first = -1;
     p->last = -1;
+    p->unknown = 0;
     p->failed = RD_KAFKA_RESP_ERR_NO_ERROR;
 
     error = rd_kafka_begin_transaction(p->rk);
@@ -350,6 +364,17 @@ wh_publisher_flush(wh_publisher_t *p, int64_t *next, wh_error_t *err)
                                  rd_kafka_error_new(e, "%s",
                                                     rd_kafka_err2str(e)),
                                  err);
+    }
+
+    /*
+     * Brokers that know a batch only as one they have already do not say where
+     * it is (DUPLICATE_SEQUENCE_NUMBER), and librdkafka counts on from -1001:
+     * in a large batch up to numbers that look like offsets.  The position then
+     * stays where it is, which is behind the true one.
+     */
+
+    if (p->unknown) {
+        return WH_OK;
     }
 
     /* the recovery would notice too late: after this batch's records */

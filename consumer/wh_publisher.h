@@ -36,6 +36,9 @@ void wh_publisher_close(wh_publisher_t *publisher);
 /* The handle, for questions to the brokers. */
 rd_kafka_t *wh_publisher_handle(wh_publisher_t *publisher);
 
+/* transaction.timeout.ms: what one transaction may take. */
+int64_t wh_publisher_timeout(const wh_publisher_t *publisher);
+
 /*
  * True if a request of a transaction went without its answer.  A retry of
  * EndTxn may still be on its way, and would end the next transaction (there

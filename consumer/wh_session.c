@@ -107,10 +107,11 @@ wh_session_close(wh_session_t *s)
         s->metadata = NULL;
     }
 
-    if (s->next != NULL) {
-        rd_kafka_topic_partition_list_destroy(s->next);
+    if (s->list != NULL) {
+        rd_kafka_topic_partition_list_destroy(s->list);
     }
 
+    wh_positions_free(&s->next);
     wh_session_destroy(&s->now);
     wh_session_destroy(&s->ahead);
 
@@ -119,7 +120,7 @@ wh_session_close(wh_session_t *s)
     s->consumer = NULL;
     s->watcher = NULL;
     s->store = NULL;
-    s->next = NULL;
+    s->list = NULL;
 
     (void) wh_fail(WH_OK, "closed", NULL);
 }
@@ -135,8 +136,6 @@ wh_session_create(wh_polled_t *p, const wh_conf_t *conf, wh_error_t *err)
     limits.retention = conf->idempotency_retention * 1000;
     limits.keys = conf->idempotency_keys;
 
-    p->ends = rd_kafka_topic_partition_list_new(1);
-
     return wh_batch_create(&p->batch, &limits, err);
 }
 
@@ -145,10 +144,7 @@ void
 wh_session_clear(wh_polled_t *p)
 {
     wh_batch_clear(p->batch);
-
-    while (p->ends->cnt > 0) {
-        (void) rd_kafka_topic_partition_list_del_by_idx(p->ends, 0);
-    }
+    wh_positions_clear(&p->ends);
 }
 
 
@@ -156,13 +152,9 @@ static void
 wh_session_destroy(wh_polled_t *p)
 {
     wh_batch_destroy(p->batch);
-
-    if (p->ends != NULL) {
-        rd_kafka_topic_partition_list_destroy(p->ends);
-    }
+    wh_positions_free(&p->ends);
 
     p->batch = NULL;
-    p->ends = NULL;
 }
 
 
@@ -199,6 +191,7 @@ wh_session_open_store(wh_session_t *s, wh_store_file_t *whole,
 static int
 wh_session_recover(wh_session_t *s, wh_error_t *err)
 {
+    int            i, rc;
     wh_recovery_t  r;
 
     r.conf = s->conf;
@@ -206,14 +199,23 @@ wh_session_recover(wh_session_t *s, wh_error_t *err)
     r.consumer = s->consumer;
     r.watcher = s->watcher;
 
-    r.again = (s->next != NULL);
+    r.again = (s->list != NULL);
 
-    if (s->next != NULL) {
-        rd_kafka_topic_partition_list_destroy(s->next);
-        s->next = NULL;
+    if (s->list != NULL) {
+        rd_kafka_topic_partition_list_destroy(s->list);
+        s->list = NULL;
     }
 
-    return wh_recover(&r, &s->store, &s->next, err);
+    rc = wh_recover(&r, &s->store, &s->list, err);
+
+    wh_positions_clear(&s->next);
+
+    for (i = 0; rc == WH_OK && i < s->list->cnt; i++) {
+        rc = wh_positions_set(&s->next, s->list->elems[i].partition,
+                              s->list->elems[i].offset, err);
+    }
+
+    return rc;
 }
 
 
@@ -293,14 +295,14 @@ wh_session_assign(wh_session_t *s, wh_error_t *err)
         return rc;
     }
 
-    if (s->partitions != s->next->cnt) {
+    if (s->partitions != s->list->cnt) {
         return wh_error_set(err, WH_AGAIN, "group \"%s\" gave us %d of %d "
                             "partitions: partitions were added, or there is "
                             "another member, which there must not be",
-                            s->conf->group_id, s->partitions, s->next->cnt);
+                            s->conf->group_id, s->partitions, s->list->cnt);
     }
 
-    e = rd_kafka_assign(s->consumer, s->next);
+    e = rd_kafka_assign(s->consumer, s->list);
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return wh_error_set(err, WH_AGAIN, "assigning commands: %s",

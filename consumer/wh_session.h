@@ -12,6 +12,7 @@
 #include "wh_batch.h"
 #include "wh_conf.h"
 #include "wh_error.h"
+#include "wh_positions.h"
 #include "wh_publisher.h"
 #include "wh_store.h"
 #include "wh_worker.h"
@@ -27,7 +28,7 @@ typedef struct {
      * that are not shown to us, such as the markers and the aborted commands
      * of other producers' transactions.
      */
-    rd_kafka_topic_partition_list_t     *ends;
+    wh_positions_t                       ends;
 } wh_polled_t;
 
 
@@ -47,8 +48,9 @@ typedef struct {
     rd_kafka_consumer_group_metadata_t  *metadata;
     rd_kafka_consumer_group_metadata_t  *in_use;
 
-    /* commands: every assigned partition with the next offset to process */
-    rd_kafka_topic_partition_list_t     *next;
+    /* commands: all partitions, and the next offset of each to process */
+    rd_kafka_topic_partition_list_t     *list;        /* NULL: not known */
+    wh_positions_t                       next;
 
     wh_polled_t                          now;         /* the batch in hand */
     wh_polled_t                          ahead;       /* the one after it */
@@ -75,10 +77,11 @@ void wh_session_close(wh_session_t *session);
 
 /*
  * Puts the next batch in hand: what was read ahead and what else is there;
- * waits a moment for the first command.  WH_OK (the batch may be empty),
- * WH_AGAIN, WH_ERROR, WH_NOMEM.
+ * waits a moment for the first command.  No more than most commands are read
+ * for a batch from now on.  WH_OK (the batch may be empty), WH_AGAIN, WH_ERROR,
+ * WH_NOMEM.
  */
-int wh_session_poll(wh_session_t *session, wh_error_t *err);
+int wh_session_poll(wh_session_t *session, size_t most, wh_error_t *err);
 
 /*
  * Reads some commands of the batch after the one in hand, without waiting.

@@ -9,7 +9,7 @@
 #define WH_SESSION_AHEAD       200     /* commands read ahead in one go */
 #define WH_SESSION_WAKE        10000   /* commands: half of the queue */
 #define WH_SESSION_MARKERS     3       /* ms: what writing those takes */
-#define WH_SESSION_HEARTBEATS  8000    /* ms: more than two heartbeats */
+#define WH_SESSION_HEARTBEATS  2000    /* ms, on top of two heartbeats */
 
 
 static int wh_session_take(wh_session_t *s, int timeout, int *taken,
@@ -23,7 +23,7 @@ static int wh_session_fatal(wh_session_t *s, wh_error_t *err);
 
 
 int
-wh_session_poll(wh_session_t *s, wh_error_t *err)
+wh_session_poll(wh_session_t *s, size_t most, wh_error_t *err)
 {
     int          rc, taken;
     wh_polled_t  done;
@@ -34,6 +34,9 @@ wh_session_poll(wh_session_t *s, wh_error_t *err)
 
     (void) rd_kafka_poll(wh_publisher_handle(s->publisher), 0);
     (void) rd_kafka_poll(s->watcher, 0);
+
+    wh_batch_limit(s->now.batch, most);
+    wh_batch_limit(s->ahead.batch, most);
 
     rc = s->failed;
     *err = s->why;
@@ -105,7 +108,7 @@ wh_session_patience(const wh_session_t *s)
     int64_t  rest;
 
     if (wh_batch_size(s->ahead.batch) == 0) {
-        return (s->ahead.ends->cnt > 0) ? 0 : WH_SESSION_POLL;
+        return (s->ahead.ends.n > 0) ? 0 : WH_SESSION_POLL;
     }
 
     rest = s->committed + WH_SESSION_MARKERS - wh_clock();
@@ -137,7 +140,7 @@ wh_session_take(wh_session_t *s, int timeout, int *taken, wh_error_t *err)
     rd_kafka_message_destroy(m);
 
     if (*taken && ++s->taken % WH_SESSION_WAKE == 0) {
-        wh_query_wake(s->consumer, s->next);
+        wh_query_wake(s->consumer, s->list);
     }
 
     return rc;
@@ -161,8 +164,8 @@ static int
 wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
     wh_error_t *err)
 {
-    wh_record_t                  record;
-    rd_kafka_topic_partition_t  *next;
+    int64_t      next;
+    wh_record_t  record;
 
     switch (m->err) {
 
@@ -179,25 +182,18 @@ wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
                             rd_kafka_message_errstr(m));
     }
 
-    next = rd_kafka_topic_partition_list_find(s->next,
-                                              s->conf->commands_topic,
-                                              m->partition);
+    next = wh_positions_get(&s->next, m->partition);
 
-    if (s->metadata == NULL || next == NULL) {
+    if (s->metadata == NULL || next == -1) {
         return wh_error_set(err, WH_AGAIN, "a command of a partition that is "
                             "not assigned");
     }
 
     if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        (void) rd_kafka_topic_partition_list_del(s->ahead.ends, next->topic,
-                                                 next->partition);
-        rd_kafka_topic_partition_list_add(s->ahead.ends, next->topic,
-                                          next->partition)
-            ->offset = m->offset;
-        return WH_OK;
+        return wh_positions_set(&s->ahead.ends, m->partition, m->offset, err);
     }
 
-    if (m->offset < next->offset) {
+    if (m->offset < next) {
         return WH_OK;
     }
 
@@ -210,7 +206,7 @@ wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
 static void
 wh_session_record(const rd_kafka_message_t *m, wh_record_t *record)
 {
-    int                        n;
+    wh_header_t                key;
     rd_kafka_timestamp_type_t  type;
 
     record->value = m->payload;
@@ -219,13 +215,21 @@ wh_session_record(const rd_kafka_message_t *m, wh_record_t *record)
     record->time = rd_kafka_message_timestamp(m, &type);
     record->partition = m->partition;
     record->offset = m->offset;
+    record->odd = NULL;
 
-    n = wh_client_header(m, WH_KEY_HEADER, &record->key, &record->key_len);
+    key.name = WH_KEY_HEADER;
 
-    if (n > 1 || (n == 1 && record->key == NULL)) {
+    if (wh_client_headers(m, &key, 1) != WH_OK) {
+        record->odd = "too_many_headers";
+
+    } else if (key.n > 1 || (key.n == 1 && key.value == NULL)) {
         /* which is meant?  no key at all is no valid one either */
         record->key = "";
         record->key_len = 0;
+
+    } else if (key.n == 1) {
+        record->key = key.value;
+        record->key_len = key.len;
     }
 }
 
@@ -256,11 +260,14 @@ wh_session_fatal(wh_session_t *s, wh_error_t *err)
 int
 wh_session_replaced(wh_session_t *s)
 {
-    int64_t              end;
-    wh_error_t           err;
-    rd_kafka_message_t  *m;
+    int                               fenced;
+    int64_t                           end;
+    wh_error_t                        err;
+    rd_kafka_message_t               *m;
+    rd_kafka_topic_partition_list_t  *offsets;
 
-    end = wh_clock() + WH_SESSION_HEARTBEATS;
+    end = wh_clock() + WH_SESSION_HEARTBEATS
+          + 2 * wh_client_number(s->consumer, "heartbeat.interval.ms");
 
     while (wh_clock() < end && !wh_stopping()) {
 
@@ -271,7 +278,11 @@ wh_session_replaced(wh_session_t *s)
              * a process fences our producer before it joins.
              */
 
-            return wh_publisher_fenced(s->publisher, s->next);
+            offsets = wh_positions_list(&s->next, s->conf->commands_topic);
+            fenced = wh_publisher_fenced(s->publisher, offsets);
+            rd_kafka_topic_partition_list_destroy(offsets);
+
+            return fenced;
         }
 
         m = rd_kafka_consumer_poll(s->consumer, WH_SESSION_POLL);

@@ -29,7 +29,8 @@ static char *wh_slice_position(char *p, int32_t partition, int64_t offset);
 int
 wh_slice_commit(wh_slice_t *slice, wh_error_t *err)
 {
-    int            i, rc;
+    int            rc;
+    int32_t        i, partition;
     wh_session_t  *s = slice->session;
 
     wh_worker_start(s->worker, wh_slice_prepare, slice);
@@ -57,15 +58,14 @@ wh_slice_commit(wh_slice_t *slice, wh_error_t *err)
         rc = wh_worker_wait(s->worker, err);
     }
 
-    if (rc != WH_OK) {
-        return rc;
+    for (i = 0; rc == WH_OK && i < slice->next.n; i++) {
+        partition = slice->next.partitions[i];
+        rc = wh_positions_set(&s->next, partition,
+                              wh_positions_get(&slice->next, partition), err);
     }
 
-    for (i = 0; i < slice->next->cnt; i++) {
-        (void) rd_kafka_topic_partition_list_set_offset(s->next,
-                                              s->conf->commands_topic,
-                                              slice->next->elems[i].partition,
-                                              slice->next->elems[i].offset);
+    if (rc != WH_OK) {
+        return rc;
     }
 
     s->worked = 1;
@@ -137,9 +137,9 @@ wh_slice_count(wh_slice_t *slice)
 static int
 wh_slice_write(wh_slice_t *slice, wh_error_t *err)
 {
-    int                                i, rc;
-    wh_session_t                      *s = slice->session;
-    const rd_kafka_topic_partition_t  *from, *to;
+    int            rc;
+    int32_t        i, partition;
+    wh_session_t  *s = slice->session;
 
     rc = wh_store_begin(s->store, err);
     rc = wh_fail(rc, "begun", err);
@@ -150,13 +150,12 @@ wh_slice_write(wh_slice_t *slice, wh_error_t *err)
 
     rc = wh_batch_write(s->now.batch, s->store, err);
 
-    for (i = 0; rc == WH_OK && i < slice->next->cnt; i++) {
-        to = &slice->next->elems[i];
-        from = rd_kafka_topic_partition_list_find(s->next, to->topic,
-                                                  to->partition);
+    for (i = 0; rc == WH_OK && i < slice->next.n; i++) {
+        partition = slice->next.partitions[i];
 
-        rc = wh_slice_move(s, to->topic, to->partition, from->offset,
-                           to->offset, err);
+        rc = wh_slice_move(s, s->conf->commands_topic, partition,
+                           wh_positions_get(&s->next, partition),
+                           wh_positions_get(&slice->next, partition), err);
     }
 
     if (rc == WH_OK) {
@@ -184,9 +183,14 @@ wh_slice_move(wh_session_t *s, const char *topic, int32_t partition,
 static int
 wh_slice_publish(wh_slice_t *slice, wh_error_t *err)
 {
-    int            rc;
-    size_t         i;
-    wh_session_t  *s = slice->session;
+    int                               rc;
+    size_t                            i;
+    int64_t                           begun;
+    wh_session_t                     *s = slice->session;
+    rd_kafka_topic_partition_list_t  *offsets;
+
+    begun = wh_clock();
+    slice->published = -1;
 
     rc = wh_publisher_begin(s->publisher, err);
 
@@ -221,8 +225,15 @@ wh_slice_publish(wh_slice_t *slice, wh_error_t *err)
     }
 
     if (rc == WH_OK) {
-        rc = wh_publisher_commit(s->publisher, slice->next, s->in_use, err);
+        offsets = wh_positions_list(&slice->next, s->conf->commands_topic);
+        rc = wh_publisher_commit(s->publisher, offsets, s->in_use, err);
+        rd_kafka_topic_partition_list_destroy(offsets);
+
         s->committed = wh_clock();
+    }
+
+    if (rc == WH_OK) {
+        slice->published = wh_clock() - begun;
     }
 
     return rc;

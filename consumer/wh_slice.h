@@ -17,13 +17,14 @@
 
 
 typedef struct {
-    wh_session_t                     *session;
-    size_t                            first;     /* of its commands, in the ... */
-    size_t                            count;     /* ... batch, and how many */
-    rd_kafka_topic_partition_list_t  *next;      /* offsets behind it */
-    int64_t                           counts[WH_STAT_LAST];
-    int64_t                           stored;    /* position in notifications */
-    int64_t                           sent;      /* and behind those sent */
+    wh_session_t    *session;
+    size_t           first;     /* of its commands, in the ... */
+    size_t           count;     /* ... batch, and how many */
+    wh_positions_t   next;      /* offsets behind it */
+    int64_t          counts[WH_STAT_LAST];
+    int64_t          stored;    /* position in notifications */
+    int64_t          sent;      /* and behind those sent */
+    int64_t          published; /* ms it took; 0: not begun; -1: it failed */
 } wh_slice_t;
 
 

@@ -18,7 +18,7 @@
 #define WH_STORE_BUSY_TIMEOUT  5000    /* ms to wait for another writer */
 #define WH_STORE_FRAME         (4096 + 24)   /* bytes of a page in the log */
 #define WH_STORE_WAIT_MIN      50      /* ms to wait for readers at first */
-#define WH_STORE_WAIT_MAX      2000    /* longer than a list takes to read */
+#define WH_STORE_WAIT_MAX      21000   /* twice what nginx gives a list */
 
 
 static const char  *wh_store_logs[] = { "-wal", "-shm" };

@@ -1,8 +1,10 @@
 #include "wh_store.h"
 #include "wh_store_int.h"
+#include "wh_command.h"
 #include "wh_log.h"
 #include "wh_schema.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +63,8 @@ static const char  *wh_stat_names[WH_STAT_LAST] = {
 
 static int wh_store_write(wh_store_t *store, wh_sql_t sql, const char *what,
     wh_error_t *err);
+static int wh_store_item_ok(sqlite3_stmt *stmt, const char *sku, size_t len,
+    wh_item_t *item, wh_error_t *err);
 static void wh_store_bind_text(wh_store_t *store, wh_sql_t sql, int column,
     const char *text, size_t len);
 
@@ -180,16 +184,47 @@ wh_store_get_item(wh_store_t *s, const char *sku, size_t len, wh_item_t *item,
     rc = sqlite3_step(stmt);
 
     if (rc == SQLITE_ROW) {
-        item->qty = sqlite3_column_int64(stmt, 0);
-        item->version = sqlite3_column_int64(stmt, 1);
-    }
+        rc = wh_store_item_ok(stmt, sku, len, item, err);
 
-    rc = (rc == SQLITE_ROW || rc == SQLITE_DONE)
-         ? WH_OK : wh_schema_fail(s->db, "reading an item", err);
+    } else if (rc == SQLITE_DONE) {
+        rc = WH_OK;
+
+    } else {
+        rc = wh_schema_fail(s->db, "reading an item", err);
+    }
 
     (void) sqlite3_reset(stmt);
 
     return rc;
+}
+
+
+/*
+ * What another writer put there may be anything; a notification of it would be
+ * none that a recovery can read.
+ */
+
+static int
+wh_store_item_ok(sqlite3_stmt *stmt, const char *sku, size_t len,
+    wh_item_t *item, wh_error_t *err)
+{
+    item->qty = sqlite3_column_int64(stmt, 0);
+    item->version = sqlite3_column_int64(stmt, 1);
+
+    if (sqlite3_column_type(stmt, 0) == SQLITE_INTEGER
+        && sqlite3_column_type(stmt, 1) == SQLITE_INTEGER
+        && item->qty >= 0 && item->qty <= WH_QTY_MAX
+        && item->version >= 1 && item->version < WH_QTY_MAX)
+    {
+        return WH_OK;
+    }
+
+    return wh_error_set(err, WH_ERROR, "item \"%.*s\" has stock %" PRId64
+                        " and version %" PRId64 " in the database, not "
+                        "integers in 0..%" PRId64 " and 1..%" PRId64 ": "
+                        "another writer put them there; correct qty, increase "
+                        "version, and start again", (int) len, sku, item->qty,
+                        item->version, WH_QTY_MAX, WH_QTY_MAX - 1);
 }
 
 
@@ -355,6 +390,7 @@ wh_store_get_meta(wh_store_t *s, const char *name, char *value, size_t size,
     wh_error_t *err)
 {
     int            rc;
+    const char    *text;
     sqlite3_stmt  *stmt;
 
     stmt = s->stmt[WH_SQL_GET_META];
@@ -365,8 +401,9 @@ wh_store_get_meta(wh_store_t *s, const char *name, char *value, size_t size,
     rc = sqlite3_step(stmt);
 
     if (rc == SQLITE_ROW) {
-        (void) snprintf(value, size, "%s",
-                        (const char *) sqlite3_column_text(stmt, 0));
+        /* NULL in a file that somebody else made */
+        text = (const char *) sqlite3_column_text(stmt, 0);
+        (void) snprintf(value, size, "%s", text ? text : "");
     }
 
     rc = (rc == SQLITE_ROW || rc == SQLITE_DONE)

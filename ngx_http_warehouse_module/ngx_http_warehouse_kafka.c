@@ -26,6 +26,8 @@ static ngx_http_warehouse_reserved_t  ngx_http_warehouse_reserved[] = {
     { "acks", "200 means that all in-sync replicas have the command" },
     { "request.required.acks",
       "200 means that all in-sync replicas have the command" },
+    { "allow.auto.create.topics",
+      "brokers would give the topic settings that lose commands" },
     { "enable.idempotence", "a command is written once" },
     { "enable.gapless.guarantee", "it is set by the module" },
     { "transactional.id", "the module does not use transactions" },
@@ -49,6 +51,7 @@ static ngx_keyval_t  ngx_http_warehouse_defaults[] = {
 static ngx_keyval_t  ngx_http_warehouse_fixed[] = {
     { ngx_string("enable.idempotence"), ngx_string("true") },
     { ngx_string("acks"), ngx_string("all") },
+    { ngx_string("allow.auto.create.topics"), ngx_string("false") },
     { ngx_string("partitioner"), ngx_string("murmur2_random") },
     { ngx_string("log.queue"), ngx_string("true") },
 };
