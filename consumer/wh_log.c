@@ -13,7 +13,7 @@
 
 #define WH_LOG_LINE    2048
 #define WH_LOG_PREFIX  48
-#define WH_LOG_ROOM    (1024 * 1024)    /* bytes collected at most, nearly */
+#define WH_LOG_ROOM    (8 * 1024 * 1024)    /* bytes collected at most */
 
 
 typedef struct {
@@ -24,6 +24,7 @@ typedef struct {
     size_t       size;
     size_t       prefix;        /* bytes in front of the first of them */
     size_t       lost;          /* bytes that could not be written */
+    int          cut;           /* the last line has no end */
 } wh_log_file_t;
 
 
@@ -37,7 +38,6 @@ static const char  *wh_log_levels[] = { "error", "warn", "notice", "info" };
 static pthread_mutex_t  wh_log_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 
-static void wh_log_flush_locked(void);
 static size_t wh_log_prefix(char *dst, wh_log_level_t level);
 static void wh_log_write(const char *p, size_t len);
 static int wh_log_write_all(const char *p, size_t len);
@@ -74,8 +74,6 @@ wh_log_reopen(void)
         return;
     }
 
-    wh_log_flush();
-
     fd = open(wh_log_file.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
               0640);
     if (fd == -1) {
@@ -88,6 +86,7 @@ wh_log_reopen(void)
 
     (void) close(wh_log_file.fd);
     wh_log_file.fd = fd;
+    wh_log_file.cut = 0;
 
     (void) pthread_mutex_unlock(&wh_log_mutex);
 }
@@ -102,8 +101,6 @@ wh_log(wh_log_level_t level, const char *fmt, ...)
     va_list  args;
 
     (void) pthread_mutex_lock(&wh_log_mutex);
-
-    wh_log_flush_locked();
 
     len = wh_log_prefix(line, level);
     room = sizeof(line) - len - 1;
@@ -124,28 +121,30 @@ wh_log(wh_log_level_t level, const char *fmt, ...)
 }
 
 
-void
+int
 wh_log_collect(const char *line, size_t len)
 {
     char    *buf;
     size_t   size;
 
-    (void) pthread_mutex_lock(&wh_log_mutex);
-
-    if (wh_log_file.len > WH_LOG_ROOM) {
-        wh_log_flush_locked();
-    }
-
     size = wh_log_file.len + WH_LOG_PREFIX + len + 1;
+
+    if (size > WH_LOG_ROOM && wh_log_file.len > 0) {
+        return WH_AGAIN;
+    }
 
     if (size > wh_log_file.size) {
         size *= 2;
 
         buf = realloc(wh_log_file.buf, size);
+
+        if (buf == NULL && wh_log_file.len > 0) {
+            return WH_AGAIN;
+        }
+
         if (buf == NULL) {
-            (void) pthread_mutex_unlock(&wh_log_mutex);
-            wh_log(WH_LOG_INFO, "%.*s", (int) len, line);
-            return;
+            wh_log_file.lost += len;
+            return WH_OK;
         }
 
         wh_log_file.buf = buf;
@@ -157,7 +156,9 @@ wh_log_collect(const char *line, size_t len)
     /* those that are written together have the time of the first */
 
     if (wh_log_file.len == 0) {
+        (void) pthread_mutex_lock(&wh_log_mutex);
         wh_log_file.prefix = wh_log_prefix(buf, WH_LOG_INFO);
+        (void) pthread_mutex_unlock(&wh_log_mutex);
 
     } else {
         memcpy(buf, wh_log_file.buf, wh_log_file.prefix);
@@ -169,26 +170,27 @@ wh_log_collect(const char *line, size_t len)
 
     wh_log_file.len += size + len + 1;
 
-    (void) pthread_mutex_unlock(&wh_log_mutex);
+    return WH_OK;
 }
 
 
 void
 wh_log_flush(void)
 {
-    (void) pthread_mutex_lock(&wh_log_mutex);
-    wh_log_flush_locked();
-    (void) pthread_mutex_unlock(&wh_log_mutex);
+    if (wh_log_file.len > 0) {
+        (void) pthread_mutex_lock(&wh_log_mutex);
+        wh_log_write(wh_log_file.buf, wh_log_file.len);
+        (void) pthread_mutex_unlock(&wh_log_mutex);
+
+        wh_log_file.len = 0;
+    }
 }
 
 
-static void
-wh_log_flush_locked(void)
+void
+wh_log_discard(void)
 {
-    if (wh_log_file.len > 0) {
-        wh_log_write(wh_log_file.buf, wh_log_file.len);
-        wh_log_file.len = 0;
-    }
+    wh_log_file.len = 0;
 }
 
 
@@ -275,10 +277,20 @@ wh_log_write(const char *p, size_t len)
 }
 
 
+/* What is written behind a line that was cut begins a line of its own. */
+
 static int
 wh_log_write_all(const char *p, size_t len)
 {
     ssize_t  n;
+
+    if (wh_log_file.cut) {
+        if (write(wh_log_file.fd, "\n", 1) != 1) {
+            return WH_ERROR;
+        }
+
+        wh_log_file.cut = 0;
+    }
 
     while (len > 0) {
         n = write(wh_log_file.fd, p, len);
@@ -293,6 +305,7 @@ wh_log_write_all(const char *p, size_t len)
 
         p += n;
         len -= (size_t) n;
+        wh_log_file.cut = (p[-1] != '\n');
     }
 
     return WH_OK;

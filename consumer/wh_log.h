@@ -28,16 +28,18 @@ int wh_log_open(const char *path, wh_error_t *err);
  */
 void wh_log_reopen(void);
 
-/* Writes one line at once, behind the lines collected before. */
+/* Writes one line at once. */
 void wh_log(wh_log_level_t level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * Collects one line of len bytes at level WH_LOG_INFO; wh_log_flush() writes
- * what was collected.  Where memory is short the line is written at once.
+ * Collects one line of len bytes at level WH_LOG_INFO, of one thread;
+ * wh_log_flush() writes what was collected, wh_log_discard() forgets it.
+ * WH_OK; WH_AGAIN: there is no room before one of these.
  */
-void wh_log_collect(const char *line, size_t len);
+int wh_log_collect(const char *line, size_t len);
 void wh_log_flush(void);
+void wh_log_discard(void);
 
 /* The descriptor in use, for a signal handler's last words. */
 int wh_log_fd(void);

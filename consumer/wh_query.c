@@ -1,14 +1,19 @@
 #include "wh_query.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 
 #define WH_QUERY_TIMEOUT  5000    /* ms a question may take */
 
 
-static int wh_query_compacted_result(rd_kafka_event_t *event,
-    const char *topic, int *compacted, wh_error_t *err);
+static rd_kafka_event_t *wh_query_answer(rd_kafka_queue_t *queue,
+    const char *what, const char *topic, wh_error_t *err);
+static void wh_query_setting(wh_topic_policy_t *policy, const char *name,
+    const char *value);
+static int wh_query_created(rd_kafka_event_t *event, const char *topic,
+    wh_error_t *err);
 
 
 void
@@ -79,10 +84,12 @@ wh_query_partitions(rd_kafka_t *rk, const char *topic, int *count,
         rc = WH_OK;
 
     } else {
-        rc = wh_error_set(err, WH_AGAIN, "topic \"%s\": %s", topic,
-                          md->topic_cnt == 1
-                          ? rd_kafka_err2str(md->topics[0].err)
-                          : "not in the brokers' answer");
+        e = (md->topic_cnt == 1) ? md->topics[0].err
+                                 : RD_KAFKA_RESP_ERR_UNKNOWN;
+
+        rc = wh_error_set(err, e == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                          ? WH_NONE : WH_AGAIN, "topic \"%s\": %s", topic,
+                          rd_kafka_err2str(e));
     }
 
     rd_kafka_metadata_destroy(md);
@@ -143,71 +150,163 @@ wh_query_committed(rd_kafka_t *rk, const char *topic, int count,
 
 
 int
-wh_query_compacted(rd_kafka_t *rk, const char *topic, int *compacted,
+wh_query_policy(rd_kafka_t *rk, const char *topic, wh_topic_policy_t *policy,
     wh_error_t *err)
 {
-    int                        rc;
-    rd_kafka_event_t          *event;
-    rd_kafka_queue_t          *queue;
-    rd_kafka_ConfigResource_t *resource;
+    size_t                                    i, n;
+    rd_kafka_event_t                         *event;
+    rd_kafka_queue_t                         *queue;
+    rd_kafka_ConfigResource_t                *resource;
+    const rd_kafka_ConfigEntry_t            **entries;
+    const rd_kafka_ConfigResource_t         **resources;
+    const rd_kafka_DescribeConfigs_result_t  *result;
 
-    *compacted = -1;
+    memset(policy, 0, sizeof(wh_topic_policy_t));
 
     queue = rd_kafka_queue_new(rk);
     resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
 
     rd_kafka_DescribeConfigs(rk, &resource, 1, NULL, queue);
+    rd_kafka_ConfigResource_destroy(resource);
+
+    event = wh_query_answer(queue, "configuration", topic, err);
+    rd_kafka_queue_destroy(queue);
+
+    if (event == NULL) {
+        return WH_AGAIN;
+    }
+
+    result = rd_kafka_event_DescribeConfigs_result(event);
+    resources = rd_kafka_DescribeConfigs_result_resources(result, &n);
+
+    if (n == 1 && rd_kafka_ConfigResource_error(resources[0])
+                  == RD_KAFKA_RESP_ERR_NO_ERROR)
+    {
+        policy->known = 1;
+        entries = rd_kafka_ConfigResource_configs(resources[0], &n);
+
+        for (i = 0; i < n; i++) {
+            wh_query_setting(policy, rd_kafka_ConfigEntry_name(entries[i]),
+                             rd_kafka_ConfigEntry_value(entries[i]));
+        }
+    }
+
+    rd_kafka_event_destroy(event);
+
+    return WH_OK;
+}
+
+
+static void
+wh_query_setting(wh_topic_policy_t *policy, const char *name,
+    const char *value)
+{
+    if (value == NULL) {
+        return;
+    }
+
+    if (strcmp(name, "cleanup.policy") == 0) {
+        policy->compact = (strstr(value, "compact") != NULL);
+        policy->deletes = (strstr(value, "delete") != NULL);
+
+    } else if (strcmp(name, "retention.ms") == 0) {
+        policy->retention = strtoll(value, NULL, 10);
+
+    } else if (strcmp(name, "min.compaction.lag.ms") == 0) {
+        policy->lag = strtoll(value, NULL, 10);
+    }
+}
+
+
+/* Waits for the answer to a question about a topic; NULL: none, err says why. */
+
+static rd_kafka_event_t *
+wh_query_answer(rd_kafka_queue_t *queue, const char *what, const char *topic,
+    wh_error_t *err)
+{
+    rd_kafka_event_t  *event;
+
     event = rd_kafka_queue_poll(queue, WH_QUERY_TIMEOUT);
 
     if (event == NULL) {
-        rc = wh_error_set(err, WH_AGAIN, "configuration of topic \"%s\": "
-                          "no answer", topic);
-    } else {
-        rc = wh_query_compacted_result(event, topic, compacted, err);
+        (void) wh_error_set(err, WH_AGAIN, "%s of topic \"%s\": no answer",
+                            what, topic);
+
+    } else if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void) wh_error_set(err, WH_AGAIN, "%s of topic \"%s\": %s", what,
+                            topic, rd_kafka_event_error_string(event));
         rd_kafka_event_destroy(event);
+        event = NULL;
     }
 
-    rd_kafka_ConfigResource_destroy(resource);
+    return event;
+}
+
+
+int
+wh_query_create(rd_kafka_t *rk, const char *topic,
+    const wh_topic_setting_t *settings, wh_error_t *err)
+{
+    int                       rc;
+    char                      text[256];
+    rd_kafka_event_t         *event;
+    rd_kafka_queue_t         *queue;
+    rd_kafka_NewTopic_t      *new_topic;
+    const wh_topic_setting_t *s;
+
+    new_topic = rd_kafka_NewTopic_new(topic, 1, -1, text, sizeof(text));
+
+    if (new_topic == NULL) {
+        return wh_error_set(err, WH_ERROR, "topic \"%s\": %s", topic, text);
+    }
+
+    for (s = settings; s->name != NULL; s++) {
+        (void) rd_kafka_NewTopic_set_config(new_topic, s->name, s->value);
+    }
+
+    queue = rd_kafka_queue_new(rk);
+
+    rd_kafka_CreateTopics(rk, &new_topic, 1, NULL, queue);
+    rd_kafka_NewTopic_destroy(new_topic);
+
+    event = wh_query_answer(queue, "creation", topic, err);
     rd_kafka_queue_destroy(queue);
+
+    if (event == NULL) {
+        return WH_AGAIN;
+    }
+
+    rc = wh_query_created(event, topic, err);
+    rd_kafka_event_destroy(event);
 
     return rc;
 }
 
 
 static int
-wh_query_compacted_result(rd_kafka_event_t *event, const char *topic,
-    int *compacted, wh_error_t *err)
+wh_query_created(rd_kafka_event_t *event, const char *topic, wh_error_t *err)
 {
-    size_t                               i, n;
-    const char                          *value;
-    const rd_kafka_ConfigEntry_t       **entries;
-    const rd_kafka_ConfigResource_t    **resources;
-    const rd_kafka_DescribeConfigs_result_t  *result;
+    size_t                                n;
+    const char                           *why;
+    rd_kafka_resp_err_t                   e;
+    const rd_kafka_topic_result_t       **topics;
+    const rd_kafka_CreateTopics_result_t  *result;
 
-    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return wh_error_set(err, WH_AGAIN, "configuration of topic \"%s\": %s",
-                            topic, rd_kafka_event_error_string(event));
-    }
+    result = rd_kafka_event_CreateTopics_result(event);
+    topics = rd_kafka_CreateTopics_result_topics(result, &n);
 
-    result = rd_kafka_event_DescribeConfigs_result(event);
-    resources = rd_kafka_DescribeConfigs_result_resources(result, &n);
+    e = (n == 1) ? rd_kafka_topic_result_error(topics[0])
+                 : RD_KAFKA_RESP_ERR_UNKNOWN;
 
-    if (n != 1 || rd_kafka_ConfigResource_error(resources[0])
-                  != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR
+        || e == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
     {
         return WH_OK;
     }
 
-    entries = rd_kafka_ConfigResource_configs(resources[0], &n);
+    why = (n == 1) ? rd_kafka_topic_result_error_string(topics[0]) : NULL;
 
-    for (i = 0; i < n; i++) {
-        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "cleanup.policy")
-            == 0)
-        {
-            value = rd_kafka_ConfigEntry_value(entries[i]);
-            *compacted = (value != NULL && strstr(value, "compact") != NULL);
-        }
-    }
-
-    return WH_OK;
+    return wh_error_set(err, WH_AGAIN, "topic \"%s\" is missing and cannot be "
+                        "created: %s; create it, see README", topic,
+                        why ? why : rd_kafka_err2str(e));
 }

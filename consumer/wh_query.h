@@ -27,7 +27,10 @@ void wh_query_wake(rd_kafka_t *rk,
 int wh_query_cluster_id(rd_kafka_t *rk, char *id, size_t size,
     wh_error_t *err);
 
-/* A topic's number of partitions.  WH_OK; WH_AGAIN: no answer, no topic. */
+/*
+ * A topic's number of partitions.  WH_OK; WH_NONE: there is no such topic;
+ * WH_AGAIN: no answer.
+ */
 int wh_query_partitions(rd_kafka_t *rk, const char *topic, int *count,
     wh_error_t *err);
 
@@ -48,12 +51,37 @@ int wh_query_watermarks(rd_kafka_t *rk, const char *topic, int partition,
 int wh_query_committed(rd_kafka_t *rk, const char *topic, int count,
     rd_kafka_topic_partition_list_t **list, wh_error_t *err);
 
+/* What happens to a topic's records, as the brokers have it. */
+
+typedef struct {
+    int      known;        /* false: they would not tell; the rest is 0 */
+    int      compact;      /* cleanup.policy has it */
+    int      deletes;
+    int64_t  retention;    /* retention.ms; -1: for ever */
+    int64_t  lag;          /* min.compaction.lag.ms */
+} wh_topic_policy_t;
+
+
+/* A topic's policy.  WH_OK, WH_AGAIN. */
+int wh_query_policy(rd_kafka_t *rk, const char *topic,
+    wh_topic_policy_t *policy, wh_error_t *err);
+
+
+/* A setting of a topic to be created; a list of them ends with NULL. */
+
+typedef struct {
+    const char  *name;
+    const char  *value;
+} wh_topic_setting_t;
+
+
 /*
- * Asks whether a topic's cleanup.policy says compact.  *compacted is -1 where
- * the brokers would not tell.  WH_OK, WH_AGAIN.
+ * Creates a topic of one partition, with the brokers' replication factor.
+ * WH_OK, also where somebody else was faster; WH_AGAIN: no answer, or not
+ * allowed.
  */
-int wh_query_compacted(rd_kafka_t *rk, const char *topic, int *compacted,
-    wh_error_t *err);
+int wh_query_create(rd_kafka_t *rk, const char *topic,
+    const wh_topic_setting_t *settings, wh_error_t *err);
 
 
 #endif

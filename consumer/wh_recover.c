@@ -4,6 +4,7 @@
 #include "wh_log.h"
 #include "wh_query.h"
 #include "wh_signal.h"
+#include "wh_topics.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -13,9 +14,9 @@
 #define WH_RECOVER_WAIT   500    /* ms between two looks */
 
 
+static int wh_recover_once(const wh_recovery_t *r, wh_store_t **store,
+    rd_kafka_topic_partition_list_t **start, wh_error_t *err);
 static int wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store,
-    wh_error_t *err);
-static int wh_recover_topics(const wh_recovery_t *r, int *partitions,
     wh_error_t *err);
 static int wh_recover_notifications(const wh_recovery_t *r, wh_store_t *store,
     int64_t *high, wh_error_t *err);
@@ -34,6 +35,31 @@ int
 wh_recover(const wh_recovery_t *r, wh_store_t **store,
     rd_kafka_topic_partition_list_t **start, wh_error_t *err)
 {
+    int  rc;
+
+    rc = wh_recover_once(r, store, start, err);
+
+    if (rc == WH_CONFLICT) {
+        wh_log(WH_LOG_NOTICE, "%s: rebuilding it from the beginning",
+               err->text);
+
+        rc = wh_store_renew(store, err);
+
+        if (rc == WH_OK) {
+            rc = wh_recover_once(r, store, start, err);
+        }
+    }
+
+    return rc;
+}
+
+
+/* WH_CONFLICT: a rebuild that was interrupted cannot go on. */
+
+static int
+wh_recover_once(const wh_recovery_t *r, wh_store_t **store,
+    rd_kafka_topic_partition_list_t **start, wh_error_t *err)
+{
     int      partitions, rc;
     int64_t  high;
 
@@ -46,7 +72,8 @@ wh_recover(const wh_recovery_t *r, wh_store_t **store,
         return rc;
     }
 
-    rc = wh_recover_topics(r, &partitions, err);
+    rc = wh_topics_check(r->conf, r->producer, r->watcher, !r->again,
+                         &partitions, err);
     if (rc != WH_OK) {
         return rc;
     }
@@ -91,7 +118,7 @@ static int
 wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
 {
     int   rc;
-    char  id[128], known[128];
+    char  id[128], known[128], source[256];
 
     rc = wh_query_cluster_id(r->producer, id, sizeof(id), err);
     if (rc != WH_OK) {
@@ -101,6 +128,20 @@ wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
     rc = wh_store_get_meta(store, "cluster_id", known, sizeof(known), err);
     if (rc != WH_OK) {
         return rc;
+    }
+
+    rc = wh_store_get_meta(store, "rebuilt_from", source, sizeof(source), err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    if (wh_store_unpublished(store) && *known != '\0'
+        && (strcmp(id, known) != 0
+            || strcmp(r->conf->notifications_topic, source) != 0))
+    {
+        return wh_error_set(err, WH_CONFLICT, "the rebuild that was interrupted "
+                            "was of topic \"%s\" in cluster \"%s\"", source,
+                            known);
     }
 
     if (strcmp(id, known) == 0) {
@@ -121,6 +162,11 @@ wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
         rc = wh_store_set_meta(store, "cluster_id", id, err);
     }
 
+    if (rc == WH_OK && wh_store_unpublished(store)) {
+        rc = wh_store_set_meta(store, "rebuilt_from",
+                               r->conf->notifications_topic, err);
+    }
+
     if (rc == WH_OK) {
         rc = wh_store_commit(store, err);
     }
@@ -130,60 +176,6 @@ wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
     }
 
     return rc;
-}
-
-
-static int
-wh_recover_topics(const wh_recovery_t *r, int *partitions, wh_error_t *err)
-{
-    int          compacted, n, rc;
-    const char  *topic;
-
-    topic = r->conf->notifications_topic;
-
-    rc = wh_query_partitions(r->watcher, topic, &n, err);
-    if (rc != WH_OK) {
-        return rc;
-    }
-
-    if (n != 1) {
-        return wh_error_set(err, WH_ERROR, "topic \"%s\" has %d partitions, "
-                            "it must have one", topic, n);
-    }
-
-    topic = r->conf->rejections_topic;
-
-    if (*topic != '\0') {
-        rc = wh_query_partitions(r->watcher, topic, &n, err);
-        if (rc != WH_OK) {
-            return rc;
-        }
-    }
-
-    topic = r->conf->commands_topic;
-
-    rc = wh_query_partitions(r->watcher, topic, partitions, err);
-    if (rc != WH_OK) {
-        return rc;
-    }
-
-    rc = wh_query_compacted(r->producer, topic, &compacted, err);
-    if (rc != WH_OK) {
-        return rc;
-    }
-
-    if (compacted == 1) {
-        return wh_error_set(err, WH_ERROR, "topic \"%s\" is compacted: "
-                            "compaction deletes commands; set its "
-                            "cleanup.policy to delete", topic);
-    }
-
-    if (compacted == -1) {
-        wh_log(WH_LOG_WARN, "the brokers do not say whether topic \"%s\" is "
-               "compacted, which it must not be", topic);
-    }
-
-    return WH_OK;
 }
 
 
@@ -211,6 +203,15 @@ wh_recover_notifications(const wh_recovery_t *r, wh_store_t *store,
 
     if (rc != WH_OK) {
         return rc;
+    }
+
+    if (wh_store_unpublished(store) && next > 0
+        && (next > *high || next < low))
+    {
+        return wh_error_set(err, WH_CONFLICT, "the rebuild that was interrupted "
+                            "had read topic \"%s\" up to offset %" PRId64
+                            ", it now has %" PRId64 " to %" PRId64, topic,
+                            next, low, *high);
     }
 
     if (next > *high && r->again) {

@@ -14,7 +14,7 @@ static int wh_slice_publish(wh_slice_t *slice, wh_error_t *err);
 static void wh_slice_prefetch(const wh_slice_t *slice);
 static int wh_slice_read(void *data, wh_error_t *err);
 static int wh_slice_finish(void *data, wh_error_t *err);
-static void wh_slice_log(const wh_slice_t *slice);
+static size_t wh_slice_log(const wh_slice_t *slice, size_t i);
 static size_t wh_slice_line(char *line, const wh_outcome_t *outcome);
 static char *wh_slice_position(char *p, int32_t partition, int64_t offset);
 
@@ -30,6 +30,7 @@ int
 wh_slice_commit(wh_slice_t *slice, wh_error_t *err)
 {
     int            rc;
+    size_t         logged;
     int32_t        i, partition;
     wh_session_t  *s = slice->session;
 
@@ -53,9 +54,24 @@ wh_slice_commit(wh_slice_t *slice, wh_error_t *err)
 
     if (rc == WH_OK) {
         wh_worker_start(s->worker, wh_slice_finish, slice);
-        wh_slice_log(slice);
 
+        /* SQLite commits, we put the log together */
+
+        logged = wh_slice_log(slice, slice->first);
         rc = wh_worker_wait(s->worker, err);
+
+        if (rc == WH_OK) {
+            wh_log_flush();
+
+            while (logged < slice->first + slice->count) {
+                logged = wh_slice_log(slice, logged);
+                wh_log_flush();
+            }
+
+        } else {
+            /* a recovery will apply these, and say how many they were */
+            wh_log_discard();
+        }
     }
 
     for (i = 0; rc == WH_OK && i < slice->next.n; i++) {
@@ -299,19 +315,24 @@ wh_slice_finish(void *data, wh_error_t *err)
 }
 
 
-static void
-wh_slice_log(const wh_slice_t *slice)
+/* Collects lines from command i on, while there is room; returns the next. */
+
+static size_t
+wh_slice_log(const wh_slice_t *slice, size_t i)
 {
     char               line[WH_COMMAND_LEN + WH_KEY_MAX + 256];
-    size_t             i, len;
+    size_t             len;
     const wh_batch_t  *batch = slice->session->now.batch;
 
-    for (i = slice->first; i < slice->first + slice->count; i++) {
+    for ( /* void */ ; i < slice->first + slice->count; i++) {
         len = wh_slice_line(line, wh_batch_outcome(batch, i));
-        wh_log_collect(line, len);
+
+        if (wh_log_collect(line, len) != WH_OK) {
+            break;
+        }
     }
 
-    wh_log_flush();
+    return i;
 }
 
 

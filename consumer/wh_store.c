@@ -3,6 +3,7 @@
 #include "wh_fail.h"
 #include "wh_log.h"
 #include "wh_schema.h"
+#include "wh_signal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,9 @@
 static const char  *wh_store_logs[] = { "-wal", "-shm" };
 
 
+static int wh_store_resume(wh_store_t **store, const wh_store_conf_t *conf);
+static int wh_store_create_new(wh_store_t **store,
+    const wh_store_conf_t *conf, wh_error_t *err);
 static int wh_store_create_file(const char *path, const char *suffix,
     wh_error_t *err);
 static int wh_store_open_file(wh_store_t **store,
@@ -32,6 +36,7 @@ static int wh_store_wal_hook(void *data, sqlite3 *db, const char *name,
     int pages);
 static int wh_store_remove(const char *path, const char *suffix,
     wh_error_t *err);
+static int wh_store_wait(void *data, int count);
 static ino_t wh_store_log_ino(const wh_store_t *store, int i);
 static void wh_store_drop_log(const wh_store_t *store);
 
@@ -83,11 +88,76 @@ int
 wh_store_create(wh_store_t **store, const wh_store_conf_t *conf,
     wh_error_t *err)
 {
+    if (wh_store_resume(store, conf) == WH_OK) {
+        return WH_OK;
+    }
+
+    return wh_store_create_new(store, conf, err);
+}
+
+
+int
+wh_store_renew(wh_store_t **store, wh_error_t *err)
+{
+    wh_store_conf_t  conf;
+
+    conf = (*store)->conf;
+    wh_store_close(*store);
+
+    return wh_store_create_new(store, &conf, err);
+}
+
+
+/* Opens what an interrupted rebuild left behind, if that is whole. */
+
+static int
+wh_store_resume(wh_store_t **store, const wh_store_conf_t *conf)
+{
+    int              rc;
+    wh_error_t       err;
+    wh_store_file_t  whole;
+
+    memset(&whole, 0, sizeof(wh_store_file_t));
+
+    rc = wh_store_open_file(store, conf, ".new", &err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    (*store)->unpublished = 1;
+
+    rc = wh_schema_check((*store)->db, &err);
+
+    if (rc == WH_OK) {
+        rc = wh_schema_upgrade((*store)->db, &err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_store_prepare(*store, &err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_store_check(*store, &whole, &err);
+    }
+
+    if (rc != WH_OK) {
+        wh_store_close(*store);
+        *store = NULL;
+    }
+
+    return rc;
+}
+
+
+static int
+wh_store_create_new(wh_store_t **store, const wh_store_conf_t *conf,
+    wh_error_t *err)
+{
     int  rc;
 
     *store = NULL;
 
-    /* what an interrupted rebuild left behind was never anybody's database */
+    /* what is there was never anybody's database */
 
     if (wh_store_remove(conf->path, ".new", err) != WH_OK
         || wh_store_remove(conf->path, ".new-wal", err) != WH_OK
@@ -424,6 +494,23 @@ wh_store_wal_hook(void *data, sqlite3 *db, const char *name, int pages)
 }
 
 
+/* SQLite asks whether to wait for readers once more; not where we are to stop. */
+
+static int
+wh_store_wait(void *data, int count)
+{
+    wh_store_t  *s = data;
+
+    if (wh_stopping() || wh_clock() >= s->wal_since + s->wal_wait) {
+        return 0;
+    }
+
+    wh_wait(count < 10 ? 1 : 5);
+
+    return 1;
+}
+
+
 /*
  * A reader marks the snapshot it uses, and those that come later share the
  * newest mark there is; back-to-back readers thus keep an old mark in use, and
@@ -445,7 +532,8 @@ wh_store_checkpoint(wh_store_t *s)
         wh_log(WH_LOG_WARN, "%s", err.text);
     }
 
-    (void) sqlite3_busy_timeout(s->db, s->wal_wait);
+    s->wal_since = wh_clock();
+    (void) sqlite3_busy_handler(s->db, wh_store_wait, s);
 
     rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
                                    NULL, NULL);

@@ -81,13 +81,15 @@ int wh_store_check(wh_store_t *store, wh_store_file_t *whole,
     wh_error_t *err);
 
 /*
- * Makes an empty database beside path ("path.new") and opens it;
- * wh_store_publish() closes it, puts it in path's place and opens it there.
+ * Opens a database beside path ("path.new"): the one that an interrupted
+ * rebuild left there, or an empty one; wh_store_renew() puts an empty one in
+ * the place of the one that is open.  wh_store_publish() closes it, puts it in path's place and opens it there.
  * Until then nobody reads it.  WH_OK, WH_AGAIN, WH_ERROR,
  * WH_NOMEM; *store is NULL after a failure.
  */
 int wh_store_create(wh_store_t **store, const wh_store_conf_t *conf,
     wh_error_t *err);
+int wh_store_renew(wh_store_t **store, wh_error_t *err);
 int wh_store_publish(wh_store_t **store, wh_error_t *err);
 
 /* True while the store is one that wh_store_publish() has yet to publish. */

@@ -42,6 +42,7 @@ struct wh_store_s {
     int64_t           wal_size;        /* bytes, after the last commit */
     int64_t           wal_retry;       /* bytes past which to try once more */
     int               wal_wait;        /* ms to wait for readers then */
+    int64_t           wal_since;       /* wh_clock() when that began */
     wh_store_file_t   opened;
     ino_t             log_ino[2];      /* of -wal and -shm; 0: none */
     char             *file;            /* what is open: conf.path or .new */
