@@ -159,6 +159,7 @@ unit_add_key(unit_store_t *u, wh_batch_t *batch, const char *value,
     record.time = time;
     record.partition = 0;
     record.offset = (int64_t) wh_batch_size(batch);
+    record.odd = NULL;
 
     unit_rc(u, wh_batch_add(batch, &record, &u->err), WH_OK);
     free(copy);

@@ -322,11 +322,12 @@ test_publish(void **state)
 }
 
 
-/* What an interrupted rebuild left behind does not end up in the next one. */
+/* A rebuild that was interrupted goes on; what it left can be thrown away. */
 
 static void
 test_create_again(void **state)
 {
+    wh_item_t      item;
     unit_store_t  *u = *state;
 
     unit_rc(u, wh_store_create(&u->store, UNIT_CONF(u->path, 0640),
@@ -334,9 +335,41 @@ test_create_again(void **state)
     unit_write(u, "A", 10);
     wh_store_close(u->store);
 
-    unit_store_make(u, 0640);
-    unit_other_open(u);
-    assert_int_equal(unit_sql_int(u, "SELECT count(*) FROM items"), 0);
+    unit_rc(u, wh_store_create(&u->store, UNIT_CONF(u->path, 0640),
+                               &u->err), WH_OK);
+    assert_true(wh_store_unpublished(u->store));
+    unit_rc(u, wh_store_get_item(u->store, "A", 1, &item, &u->err), WH_OK);
+    assert_int_equal(item.qty, 10);
+
+    unit_rc(u, wh_store_renew(&u->store, &u->err), WH_OK);
+    assert_true(wh_store_unpublished(u->store));
+    unit_rc(u, wh_store_get_item(u->store, "A", 1, &item, &u->err), WH_OK);
+    assert_int_equal(item.version, 0);
+
+    unit_rc(u, wh_store_publish(&u->store, &u->err), WH_OK);
+}
+
+
+/* One that is no database, or a damaged one, does not end up in the next. */
+
+static void
+test_create_over_garbage(void **state)
+{
+    char           path[512];
+    FILE          *f;
+    unit_store_t  *u = *state;
+
+    (void) snprintf(path, sizeof(path), "%s.new", u->path);
+
+    f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs("this is no database, and never was", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+
+    unit_rc(u, wh_store_create(&u->store, UNIT_CONF(u->path, 0640),
+                               &u->err), WH_OK);
+    unit_write(u, "A", 10);
+    unit_rc(u, wh_store_publish(&u->store, &u->err), WH_OK);
 }
 
 
@@ -411,7 +444,7 @@ test_publish_failure(void **state)
 
     unit_rc(u, wh_store_create(&u->store, UNIT_CONF(u->path, 0640),
                                &u->err), WH_OK);
-    unit_write(u, "A", 10);
+    unit_write(u, "B", 10);
 
     (void) signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
@@ -563,6 +596,7 @@ main(void)
         unit_store_test(test_check_again),
         unit_dir_test(test_publish),
         unit_dir_test(test_create_again),
+        unit_dir_test(test_create_over_garbage),
         unit_dir_test(test_publish_over),
         unit_dir_test(test_publish_failure),
         unit_dir_test(test_mode),
