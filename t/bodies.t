@@ -21,6 +21,14 @@ location = /single { client_body_in_single_buffer on; client_body_buffer_size 8;
                      warehouse_commands; }
 location = /file { client_body_in_file_only clean; warehouse_commands; }
 location = /large { client_max_body_size 2m; warehouse_commands large; }
+location = /items { client_max_body_size 64k; warehouse_items none.db; }
+location /page/ {
+    client_max_body_size 64k;
+    error_page 400 405 413 415 /problem;
+    location = /page/commands { warehouse_commands; }
+    location = /page/items { warehouse_items none.db; }
+}
+location = /problem { internal; warehouse_problem; }
 CONF
 my $port = $nginx->{port};
 my ($worker) = $nginx->workers;
@@ -184,6 +192,84 @@ alive('1 MiB');
     syswrite $socket, $body;
     accepted(response($socket), 'Expect: then the answer');
     written($body, 'Expect');
+}
+
+{
+    # a refusal that the head is enough for comes instead of 100, and ends the
+    # connection: what a client would send next is not known
+    my $inner = get('/commands');      # never taken for a request
+    my $body = command('expect') . $inner;
+    my @refused = (
+        ['text/plain', 415, post($body, 'Content-Type' => 'text/plain')],
+        ['Content-Encoding', 415, post($body, 'Content-Encoding' => 'gzip')],
+        ['a bad key', 400, post($body, 'Idempotency-Key' => '"a b"')],
+        ['two keys', 400, post($body, 'Idempotency-Key' => "a\r\nIdempotency-Key: b")],
+        ['PUT', 405, post($body) =~ s/^POST/PUT/r],
+        ['DELETE', 405, post($body) =~ s/^POST/DELETE/r],
+        ['GET', 405, post($body) =~ s/^POST/GET/r],
+        ['HEAD', 405, post($body) =~ s/^POST/HEAD/r],
+        ['PUT, chunked', 405, post_chunked('/commands', $body) =~ s/^POST/PUT/r],
+        ['POST to the items', 405, post($body, _path => '/items')],
+        ['a length that is too large', 413, post('x' x 70000)],
+    );
+    my @sent;                          # name, status, socket, answer
+    for my $path ('', '/page') {
+        for my $row (@refused) {
+            my ($what, $status, $request) = @$row;
+            my $name = "Expect, $what, $status" . ($path && ' by error_page');
+            $request =~ s{^(\S+) }{$1 $path} if $path;
+            $request =~ s/\r\n/\r\nExpect: 100-continue\r\n/;
+            my ($head) = $request =~ /\A(.*?\r\n\r\n)/s;
+
+            # the whole request may be on its way without waiting, too
+            for my $part ($head, $status == 413 ? () : $request) {
+                my $socket = connect_to($port);
+                syswrite $socket, $part;
+                push @sent, [$name . ($part ne $head && ', the body sent at once'),
+                             $status, $socket, ''];
+            }
+        }
+    }
+
+    my %open = map { fileno($_->[2]) => $_ } @sent;
+    my $deadline = time + 10;
+    while (%open && time < $deadline) {
+        for my $socket (IO::Select->new(map { $_->[2] } values %open)->can_read(0.1)) {
+            my $one = $open{fileno $socket};
+            sysread $socket, $one->[3], 65536, length $one->[3]
+                or delete $open{fileno $socket};
+        }
+    }
+
+    for my $one (@sent) {
+        my ($name, $status, $socket, $answer) = @$one;
+        ok !$open{fileno $socket}, "$name: the connection ends";
+        like $answer, qr{\AHTTP/1\.1 $status }, "$name: the refusal comes first";
+        is scalar(() = $answer =~ m{^HTTP/1\.1 }mg), 1, "$name: and nothing else";
+        like $answer, qr/^Connection: close\r$/mi, "$name: Connection: close";
+        problem_ok($answer =~ s/\A.*?\r\n\r\n//sr, $status, undef, "$name: the document")
+            unless $name =~ /HEAD|413$/;    # the latter is a page of nginx's own
+    }
+
+    # without Expect the connection goes on
+    my $socket = connect_to($port);
+    syswrite $socket, post($body, 'Content-Type' => 'text/plain') . post(command('expect'));
+    is response($socket)->{status}, 415, 'no Expect: 415';
+    accepted(response($socket), 'no Expect: the connection goes on');
+
+    # and an acceptable head still gets its 100
+    for my $fields (['Idempotency-Key' => '"expect"'], ['Content-Type' => undef]) {
+        my $request = post(command('expect'), @$fields, Expect => '100-Continue');
+        my $at = index($request, "\r\n\r\n") + 4;
+        $socket = connect_to($port);
+        syswrite $socket, substr $request, 0, $at;
+        ok(IO::Select->new($socket)->can_read(20), "Expect with $fields->[0]: nginx says something");
+        sysread $socket, my $continue, 25;
+        is $continue, "HTTP/1.1 100 Continue\r\n\r\n", "Expect with $fields->[0]: and it is 100";
+        syswrite $socket, substr $request, $at;
+        accepted(response($socket), "Expect with $fields->[0]: then the answer");
+    }
+    alive('Expect');
 }
 
 
