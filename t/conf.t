@@ -344,3 +344,42 @@ location = /alive { return 200 "alive"; }
 GET /alive
 --- response_body chomp
 alive
+
+
+
+=== TEST 17: warehouse_items_limit in each context
+--- http_config
+warehouse_items_limit 1g;
+--- config
+warehouse_items_limit 64m;
+location = /items { warehouse_items $TEST_NGINX_DB; warehouse_items_limit 8m; }
+location = /alive { return 200 "alive"; }
+--- request
+GET /alive
+--- response_body chomp
+alive
+
+
+
+=== TEST 18: warehouse_items_limit twice
+--- config
+location = /items {
+    warehouse_items /tmp/a.db;
+    warehouse_items_limit 8m;
+    warehouse_items_limit 9m;
+}
+--- must_die
+--- error_log
+"warehouse_items_limit" directive is duplicate
+
+
+
+=== TEST 19: a limit that is none
+--- config
+location = /items {
+    warehouse_items /tmp/a.db;
+    warehouse_items_limit much;
+}
+--- must_die
+--- error_log eval
+qr/\[emerg\] .*"warehouse_items_limit" directive invalid value/
