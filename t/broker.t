@@ -65,10 +65,11 @@ for my $n (1 .. 2) {
 
 {
     my $start = time;
-    my @answers = responses($port, map { post(command("none-$_")) } 1 .. 50);
-    is scalar(grep { $_ && $_->{status} == 503 } @answers), 50, 'no broker, 50 at once: 503';
-    cmp_ok time - $start, '<', $bound, 'no broker, 50 at once: in time';
-    $answer{"none-$_"} = 503 for 1 .. 50;
+    my @answers = responses($port, map { post(command("none-$_")) } 1 .. 300);
+    is scalar(grep { $_ && $_->{status} == 503 && ($_->{headers}{'retry-after'} // '') =~ /^[1-9]\d*$/ }
+              @answers), 300, 'no broker, 300 at once: 503 and Retry-After';
+    cmp_ok time - $start, '<', $bound, 'no broker, 300 at once: in time';
+    $answer{"none-$_"} = $answers[$_ - 1] ? $answers[$_ - 1]{status} : 'none' for 1 .. 300;
     is exchange($port, get('/alive'))->{body}, 'alive', 'no broker: the rest is served';
 }
 
@@ -81,12 +82,42 @@ for my $n (1 .. 2) {
 }
 
 
+# --- what the log says of an outage: not a line for each request
+
+sub log_lines { my ($pattern) = @_; return grep { /$pattern/ } split /\n/, $nginx->error_log }
+
+# What an operator is to look at; the messages of librdkafka included.
+sub errors_are_few { my ($name) = @_;
+    my @lines = log_lines(qr/\[(?:error|crit|alert|emerg)\]/);
+    cmp_ok scalar(@lines), '<=', 10, "$name: at most ten lines at [error]" or diag join "\n", @lines[0 .. 2];
+    cmp_ok scalar(@lines), '>=', 1, "$name: but it is said";
+}
+
+errors_are_few('no broker');
+cmp_ok scalar(log_lines(qr/\[info\].*warehouse: .*request: "POST/)), '>=', 300,
+       'no broker: each request at [info]';
+is scalar(log_lines(qr/works again/)), 0, 'no broker: nothing works again';
+
+
 # --- it comes
 
 my $broker = start_broker(%broker);
 topic('commands', broker => $address);
 accepted_again(30, 'the broker came', '(?:200|503)');
 is((send_one())[0], 200, 'the broker is there: 200');
+
+{
+    my @again = log_lines(qr/works again/);
+    is scalar(@again), 1, 'the broker came: one line says that it works again';
+    like $again[0] // '', qr/\[notice\].*kafka/i, 'the broker came: at [notice]';
+
+    # the one whose client left may have been counted
+    my $failed = grep { $_ eq '503' } values %answer;
+    my ($text) = ($again[0] // '') =~ /(warehouse: .*)/;
+    ok scalar(grep { $_ == $failed || $_ == $failed + 1 } ($text // '') =~ /\b(\d+)\b/g),
+       'the broker came: with the number of requests that failed' or diag "$failed: ", $text;
+    errors_are_few('the broker came');
+}
 
 
 # --- killed under load, and back
