@@ -10,6 +10,7 @@ sys.set_int_max_str_digits(0)
 
 MAX = 2**53 - 1
 DEPTH = 64
+HEADERS = 1000                     # of a record
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 SPACE = b" \t\n\r"
 
@@ -160,6 +161,8 @@ class Ledger:
 
     @staticmethod
     def key(headers):
+        if len(headers) > HEADERS:
+            raise NotCommand("headers")
         values = [value for name, value in headers if name == KEY]
         if not values:
             return None
