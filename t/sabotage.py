@@ -53,12 +53,12 @@ SABOTAGES = [
          "        && (sql != WH_SQL_COMMIT || sqlite3_errcode(s->db) != SQLITE_FULL)) {")],
      SQLITE, ["Full.test_at_commit"]),
     ("a failure to read ahead passed over", [
-        ("consumer/wh_slice.c", "        rc = wh_worker_wait(s->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        rc = wh_publisher_commit",
-         "        (void) wh_worker_wait(s->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        rc = wh_publisher_commit")],
+        ("consumer/wh_slice.c", "        rc = wh_worker_wait(s->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        offsets = ",
+         "        (void) wh_worker_wait(s->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        offsets = ")],
      SQLITE, ["Full.test_reading_ahead"]),
     ("the batch gone on with after a failure", [
-        ("consumer/wh_daemon.c", "            rc = wh_daemon_batch(&s, err);",
-         "            rc = wh_daemon_batch(&s, err);\n"
+        ("consumer/wh_daemon.c", "            rc = wh_daemon_batch(d, &s, err);",
+         "            rc = wh_daemon_batch(d, &s, err);\n"
          "            if (rc == WH_AGAIN) { wh_store_rollback(s.store); rc = WH_OK; }")],
      NETWORK, ["Network.test_other_requests_come_after_newer_ones"]),
 
@@ -81,8 +81,8 @@ SABOTAGES = [
     # positions
 
     ("a position taken back to an end that was passed", [
-        ("consumer/wh_daemon.c", "        if (end->offset > next->offset) {",
-         "        if (end->offset >= 0) {")],
+        ("consumer/wh_daemon.c", "rc = wh_positions_raise(&slice->next, partition, end, err);",
+         "rc = wh_positions_set(&slice->next, partition, end, err);")],
      SQLITE, ["Positions"]),
     ("the sources of notifications ignored", [
         ("consumer/wh_follow.c", "if (strcmp(n->topic, f->conf->commands_topic) != 0) {",
@@ -127,17 +127,18 @@ SABOTAGES = [
          'return wh_client_set(rkconf, "transactional.id", conf->group_id, err);',
          'char id[64]; (void) snprintf(id, 64, "%ld-%p", (long) time(NULL), (void *) rkconf);'
          ' return wh_client_set(rkconf, "transactional.id", id, err);'),
-        ("consumer/wh_client.c", "#include <stdio.h>\n", "#include <stdio.h>\n#include <time.h>\n"),
+        ("consumer/wh_client.c", "#include <syslog.h>\n",
+         "#include <stdio.h>\n#include <syslog.h>\n#include <time.h>\n"),
         ("consumer/wh_session.c", "s->metadata = rd_kafka_consumer_group_metadata(rk);",
          "s->metadata = rd_kafka_consumer_group_metadata_new(s->conf->group_id); (void) rk;")],
      KILLS, ["Kills.test_taken_over"]),
     ("a take-over not waited for", [
-        ("consumer/wh_session_poll.c", "end = wh_clock() + WH_SESSION_HEARTBEATS;",
-         "end = wh_clock();")],
+        ("consumer/wh_session_poll.c", "end = wh_clock() + WH_SESSION_HEARTBEATS\n",
+         "end = wh_clock() - 100000000\n")],
      KILLS, ["Kills.test_taken_over"]),
     ("an old JoinGroup of its own taken for a take-over", [
-        ("consumer/wh_session_poll.c", "return wh_publisher_fenced(s->publisher, s->next);",
-         "return 1;")],
+        ("consumer/wh_session_poll.c", "fenced = wh_publisher_fenced(s->publisher, offsets);",
+         "fenced = 1;")],
      NETWORK, ["Network.test_other_requests_come_after_newer_ones"]),
 
     # what must not be passed over
