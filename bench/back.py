@@ -27,9 +27,9 @@ LIMIT = 96                 # MiB
 class Backlog:
     """A commands topic that is filled once and processed several times."""
 
-    def __init__(self, count, skus):
+    def __init__(self, count, skus, partitions=1):
         self.count, self.skus = count, skus
-        self.s = stack.Stack()
+        self.s = stack.Stack(partitions=partitions)
 
     def __enter__(self):
         self.s.create_topics()
@@ -49,7 +49,7 @@ class Backlog:
     @contextlib.contextmanager
     def stack(self, **keys):
         """The same commands for a daemon of its own; keys: of its configuration."""
-        s = stack.Stack()
+        s = stack.Stack(partitions=self.s.partitions)
         s.create_topics()
         s.own, s.commands = s.commands, self.s.commands
         try:

@@ -6,6 +6,7 @@ import sys
 import back
 import front
 import measure
+import whole
 
 PARTS = {
     "posts": front.posts,
@@ -14,6 +15,8 @@ PARTS = {
     "changing": front.changing,
     "backlog": back.backlogs,
     "notify": back.notify,
+    "whole": whole.whole,
+    "partitions": whole.partitions,
     "flat": front.flat,
     "growth": back.growth,
     "start": lambda: (front.start(), back.start()),

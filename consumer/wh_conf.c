@@ -66,6 +66,10 @@ static const wh_conf_key_t  wh_conf_keys[] = {
       1, 100000, "50000",
       "most commands in one transaction" },
 
+    { "batch_wait", WH_CONF_NUMBER, offsetof(wh_conf_t, batch_wait),
+      0, 1000, "20",
+      "ms that a batch waits at most for more commands, where many come" },
+
     { "idempotency_retention", WH_CONF_NUMBER,
       offsetof(wh_conf_t, idempotency_retention), 1, 366 * 86400, "86400",
       "seconds an idempotency key is remembered, by the commands' time" },

@@ -27,6 +27,7 @@ typedef struct {
     char           *rejections_topic;       /* "": none */
     char           *group_id;
     int64_t         batch_size;             /* commands */
+    int64_t         batch_wait;             /* ms */
     int64_t         idempotency_retention;  /* seconds */
     int64_t         idempotency_keys;       /* number */
     int64_t         wal_limit;              /* bytes */

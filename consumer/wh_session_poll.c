@@ -9,12 +9,17 @@
 #define WH_SESSION_AHEAD       200     /* commands read ahead in one go */
 #define WH_SESSION_WAKE        10000   /* commands: half of the queue */
 #define WH_SESSION_MARKERS     3       /* ms: what writing those takes */
+#define WH_SESSION_CALM        2000    /* commands/s: no batch waits for more */
+#define WH_SESSION_BUSY        10000   /* commands/s: it waits batch_wait */
+#define WH_SESSION_MEAN        100     /* ms that the rate is a mean of */
 #define WH_SESSION_HEARTBEATS  2000    /* ms, on top of two heartbeats */
 
 
 static int wh_session_take(wh_session_t *s, int timeout, int *taken,
     wh_error_t *err);
 static int wh_session_patience(const wh_session_t *s);
+static void wh_session_rate(wh_session_t *s);
+static int64_t wh_session_pause(const wh_session_t *s);
 static int wh_session_message(wh_session_t *s, const rd_kafka_message_t *m,
     wh_error_t *err);
 static void wh_session_record(const rd_kafka_message_t *m,
@@ -25,7 +30,7 @@ static int wh_session_fatal(wh_session_t *s, wh_error_t *err);
 int
 wh_session_poll(wh_session_t *s, size_t most, wh_error_t *err)
 {
-    int          rc, taken;
+    int          rc, taken, pause;
     wh_polled_t  done;
 
     wh_session_release(s);
@@ -45,7 +50,15 @@ wh_session_poll(wh_session_t *s, size_t most, wh_error_t *err)
         taken = 0;
 
         if (rc == WH_OK && !wh_batch_full(s->ahead.batch)) {
-            rc = wh_session_take(s, wh_session_patience(s), &taken, err);
+            pause = wh_session_patience(s);
+
+            if (pause > 0 && wh_batch_size(s->ahead.batch) > 0) {
+                /* asleep: each message that comes would wake us up */
+                wh_wait(pause);
+                pause = 0;
+            }
+
+            rc = wh_session_take(s, pause, &taken, err);
         }
     } while (taken);
 
@@ -70,6 +83,7 @@ wh_session_poll(wh_session_t *s, size_t most, wh_error_t *err)
     s->ahead = done;
     s->in_use = s->metadata;
 
+    wh_session_rate(s);
     wh_session_clear(&s->ahead);
 
     return WH_OK;
@@ -96,10 +110,8 @@ wh_session_poll_ahead(wh_session_t *s)
 
 
 /*
- * How long to wait for a command, ms.  A transaction that begins before the
- * brokers have written the markers of the one before is refused, and
- * librdkafka tries again after 20 ms; so a moment is waited for more commands
- * instead.
+ * How long to wait for a command, ms.  One that comes alone does not wait for
+ * others, but for the end of the last transaction.
  */
 
 static int
@@ -111,9 +123,52 @@ wh_session_patience(const wh_session_t *s)
         return (s->ahead.ends.n > 0) ? 0 : WH_SESSION_POLL;
     }
 
-    rest = s->committed + WH_SESSION_MARKERS - wh_clock();
+    rest = s->committed + wh_session_pause(s) - wh_clock();
 
     return (rest > 0) ? (int) rest : 0;
+}
+
+
+/*
+ * The pause between two transactions, ms.  One that begins before the brokers
+ * have written the markers of the one before is refused, and librdkafka tries
+ * again after 20 ms; so a moment is waited for more commands instead.  Where
+ * many come it may be longer: each transaction costs the machine as much as
+ * some hundred commands.
+ */
+
+static int64_t
+wh_session_pause(const wh_session_t *s)
+{
+    double   share;
+    int64_t  pause;
+
+    share = (s->rate - WH_SESSION_CALM) / (WH_SESSION_BUSY - WH_SESSION_CALM);
+    share = (share < 0) ? 0 : (share > 1) ? 1 : share;
+
+    pause = (int64_t) (share * (double) s->conf->batch_wait);
+
+    return (pause > WH_SESSION_MARKERS) ? pause : WH_SESSION_MARKERS;
+}
+
+
+/* Counts the batch that was put in hand. */
+
+static void
+wh_session_rate(wh_session_t *s)
+{
+    double   ms, rate;
+    int64_t  now;
+
+    now = wh_clock();
+    ms = (double) (now - s->polled);
+
+    if (s->polled != 0 && ms > 0) {
+        rate = (double) wh_batch_size(s->now.batch) * 1000 / ms;
+        s->rate += (rate - s->rate) * ms / (ms + WH_SESSION_MEAN);
+    }
+
+    s->polled = now;
 }
 
 
