@@ -176,11 +176,45 @@ class Stops(stack.Case):
             self.assertIn("another process runs with group_id", f.read().splitlines()[-1])
         self.check()
 
-    def test_stopped_past_the_transaction_timeout(self):
-        """Only slow, not replaced: goes on by itself, nothing lost or doubled."""
+    # the group says who was replaced with a heartbeat, and these are rare
+    RARE = {"kafka.heartbeat.interval.ms": "10000", "kafka.session.timeout.ms": "45000"}
+
+    def test_second_daemon_with_rare_heartbeats(self):
+        """The first, fenced right after it has joined, waits to be told why."""
         s = self.s
         s.create_topics()
-        s.write_conf(**{"kafka.transaction.timeout.ms": "1000", "batch_size": "50"})
+        s.write_conf(**self.RARE)
+        s.start_daemon()
+        first, log = s.daemon, s.log
+        self.addCleanup(first.stop)
+        s.log = s.dir + "/second.log"
+        s.db = s.db_dir + "/second.db"
+        s.write_conf(pid_file="", **self.RARE)
+        s.start_daemon(ready=False)
+        second = s.daemon
+        stack.wait(lambda: s.produce([GOOD]) or not first.running() or not second.running(),
+                   "one of them to leave", 3 * stack.DEADLINE)
+        with open(log) as f:
+            told = f.read().splitlines()
+        self.assertEqual((first.p.poll(), second.p.poll()), (3, None), told[-5:] + s.lines()[-5:])
+        self.assertIn("another process runs with group_id", told[-1])
+        s.produce([GOOD] * 10)
+        self.check()
+        # the second was never fenced
+        self.assertFalse(s.logged("fenced"))
+        self.assertTrue(second.running())
+
+    def test_stopped_past_the_transaction_timeout(self):
+        """Only slow, not replaced: goes on by itself, nothing lost or doubled."""
+        self.stopped_past_the_timeout()
+
+    def test_stopped_with_rare_heartbeats(self):
+        self.stopped_past_the_timeout(**self.RARE)
+
+    def stopped_past_the_timeout(self, **keys):
+        s = self.s
+        s.create_topics()
+        s.write_conf(**{"kafka.transaction.timeout.ms": "1000", "batch_size": "50", **keys})
         s.start_daemon()
         s.produce([GOOD] * 3000)
         stack.wait(lambda: s.processed() > 100, "the first batches")
@@ -193,10 +227,14 @@ class Stops(stack.Case):
 
     def test_topics_created_later(self):
         s = self.s
+        s.write_conf(create_topics="no")
         s.start_daemon(ready=False)
-        stack.wait(lambda: s.logged('topic "' + s.notifications), "a word about the topic")
+        stack.wait(lambda: s.logged('topic "' + s.notifications) or not s.daemon.running(),
+                   "a word about the topic")
+        self.assertTrue(s.daemon.running())
         s.create_topics()
         stack.wait(lambda: s.logged("] processing "), "the daemon")
+        self.assertEqual(s.logged("created topic"), [])
         s.produce([GOOD])
         self.check()
 
