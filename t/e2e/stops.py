@@ -201,7 +201,7 @@ class Stops(stack.Case):
         s.produce([GOOD] * 10)
         self.check()
         # the second was never fenced
-        self.assertFalse(s.logged("fenced"))
+        self.assertFalse(s.logged("kafka: fatal"))
         self.assertTrue(second.running())
 
     def test_stopped_past_the_transaction_timeout(self):
