@@ -5,6 +5,7 @@ written to by somebody else."""
 import atexit
 import collections
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -142,6 +143,25 @@ class Full(Case):
             self.works()
         self.finish()
 
+    def test_nothing_is_logged_before_the_commit(self):
+        """A command that is not in the database has no line in the log, though
+        Kafka has its notification."""
+        s = self.s
+        s.start_daemon()
+        s.start_nginx()
+        s.produce(wide(10))
+        self.works(10)
+        before, notified = len(s.lines()), s.end(s.notifications)
+        with self.full():
+            s.produce(wide(5) + ["no command"])
+            self.told("committing to the database: " + FULL, before, 2)
+            self.assertGreater(s.end(s.notifications), notified)
+            early = [line for line in s.lines()[before:] if " position=0:" in line]
+        self.assertEqual(early, [])
+        s.produce(wide(5))
+        self.told("position=0:20", before)
+        self.check()
+
     def test_at_a_write(self):
         """What SQLite's cache cannot hold is written before the commit."""
         s = self.s
@@ -245,6 +265,82 @@ class Full(Case):
                     self.assertEqual(status, 503)
             self.works()
         self.finish()
+
+
+class Quota(Case):
+    """A user who may write no more is told so by another error than by a full
+    disk; no quota is set, the errors are made up."""
+
+    def setUp(self):
+        super().setUp()
+        self.flag = self.s.dir + "/unwritable"
+        library = self.flag + ".so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library,
+                        stack.ROOT + "/t/lib/unwritable.c"], check=True)
+        # the sanitizers want to be the first, where they are
+        self.env = {"LD_PRELOAD": library, "UNWRITABLE": self.flag,
+                    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        self.s.start_daemon(env=self.env)
+        self.s.start_nginx()
+        self.s.produce(wide(10))
+        self.works(10)
+
+    @contextlib.contextmanager
+    def unwritable(self, error=errno.EDQUOT):
+        with open(self.flag + ".new", "w") as f:
+            f.write("%d" % error)
+        os.rename(self.flag + ".new", self.flag)
+        try:
+            yield
+        finally:
+            os.unlink(self.flag)
+
+    def waits(self, before):
+        self.told("; trying again in ", before, 2)
+
+    def test_while_it_runs(self):
+        self.start_traffic()
+        for _ in range(8 if fault.LONG else 2):
+            self.more(20)
+            before, served = len(self.s.lines()), self.readers[0].statuses[200]
+            with self.unwritable():
+                self.waits(before)
+                self.more(20)
+                stack.wait(lambda: self.readers[0].statuses[200] > served, "lists")
+            self.works()
+        self.finish()
+
+    def test_at_the_start(self):
+        s = self.s
+        self.assertEqual(s.daemon.stop(), 0)
+        s.produce(wide(20))
+        before = len(s.lines())
+        with self.unwritable():
+            s.start_daemon(ready=False, env=self.env)
+            self.waits(before)
+        self.told("] processing ", before)
+        self.check()
+
+    def test_in_a_rebuild(self):
+        s = self.s
+        self.start_traffic()
+        before = len(s.lines())
+        with self.unwritable():
+            self.remove()
+            self.waits(before)
+            self.assertEqual(s.items()[0], 503)
+            self.more(20)
+        self.works()
+        self.finish()
+
+    def test_another_error(self):
+        """A disk that fails is not a full one."""
+        s = self.s
+        with self.unwritable(errno.EIO):
+            s.produce(wide(10))
+            self.stopped("disk I/O error")
+        s.start_daemon()
+        self.check()
 
 
 class Locked(Case):

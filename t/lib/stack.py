@@ -290,13 +290,14 @@ class Stack:
         with open(self.conf, "w") as f:
             f.writelines("%s = %s\n" % line for line in lines.items())
 
-    def start_daemon(self, *args, ready=True, fail=None):
-        """fail: what its failpoints do, see consumer/wh_fail.h; "" for none."""
+    def start_daemon(self, *args, ready=True, fail=None, env=None):
+        """fail: what its failpoints do, see consumer/wh_fail.h; "" for none.
+        env: more variables."""
         before = len(self.lines())
-        program, kwargs = BUILD + "/warehouse-consumer", {}
+        program, kwargs = BUILD + "/warehouse-consumer", {"env": {**os.environ, **(env or {})}}
         if fail is not None:
             program = FAULT_BUILD + "/warehouse-consumer"
-            kwargs["env"] = {**os.environ, "WAREHOUSE_FAIL": fail}
+            kwargs["env"]["WAREHOUSE_FAIL"] = fail
         if self.user:
             # the tree may lie where that user cannot go
             program = shutil.copy(program, self.dir)
