@@ -348,7 +348,7 @@ ngx_http_warehouse_db_crowded(ngx_http_warehouse_db_t *db)
         }
     }
 
-    return held > 0 && held + next > (off_t) db->room.limit;
+    return held > 0 && held + next > db->room.limit;
 }
 
 

@@ -26,7 +26,7 @@ ngx_str_t *ngx_http_warehouse_db_path(ngx_http_warehouse_db_t *db);
 typedef struct {
     size_t       buffer;        /* see ngx_http_warehouse_snapshot_create() */
     ngx_path_t  *temp_path;
-    size_t       limit;         /* bytes of lists that requests hold */
+    off_t        limit;         /* bytes of lists that requests hold */
 } ngx_http_warehouse_room_t;
 
 

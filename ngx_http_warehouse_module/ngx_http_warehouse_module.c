@@ -60,7 +60,7 @@ static ngx_command_t  ngx_http_warehouse_directives[] = {
 
     { ngx_string("warehouse_items_limit"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_size_slot,
+      ngx_conf_set_off_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_warehouse_loc_conf_t, limit),
       NULL },
@@ -280,7 +280,7 @@ ngx_http_warehouse_create_loc_conf(ngx_conf_t *cf)
 
     wlcf->topic = NGX_CONF_UNSET;
     wlcf->buffer = NGX_CONF_UNSET_SIZE;
-    wlcf->limit = NGX_CONF_UNSET_SIZE;
+    wlcf->limit = NGX_CONF_UNSET;
 
     return wlcf;
 }
@@ -295,7 +295,7 @@ ngx_http_warehouse_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_core_loc_conf_t  *clcf;
 
     ngx_conf_merge_size_value(conf->buffer, prev->buffer, 1024 * 1024);
-    ngx_conf_merge_size_value(conf->limit, prev->limit, 256 * 1024 * 1024);
+    ngx_conf_merge_off_value(conf->limit, prev->limit, 256 * 1024 * 1024);
 
     /* "if" and "limit_except" serve what the location around them serves */
 

@@ -40,7 +40,7 @@ typedef struct {
     ngx_int_t                       topic;      /* index, NGX_CONF_UNSET */
     ngx_http_warehouse_db_t        *db;
     size_t                          buffer;     /* of memory, for a list */
-    size_t                          limit;      /* of lists held, bytes */
+    off_t                           limit;      /* of lists held, bytes */
 } ngx_http_warehouse_loc_conf_t;
 
 

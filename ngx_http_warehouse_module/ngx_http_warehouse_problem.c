@@ -22,7 +22,7 @@ static ngx_int_t ngx_http_warehouse_problem_answer(ngx_http_request_t *r,
     ngx_http_warehouse_problem_t *problem);
 static ngx_int_t ngx_http_warehouse_problem_send(ngx_http_request_t *r,
     ngx_http_warehouse_problem_t *problem);
-static ngx_int_t ngx_http_warehouse_problem_discard(ngx_http_request_t *r);
+static void ngx_http_warehouse_problem_expect(ngx_http_request_t *r);
 static ngx_int_t ngx_http_warehouse_problem_headers(ngx_http_request_t *r,
     ngx_http_warehouse_problem_t *problem);
 static ngx_http_warehouse_problem_t *ngx_http_warehouse_problem_kept(
@@ -123,6 +123,8 @@ ngx_http_warehouse_problem_answer(ngx_http_request_t *r,
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "warehouse: %ui: %V",
                   problem->status, &problem->detail);
+
+    ngx_http_warehouse_problem_expect(r);
 
     if (!ngx_http_warehouse_has_error_page(r, problem->status)) {
         return ngx_http_warehouse_problem_send(r, problem);
@@ -244,7 +246,7 @@ ngx_http_warehouse_problem_send(ngx_http_request_t *r,
     ngx_chain_t                         out;
     const ngx_http_warehouse_status_t  *status;
 
-    rc = ngx_http_warehouse_problem_discard(r);
+    rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -310,13 +312,13 @@ ngx_http_warehouse_problem_send(ngx_http_request_t *r,
 
 
 /*
- * The body that is not wanted.  A client that waits for 100 (Continue) learns
- * from the reply that it need not send one, and then nobody knows whether what
- * comes next is a body or a request (RFC 9110 §10.1.1).
+ * A client that waits for 100 (Continue) learns from the reply that it need not
+ * send a body, and then nobody knows whether what comes next is a body or a
+ * request (RFC 9110 §10.1.1).
  */
 
-static ngx_int_t
-ngx_http_warehouse_problem_discard(ngx_http_request_t *r)
+static void
+ngx_http_warehouse_problem_expect(ngx_http_request_t *r)
 {
     if (r->headers_in.expect != NULL && !r->expect_tested
         && r->request_body == NULL)
@@ -324,8 +326,6 @@ ngx_http_warehouse_problem_discard(ngx_http_request_t *r)
         r->expect_tested = 1;
         r->keepalive = 0;
     }
-
-    return ngx_http_discard_request_body(r);
 }
 
 
