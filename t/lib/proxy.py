@@ -11,6 +11,7 @@ A rule says what happens to which requests or responses:
     cut        the connection is cut instead of passing it on
     cut after  it is cut behind it
     half-open  from here on nothing of the connection is passed on, both ways
+    edit       a response is passed on as the rule's function changes it
 
 Everything seen is recorded; tests wait for it with conditions."""
 
@@ -42,6 +43,7 @@ ACTIONS = ["delay", "hold", "drop", "cut", "cut after", "half-open"]
 WITH_ERROR = {INIT_PRODUCER_ID: 2, ADD_OFFSETS: 3, END_TXN: 3}
 
 # error codes (Kafka protocol guide)
+DUPLICATE_SEQUENCE_NUMBER = 46
 INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, INVALID_PRODUCER_ID_MAPPING = 47, 48, 49
 PRODUCER_FENCED = 90
 
@@ -55,8 +57,10 @@ class Rule:
     a chance where rnd is given."""
 
     def __init__(self, action, key, direction=REQUEST, skip=0, count=1, rnd=None, chance=0.5,
-                 seconds=0):
-        assert action in ACTIONS
+                 seconds=0, edit=None):
+        """edit: is called with the response's frame, as bytearray, and its
+        version."""
+        assert action in ACTIONS or edit
         self.action = action
         self.key = key
         self.direction = direction
@@ -65,6 +69,7 @@ class Rule:
         self.rnd = rnd
         self.chance = chance
         self.seconds = seconds
+        self.edit = edit
         self.gate = threading.Event()
         self.hits = []                 # events it acted on
         self.answers = []              # responses to requests it let through late
@@ -281,6 +286,8 @@ class Connection:
         action = event.rule and event.rule.action
         if action in ("delay", "hold"):
             self.linger(event.rule)
+        if action == "edit":
+            event.rule.edit(frame, version)
         if action == "half-open":
             self.silent = True
         if action == "cut" or self.over.is_set():
@@ -324,3 +331,28 @@ def error_code(frame, key, version):
     # size, correlation id, an empty set of tagged fields, throttle_time_ms
     at = 4 + 4 + (version >= WITH_ERROR[key]) + 4
     return struct.unpack_from(">h", frame, at)[0]
+
+
+def duplicate_sequence_number(frame, version):
+    """For edit: has the first partition of a ProduceResponse say that the
+    brokers have the batch, and not where."""
+    at = 4 + 4                         # size, correlation id
+    if version >= 9:                   # tagged fields, compact lengths (KIP-482)
+        at, _ = varint(frame, at + 1)
+        at, length = varint(frame, at)
+        at, _ = varint(frame, at + length - 1)
+    else:
+        length, = struct.unpack_from(">h", frame, at + 4)
+        at += 4 + 2 + length + 4
+    # partition, error code, base offset, log append time
+    struct.pack_into(">hqq", frame, at + 4, DUPLICATE_SEQUENCE_NUMBER, -1, -1)
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 0x7f) << shift
+        shift += 7
+        at += 1
+        if data[at - 1] < 0x80:
+            return at, value

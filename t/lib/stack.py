@@ -332,10 +332,11 @@ class Stack:
     # nginx
 
     def start_nginx(self, workers=1, user="root", extra="", single=False, daemon=False,
-                    build=None):
+                    build=None, brokers=None, env=None):
         """daemon: started as in production.  That is needed for USR2, which a
         master ignores as long as the process that started it is there.
-        build: the folder of another module."""
+        build: the folder of another module.  brokers: others than the stack's.
+        env: more variables."""
         directory = self.dir + "/nginx"
         os.makedirs(directory, exist_ok=True)
         with open(ROOT + "/conf/nginx.conf") as f:
@@ -357,7 +358,7 @@ class Stack:
             assert n == 1, pattern
         for pattern, value in [
                 (r"access_log .*", "access_log %s/access.log;" % directory),
-                (r"bootstrap.servers .*", "bootstrap.servers %s;" % self.brokers),
+                (r"bootstrap.servers .*", "bootstrap.servers %s;" % (brokers or self.brokers)),
                 (r"listen 8000", "listen 127.0.0.1:%d" % self.port),
                 (r"warehouse_commands .*", "warehouse_commands %s;" % self.commands),
                 (r"warehouse_items .*", "warehouse_items %s;" % self.db)]:
@@ -371,7 +372,8 @@ class Stack:
         self.nginx = Process([shutil.which("nginx"), "-c", directory + "/nginx.conf",
                               "-e", directory + "/error.log"],
                              signal.SIGTERM,         # it has children to take along
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             env={**os.environ, **(env or {})})
         if daemon:
             self.nginx.p.wait(DEADLINE)
             self.nginx = Adopted(wait(self.nginx_pid, "nginx's pid file"))
