@@ -22,6 +22,11 @@ import stack
 POST = '{"action":"increase","sku":"A","qty":1}'
 INTERNALS = "(?i)rd_?kafka|producer|idempot|fatal|authori|cluster|transaction|acl"
 
+CLUSTER = ResourceType.CLUSTER, "kafka-cluster"
+TOPICS = ResourceType.TOPIC, "*"
+# either of the two would do to get one
+NO_PRODUCER_ID = (ACLOperation.IDEMPOTENT_WRITE, CLUSTER), (ACLOperation.WRITE, TOPICS)
+
 SLOW = "slow.invalid:9092,slow.invalid:9093"     # see t/lib/slow_lookup.c
 LOOKUP = 30                                      # seconds that one takes
 
@@ -132,16 +137,14 @@ class Producer(stack.Case):
         self.assertLess(took, 5, "seconds after %s" % signo.name)
         self.assertEqual(self.lines("[alert]"), [], "a worker had to be killed")
 
-    def refuse(self):
-        """This user may no longer write, nor get a producer id."""
-        everything = [(ResourceType.CLUSTER, "kafka-cluster"), (ResourceType.TOPIC, "*")]
-        acls = [self.acl(ACLOperation.ALL, ACLPermissionType.ALLOW, *what) for what in everything]
-        acls += [self.acl(operation, ACLPermissionType.DENY, *what) for operation, what
-                 in zip((ACLOperation.IDEMPOTENT_WRITE, ACLOperation.WRITE), everything)]
+    def refuse(self, *denied):
+        """What this user may no longer do, as (operation, resource)."""
+        acls = [self.acl(ACLOperation.ALL, ACLPermissionType.ALLOW, *what) for _, what in denied]
+        acls += [self.acl(operation, ACLPermissionType.DENY, *what) for operation, what in denied]
         self.addCleanup(self.permit)
         with self.s.admin() as admin:
-            self.assertEqual(len(admin.create_acls(acls)["succeeded"]), 4)
-        stack.wait(lambda: self.acls() == 4, "the ACLs")
+            self.assertEqual(len(admin.create_acls(acls)["succeeded"]), len(acls))
+        stack.wait(lambda: self.acls() == len(acls), "the ACLs")
 
     @staticmethod
     def acl(operation, permission, kind, name):
@@ -166,7 +169,7 @@ class Producer(stack.Case):
     def test_no_producer_id(self):
         """Waiting will not help, so clients are not told to; the brokers are
         not asked again with every request, and the log has it once."""
-        self.refuse()
+        self.refuse(*NO_PRODUCER_ID)
         self.start()
         worker = self.s.worker()
         posters = [self.ask(0.05, "POST", "/commands", POST) for _ in range(4)]
@@ -208,6 +211,22 @@ class Producer(stack.Case):
             self.assertTrue(self.accepted())
         self.assertEqual(len(self.lines("a producer was created")), created)
 
+    def test_topic_forbidden(self):
+        """Taken away while nginx runs, and given back."""
+        self.start()
+        self.assertTrue(self.accepted())
+        self.refuse((ACLOperation.WRITE, TOPICS))
+        for _ in range(40):
+            status, headers, body = self.s.request("POST", "/commands", POST)
+            self.assertEqual((status, headers["Content-Type"]), (503, "application/problem+json"))
+            self.assertNotRegex(body, INTERNALS)
+        bad = self.bad_lines()
+        self.assertLessEqual(len(bad), 5, "%d lines at [error] for 40 requests" % len(bad))
+        self.assertGreaterEqual(len(bad), 1)
+        self.permit()
+        stack.wait(self.accepted, "a command to be accepted", 15)
+        self.assertEqual(len(self.lines("[notice]", "warehouse: kafka: works again")), 1)
+
     def test_lookup_that_hangs(self):
         for signo in (signal.SIGQUIT, signal.SIGTERM):
             self.start(slow=True)
@@ -234,7 +253,7 @@ class Producer(stack.Case):
         self.assertEqual(self.lines("[alert]"), [])
 
     def test_replaced_while_a_lookup_hangs(self):
-        self.refuse()
+        self.refuse(*NO_PRODUCER_ID)
         self.start(slow=True)
         asker = self.ask(0.02, "GET", "/items")
         posters = [self.ask(0.05, "POST", "/commands", POST) for _ in range(2)]
