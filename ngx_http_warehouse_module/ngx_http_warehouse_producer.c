@@ -7,9 +7,11 @@
 
 #define NGX_HTTP_WAREHOUSE_REPORTS  256     /* replies sent in one go */
 #define NGX_HTTP_WAREHOUSE_RETRY    1000    /* ms between two creations */
-#define NGX_HTTP_WAREHOUSE_DRAIN    500     /* ms at exit, for reports */
-#define NGX_HTTP_WAREHOUSE_PURGE    100     /* ms, for those of a purge */
-#define NGX_HTTP_WAREHOUSE_REAP     1500    /* ms, for the handles' threads */
+
+/* at exit, ms: 1.5 s after SIGTERM the master kills what is left */
+#define NGX_HTTP_WAREHOUSE_DRAIN    500     /* for reports */
+#define NGX_HTTP_WAREHOUSE_PURGE    100     /* for those of a purge */
+#define NGX_HTTP_WAREHOUSE_REAP     500     /* for the handles' threads */
 
 
 struct ngx_http_warehouse_producer_s {
@@ -582,17 +584,21 @@ ngx_http_warehouse_producer_error(ngx_http_warehouse_producer_t *p,
     ngx_http_warehouse_main_conf_t  *wmcf;
 
     wmcf = p->wmcf;
-    e = rd_kafka_event_error(event);
 
-    switch (e) {
+    /* told of by an event of its own, or of the error that led to it */
 
-    case RD_KAFKA_RESP_ERR__FATAL:
-        e = rd_kafka_fatal_error(p->rk, text, sizeof(text));
+    e = rd_kafka_fatal_error(p->rk, text, sizeof(text));
 
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
         wmcf->denied = ngx_http_warehouse_producer_denied(e);
         ngx_http_warehouse_outage_begin(&wmcf->outage, e, text);
         ngx_http_warehouse_producer_retire(p);
-        break;
+        return;
+    }
+
+    e = rd_kafka_event_error(event);
+
+    switch (e) {
 
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
@@ -625,10 +631,8 @@ ngx_http_warehouse_producer_log(ngx_http_warehouse_producer_t *p,
         /* nginx counts as syslog does, but from 1 */
 
         level = (ngx_uint_t) severity + 1;
-
-        if (p->wmcf->outage.failing) {
-            level = ngx_max(level, NGX_LOG_INFO);
-        }
+        level = ngx_max(level, p->wmcf->outage.failing ? NGX_LOG_INFO
+                                                       : NGX_LOG_ERR);
 
         ngx_log_error(level, ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
                       fac, text);

@@ -3,15 +3,19 @@
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import random
 import signal
 import sqlite3
 import threading
+import time
 
 import command
 import stack
+
+GOOD = '{"action":"increase","sku":"W%06d-' + "x" * 200 + '","qty":1}'
 
 
 class Reading(stack.Case):
@@ -206,6 +210,48 @@ class Reading(stack.Case):
         print("# the write-ahead log grew to %d KiB, with a limit of 1024" % (biggest >> 10))
         # 60 batches of up to 1000 pages each are 240 MiB
         self.assertLess(biggest, 24 << 20)
+
+    def test_wal_under_readers_that_overlap(self):
+        """Two readers in turn, each of whom takes his time: somebody always
+        reads.  The log is emptied nevertheless, once the daemon has been
+        patient enough for both."""
+        s = self.s
+        s.write_conf(wal_limit="1m")
+        s.start_daemon()
+        s.produce([GOOD % 0])
+        s.wait_caught_up()
+        done = threading.Event()
+        begin = time.monotonic()
+
+        def read(turn):
+            """A transaction of two seconds in every two, a second apart."""
+            with contextlib.closing(sqlite3.connect(s.db, isolation_level=None)) as db:
+                for n in itertools.count():
+                    done.wait(max(0, begin + turn + 2 * n - time.monotonic()))
+                    if done.is_set():
+                        break
+                    db.execute("BEGIN")
+                    db.execute("SELECT count(*) FROM items").fetchone()
+                    done.wait(max(0, begin + turn + 2 * n + 1.95 - time.monotonic()))
+                    db.execute("COMMIT")
+
+        for turn in (0, 1):
+            thread = threading.Thread(target=read, args=(turn,))
+            thread.start()
+            self.addCleanup(thread.join)
+            self.addCleanup(done.set)
+
+        def size():
+            return os.stat(s.db + "-wal").st_size
+
+        biggest, n = 0, 0
+        while size() >= biggest / 2:
+            self.assertLess(time.monotonic(), begin + 2 * stack.DEADLINE, "the log is never emptied")
+            biggest = max(biggest, size())
+            n += 1
+            s.produce([GOOD % (k * 97 + n) for k in range(300)])
+            s.wait_caught_up()
+        print("# the write-ahead log grew to %d KiB, with a limit of 1024" % (biggest >> 10))
 
 
 if __name__ == "__main__":
