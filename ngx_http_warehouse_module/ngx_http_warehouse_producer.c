@@ -623,7 +623,7 @@ ngx_http_warehouse_producer_log(ngx_http_warehouse_producer_t *p,
     rd_kafka_event_t *event)
 {
     int          severity;
-    ngx_uint_t   level;
+    ngx_uint_t   level, highest;
     const char  *fac, *text;
 
     if (rd_kafka_event_log(event, &fac, &text, &severity) == 0) {
@@ -631,10 +631,9 @@ ngx_http_warehouse_producer_log(ngx_http_warehouse_producer_t *p,
         /* nginx counts as syslog does, but from 1 */
 
         level = (ngx_uint_t) severity + 1;
-        level = ngx_max(level, p->wmcf->outage.failing ? NGX_LOG_INFO
-                                                       : NGX_LOG_ERR);
+        highest = p->wmcf->outage.failing ? NGX_LOG_INFO : NGX_LOG_ERR;
 
-        ngx_log_error(level, ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
+        ngx_log_error(ngx_max(level, highest), ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
                       fac, text);
     }
 }

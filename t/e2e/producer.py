@@ -180,7 +180,7 @@ class Producer(stack.Case):
         for poster in posters:
             poster.done.set()
             poster.join()
-        created = self.lines("[notice]", "warehouse: kafka: a producer was created")
+        created = self.lines("[info]", "warehouse: kafka: a producer was created")
         asked = self.proxy.seen(proxy.INIT_PRODUCER_ID)
         bad = self.bad_lines()
         replies = [r for p in posters for r in p.replies]

@@ -191,7 +191,7 @@ sub start_broker {
     $started{$pid} = 1;
     return $pid if $arg{nowait};
 
-    wait_until(60, sub {
+    wait_until(180, sub {
         `timeout 5 kcat -q -b 127.0.0.1:$arg{port} -L 2>&1` =~ /broker 1 at/
         && $? == 0;
     }) or Test::More::BAIL_OUT('the broker did not start');
