@@ -96,6 +96,63 @@ class Kills(fault.Case):
         print("# %d kills, batches of at most %d at last" % (kills, self.keys_of_conf["batch_size"]),
               flush=True)
 
+    def logged(self, before):
+        return [line for line in self.s.lines()[before:] if " position=" in line]
+
+    def test_log(self):
+        """A command has its line after SQLite's commit, or none."""
+        s = self.s
+        self.start()
+        self.stop_traffic()
+        s.start_daemon(fail="")
+        s.wait_caught_up()
+        for point in ["kafka_committed", "sqlite_committed"]:
+            with self.subTest(point=point):
+                s.daemon.stop()
+                before = len(s.lines())
+                s.start_daemon(fail=point + ":wait=1000")
+                s.produce(['{"action":"increase","sku":"LOG","qty":1}', "no command"],
+                          key=b"LOG")
+                stack.wait(lambda: self.logged(before), "a line")
+                lines = s.lines()[before:]
+                waited = next(n for n, line in enumerate(lines) if "failpoint" in line)
+                self.assertEqual([line for line in lines[:waited] if " position=" in line], [])
+                s.wait_caught_up()
+        s.daemon.stop()
+        before = len(s.lines())
+        s.start_daemon(fail="kafka_committed:kill")
+        s.produce(['{"action":"increase","sku":"LOG","qty":1}'], key=b"LOG")
+        stack.wait(lambda: not s.daemon.running(), "death")
+        self.assertEqual(self.logged(before), [])
+        s.start_daemon(fail="")
+        s.wait_caught_up()
+        self.assertEqual(self.logged(before), [])
+        self.finish()
+
+    def applied(self):
+        return self.s.sql("SELECT total(value) FROM stats WHERE name = 'applied'")[0][0]
+
+    def test_counted(self):
+        """What a recovery applies is counted, too, and once."""
+        s = self.s
+        self.start()
+        for point in ["kafka_committed", "follow_written", "positions_written", "kafka_committed",
+                      "follow_committed", "sqlite_committed", "offsets_sent"]:
+            s.start_daemon(fail=point + ":kill", ready=False)
+            stack.wait(lambda: not s.daemon.running(), "death at " + point, 120)
+        s.start_daemon(fail="")
+        ledger = self.finish()
+        with self.subTest("after kills"):
+            self.assertEqual(self.applied(), len(ledger.notifications))
+        s.daemon.stop()
+        s.remove_database()
+        for point in ["notification_applied", "follow_committed", "rebuilt_closed"]:
+            s.start_daemon(fail=point + ":kill", ready=False)
+            stack.wait(lambda: not s.daemon.running(), "death at " + point, 120)
+        s.start_daemon(fail="")
+        with self.subTest("after a rebuild"):
+            self.assertEqual(self.applied(), len(ledger.notifications))
+
     def test_error(self):
         """A failed step ends the session; the next one is right again."""
         s = self.s
