@@ -225,7 +225,9 @@ wh_batch_limit(wh_batch_t *b, size_t most)
 int
 wh_batch_full(const wh_batch_t *b)
 {
-    return b->size >= b->most || b->bytes >= WH_BATCH_BYTES;
+    /* items that were read ahead are those of the commands there were then */
+
+    return b->prefetched || b->size >= b->most || b->bytes >= WH_BATCH_BYTES;
 }
 
 

@@ -110,7 +110,10 @@ size_t wh_batch_size(const wh_batch_t *batch);
 /* From now on it may have no more than most commands, at most limits.max. */
 void wh_batch_limit(wh_batch_t *batch, size_t most);
 
-/* True if it has all the commands, or the bytes of malformed ones, it may. */
+/*
+ * True if it has all the commands, or the bytes of malformed ones, it may, or
+ * its items were read ahead.
+ */
 int wh_batch_full(const wh_batch_t *batch);
 const wh_outcome_t *wh_batch_outcome(const wh_batch_t *batch, size_t i);
 

@@ -660,6 +660,43 @@ test_keys_forgotten(void **state)
 }
 
 
+/* What may be in a batch can change while it is filled. */
+
+static void
+test_limit(void **state)
+{
+    wh_batch_t    *batch;
+    unit_store_t  *u = *state;
+
+    batch = unit_batch(u, 4);
+
+    wh_batch_limit(batch, 2);
+    unit_add(u, batch, INCREASE("A", "1"));
+    assert_false(wh_batch_full(batch));
+    unit_add(u, batch, INCREASE("B", "2"));
+    assert_true(wh_batch_full(batch));
+
+    wh_batch_limit(batch, 3);
+    assert_false(wh_batch_full(batch));
+    wh_batch_limit(batch, 2);
+
+    /* what comes after the items were read would have none */
+
+    unit_rc(u, wh_batch_prefetch(batch, u->store, &u->err), WH_OK);
+    wh_batch_limit(batch, 100);
+    assert_true(wh_batch_full(batch));
+
+    unit_compute(u, batch, 0, 2);
+    unit_check_outcome(batch, 0, WH_APPLIED, 1, 1);
+    unit_check_outcome(batch, 1, WH_APPLIED, 2, 1);
+
+    wh_batch_clear(batch);
+    assert_false(wh_batch_full(batch));
+
+    wh_batch_destroy(batch);
+}
+
+
 static void
 test_malformed_kept(void **state)
 {
@@ -716,6 +753,7 @@ main(void)
         unit_store_test(test_keys),
         unit_store_test(test_keys_of_slices),
         unit_store_test(test_keys_forgotten),
+        unit_store_test(test_limit),
         unit_store_test(test_malformed_kept),
         unit_store_test(test_parts),
         unit_store_test(test_conflict_changed),
