@@ -68,12 +68,14 @@ install: all
 	install -m 644 $(BUILD)/ngx_http_warehouse_module.so $(DESTDIR)$(MODULES)/
 	install -m 644 conf/* $(DESTDIR)$(PREFIX)/share/warehouse/
 
-# both compilers; nginx's own headers are not clean under all of WARN
+# both compilers; nginx's own headers are not clean under all of WARN; clang
+# passes over folders that are not there (quic and v3 are from 1.25 on)
 lint: $(BUILD)/nginx/Makefile
 	clang $(WARN) -Werror -std=gnu11 -fsyntax-only -Icommon -Iconsumer $(common) $(consumer) t/unit/*.c
 	clang -Wall -Wextra -Wshadow -Werror -Wno-unused-parameter -Wno-missing-field-initializers \
 	    -fsyntax-only -Icommon $(addprefix -I$(BUILD)/nginx/,src/core src/event src/event/modules \
-	    src/os/unix objs src/http src/http/modules src/http/v2) ngx_http_warehouse_module/*.c
+	    src/event/quic src/os/unix objs src/http src/http/modules src/http/v2 src/http/v3) \
+	    ngx_http_warehouse_module/*.c
 
 test:
 	script/test
