@@ -255,6 +255,30 @@ wh_notification_source(const wh_member_t *source, wh_notification_t *n)
 }
 
 
+int
+wh_notification_time(const char *text, size_t len, int64_t *time)
+{
+    size_t  i;
+
+    *time = 0;
+
+    for (i = 0; i < len; i++) {
+
+        if (text[i] < '0' || text[i] > '9') {
+            return WH_ECOMMAND;
+        }
+
+        *time = *time * 10 + (text[i] - '0');
+
+        if (*time > WH_QTY_MAX) {
+            return WH_ECOMMAND;
+        }
+    }
+
+    return (len > 0) ? WH_OK : WH_ECOMMAND;
+}
+
+
 char *
 wh_put(char *dst, const char *text)
 {

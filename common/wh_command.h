@@ -69,6 +69,12 @@ int wh_notification_decode(const char *text, size_t len,
     wh_notification_t *notification, wh_error_t *err);
 
 /*
+ * Reads the value of the header WH_NOTIFICATION_TIME, len bytes: digits, at
+ * most WH_QTY_MAX.  WH_OK; WH_ECOMMAND: it is no such time.
+ */
+int wh_notification_time(const char *text, size_t len, int64_t *time);
+
+/*
  * Write the canonical JSON of a command or notification to dst, which has
  * room for WH_COMMAND_LEN or WH_NOTIFICATION_LEN bytes; no NUL.
  * Return the number of bytes written.

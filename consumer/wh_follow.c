@@ -10,7 +10,6 @@
 #include "wh_worker.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 
@@ -425,20 +424,13 @@ wh_follow_key(const rd_kafka_message_t *m, wh_key_t *key, int64_t *time)
 static int64_t
 wh_follow_time(const rd_kafka_message_t *m, const wh_header_t *header)
 {
-    char                       text[32], *end;
     int64_t                    time;
     rd_kafka_timestamp_type_t  type;
 
-    if (header->n == 1 && header->value != NULL && header->len > 0
-        && header->len < sizeof(text))
+    if (header->n == 1 && header->value != NULL
+        && wh_notification_time(header->value, header->len, &time) == WH_OK)
     {
-        memcpy(text, header->value, header->len);
-        text[header->len] = '\0';
-        time = strtoll(text, &end, 10);
-
-        if (*end == '\0' && time >= 0 && time <= WH_QTY_MAX) {
-            return time;
-        }
+        return time;
     }
 
     return rd_kafka_message_timestamp(m, &type);

@@ -244,6 +244,58 @@ test_topic_length(void **state)
 }
 
 
+/* The header with the time of the command: digits and nothing else. */
+
+static void
+test_time(void **state)
+{
+    int       rc;
+    size_t    i, failed;
+    int64_t   time;
+
+    static const struct {
+        const char  *text;
+        size_t       len;
+        int64_t      time;      /* -1: it is none */
+    } rows[] = {
+        { T("0"), 0 },
+        { T("1763805121000"), INT64_C(1763805121000) },
+        { T("9007199254740991"), WH_QTY_MAX },
+        { T("0000000000000000000000000000000000000000001"), 1 },
+        { T("9007199254740992"), -1 },
+        { T("99999999999999999999999"), -1 },
+        { T(""), -1 },
+        { T("-1"), -1 },
+        { T("+1"), -1 },
+        { T(" 1"), -1 },
+        { T("1 "), -1 },
+        { T("1x"), -1 },
+        { T("0x10"), -1 },
+        { T("1.0"), -1 },
+
+        /* found by t/fuzz: taken for 0 and for 12 */
+        { T("\0"), -1 },
+        { T("12\0junk"), -1 },
+    };
+
+    (void) state;
+    failed = 0;
+
+    for (i = 0; i < unit_items(rows); i++) {
+        rc = wh_notification_time(rows[i].text, rows[i].len, &time);
+        failed += unit_differ(rows[i].text, rows[i].len, rc,
+                              rows[i].time >= 0 ? WH_OK : WH_ECOMMAND);
+
+        if (rc == WH_OK) {
+            failed += unit_differ(rows[i].text, rows[i].len, time,
+                                  rows[i].time);
+        }
+    }
+
+    assert_int_equal(failed, 0);
+}
+
+
 int
 main(void)
 {
@@ -252,6 +304,7 @@ main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_longest),
         cmocka_unit_test(test_topic_length),
+        cmocka_unit_test(test_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
