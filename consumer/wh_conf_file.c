@@ -1,5 +1,6 @@
 #include "wh_conf.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdlib.h>
@@ -25,8 +26,12 @@ typedef struct {
 
 
 static char *wh_conf_file_line(char *buf, int size, void *data);
+static size_t wh_conf_file_getline(char *buf, size_t size, FILE *file);
+static int wh_conf_file_bad(wh_conf_file_t *f, const char *what);
+static int wh_conf_file_section(const wh_conf_file_t *f, const char *line);
 static int wh_conf_file_pair(void *data, const char *section,
     const char *name, const char *value);
+static int wh_conf_file_join(wh_conf_file_t *f, const char *value);
 static int wh_conf_file_set(wh_conf_file_t *f);
 
 
@@ -79,13 +84,24 @@ wh_conf_file_line(char *buf, int size, void *data)
     size_t           len;
     wh_conf_file_t  *f = data;
 
-    if (f->failed || fgets(buf, size, f->file) == NULL) {
+    if (f->failed) {
+        return NULL;
+    }
+
+    len = wh_conf_file_getline(buf, (size_t) size, f->file);
+    if (len == 0) {
         return NULL;
     }
 
     f->line++;
-    f->indented = (*buf == ' ' || *buf == '\t');
-    len = strlen(buf);
+    f->indented = isspace((unsigned char) *buf);
+
+    /* to the parser a NUL would be the end of the line */
+
+    if (memchr(buf, '\0', len) != NULL) {
+        (void) wh_conf_file_bad(f, "a NUL byte");
+        return NULL;
+    }
 
     if (len > WH_CONF_FILE_LINE && buf[len - 1] != '\n') {
         f->failed = 1;
@@ -96,46 +112,90 @@ wh_conf_file_line(char *buf, int size, void *data)
         return NULL;
     }
 
+    if (wh_conf_file_section(f, buf)) {
+        (void) wh_conf_file_bad(f, "sections are not used");
+        return NULL;
+    }
+
     return buf;
+}
+
+
+/* As fgets(), but tells the length: 0 at the end. */
+
+static size_t
+wh_conf_file_getline(char *buf, size_t size, FILE *file)
+{
+    int     ch;
+    size_t  len;
+
+    len = 0;
+
+    while (len < size - 1 && (ch = getc(file)) != EOF) {
+        buf[len++] = (char) ch;
+
+        if (ch == '\n') {
+            break;
+        }
+    }
+
+    buf[len] = '\0';
+
+    return len;
+}
+
+
+static int
+wh_conf_file_bad(wh_conf_file_t *f, const char *what)
+{
+    f->failed = 1;
+
+    return wh_error_set(f->err, WH_ERROR, "%s:%d: %s", f->path, f->line, what);
+}
+
+
+/* Does the line begin a section?  The parser does not tell of each. */
+
+static int
+wh_conf_file_section(const wh_conf_file_t *f, const char *line)
+{
+    if (f->indented && f->key != NULL) {
+        return 0;
+    }
+
+    /* the parser passes over a byte order mark */
+
+    if (f->line == 1 && strncmp(line, "\xEF\xBB\xBF", 3) == 0) {
+        line += 3;
+    }
+
+    while (isspace((unsigned char) *line)) {
+        line++;
+    }
+
+    return *line == '[';
 }
 
 
 /*
  * Takes one pair.  The parser reports an indented line as one more value of
- * the key before it: the two are joined.
+ * the key before it, whose name it may have cut: the two are joined.
  */
 
 static int
 wh_conf_file_pair(void *data, const char *section, const char *name,
     const char *value)
 {
-    char            *joined;
-    size_t           len;
     wh_conf_file_t  *f = data;
+
+    (void) section;
 
     if (f->failed) {
         return 0;
     }
 
-    if (*section != '\0') {
-        f->failed = 1;
-        (void) wh_error_set(f->err, WH_ERROR, "%s:%d: sections are not used",
-                            f->path, f->line);
-        return 0;
-    }
-
-    if (f->key != NULL && f->indented && strcmp(f->key, name) == 0) {
-        len = strlen(f->value);
-
-        joined = realloc(f->value, len + strlen(value) + 1);
-        if (joined == NULL) {
-            goto nomem;
-        }
-
-        strcpy(joined + len, value);
-        f->value = joined;
-
-        return 1;
+    if (f->indented && f->key != NULL && *f->key != '\0') {
+        return wh_conf_file_join(f, value) == WH_OK;
     }
 
     if (wh_conf_file_set(f) != WH_OK) {
@@ -146,16 +206,49 @@ wh_conf_file_pair(void *data, const char *section, const char *name,
     f->key = strdup(name);
     f->value = strdup(value);
 
-    if (f->key != NULL && f->value != NULL) {
-        return 1;
+    if (f->key == NULL || f->value == NULL) {
+        f->failed = 1;
+        (void) wh_error_set(f->err, WH_NOMEM, "out of memory");
+        return 0;
     }
 
-nomem:
+    return 1;
+}
 
-    f->failed = 1;
-    (void) wh_error_set(f->err, WH_NOMEM, "out of memory");
 
-    return 0;
+/* Adds a further line of the value, without a comment behind it. */
+
+static int
+wh_conf_file_join(wh_conf_file_t *f, const char *value)
+{
+    char    *joined;
+    size_t   i, len, size;
+
+    /* the parser leaves it there */
+
+    for (i = 1, len = strlen(value); i < len; i++) {
+        if (value[i] == ';' && isspace((unsigned char) value[i - 1])) {
+            len = i;
+        }
+    }
+
+    while (len > 0 && isspace((unsigned char) value[len - 1])) {
+        len--;
+    }
+
+    size = strlen(f->value);
+
+    joined = realloc(f->value, size + len + 1);
+    if (joined == NULL) {
+        f->failed = 1;
+        return wh_error_set(f->err, WH_NOMEM, "out of memory");
+    }
+
+    memcpy(joined + size, value, len);
+    joined[size + len] = '\0';
+    f->value = joined;
+
+    return WH_OK;
 }
 
 

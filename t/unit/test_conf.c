@@ -172,13 +172,12 @@ unit_set(wh_conf_t *conf, const char *key, const char *value)
 /* Reads text as the file at path, which is made for it and removed. */
 
 static int
-unit_read_file(wh_conf_t *conf, const char *text, char *path, wh_error_t *err)
+unit_read_bytes(wh_conf_t *conf, const char *text, size_t len, char *path,
+    wh_error_t *err)
 {
-    int     fd, rc;
-    size_t  len;
+    int  fd, rc;
 
     strcpy(path, UNIT_FILE);
-    len = strlen(text);
 
     fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -190,6 +189,13 @@ unit_read_file(wh_conf_t *conf, const char *text, char *path, wh_error_t *err)
     (void) unlink(path);
 
     return rc;
+}
+
+
+static int
+unit_read_file(wh_conf_t *conf, const char *text, char *path, wh_error_t *err)
+{
+    return unit_read_bytes(conf, text, strlen(text), path, err);
 }
 
 
@@ -413,6 +419,22 @@ test_continuation(void **state)
 
     unit_read(conf, "commands_topic = com\n mands.2", NULL);
     assert_string_equal(conf->commands_topic, "commands.2");
+
+    /* with comments behind, any white space in front, any length of the key */
+
+    unit_read(conf, "kafka.bootstrap.servers = a:1, ; one\n"
+                    " b:2, \t; two\n c:3;d ;\n", NULL);
+    assert_string_equal(unit_property(conf, "bootstrap.servers"),
+                        "a:1,b:2,c:3;d");
+
+    unit_read(conf, "database = /a\n\f/b\n\v/c\n", NULL);
+    assert_string_equal(conf->database, "/a/b/c");
+
+    unit_read(conf, "kafka.sasl.oauthbearer.client.credentials.client.secret "
+                    "= a\n b\n c\n", NULL);
+    assert_string_equal(unit_property(conf, "sasl.oauthbearer.client."
+                                            "credentials.client.secret"),
+                        "abc");
 }
 
 
@@ -428,7 +450,12 @@ test_file_errors(void **state)
     unit_read(conf, "log = a\nnonsense\n", ":2");
     unit_read(conf, "log = a\nkafka.acks = 1\n", ":2");
     unit_read(conf, "log = a\nbatch_size = 1\n  0x\nlog = b\n", ":2");
-    unit_read(conf, "log = a\n[section]\nlog = b\n", ":3");
+    unit_read(conf, "log = a\n[section]\nlog = b\n", ":2");
+    unit_read(conf, "log = a\n[section]\n", ":2");
+    unit_read(conf, "log = a\n[]\n log = b\n", ":2");
+    unit_read(conf, "log = a\n[open\n", ":2");
+    unit_read(conf, " [section]\n", ":1");
+    unit_read(conf, "\xEF\xBB\xBF[section]\n", ":1");
 
     memset(&err, 0, sizeof(err));
     assert_int_equal(wh_conf_read(conf, "/nowhere/consumer.conf", &err),
@@ -473,6 +500,44 @@ test_long_lines(void **state)
 
         free(text);
     }
+}
+
+
+/* A NUL is no end of a line, and what is behind it does not get lost. */
+
+static void
+test_nul(void **state)
+{
+    int           rc;
+    char          path[sizeof(UNIT_FILE)], text[256];
+    size_t        i;
+    wh_conf_t    *conf = *state;
+    wh_error_t    err;
+
+    static const struct {
+        const char  *text;
+        size_t       len;
+    } rows[] = {
+        { T("pid_file = a\nlog = b\0c\n") },
+        { T("pid_file = a\nlog\0 = b\n") },
+        { T("pid_file = a\n\0\nlog = b\n") },
+        { T("pid_file = a\n# \0\nlog = b\n") },
+    };
+
+    for (i = 0; i < unit_items(rows); i++) {
+        rc = unit_read_bytes(conf, rows[i].text, rows[i].len, path, &err);
+        assert_int_equal(rc, WH_ERROR);
+        assert_int_equal(strncmp(err.text, path, strlen(path)), 0);
+        assert_int_equal(strncmp(err.text + strlen(path), ":2: ", 4), 0);
+    }
+
+    /* of a line too long, its rest was taken for the next one */
+
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "#\0", 2);
+    memcpy(text + 199, "log = d\n", 8);
+    assert_int_equal(unit_read_bytes(conf, text, 207, path, &err), WH_ERROR);
+    assert_string_equal(conf->log, "stderr");
 }
 
 
@@ -562,6 +627,7 @@ main(void)
         unit_conf_test(test_continuation),
         unit_conf_test(test_file_errors),
         unit_conf_test(test_long_lines),
+        unit_conf_test(test_nul),
         unit_conf_test(test_check),
         unit_conf_test(test_help),
     };
