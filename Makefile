@@ -71,7 +71,7 @@ install: all
 # both compilers; nginx's own headers are not clean under all of WARN; clang
 # passes over folders that are not there (quic and v3 are from 1.25 on)
 lint: $(BUILD)/nginx/Makefile
-	clang $(WARN) -Werror -std=gnu11 -fsyntax-only -Icommon -Iconsumer $(common) $(consumer) t/unit/*.c
+	clang $(WARN) -Werror -std=gnu11 -fsyntax-only -Icommon -Iconsumer $(common) $(consumer) t/unit/*.c t/fuzz/*.c
 	clang -Wall -Wextra -Wshadow -Werror -Wno-unused-parameter -Wno-missing-field-initializers \
 	    -fsyntax-only -Icommon $(addprefix -I$(BUILD)/nginx/,src/core src/event src/event/modules \
 	    src/event/quic src/os/unix objs src/http src/http/modules src/http/v2 src/http/v3) \
