@@ -182,6 +182,29 @@ class Reading(stack.Case):
                     self.assertEqual(len(json.loads(c.getresponse().read())), 500000)
                 self.assertEqual(s.nginx.stop(signal.SIGQUIT), 0)
 
+    def test_list_that_takes_too_long(self):
+        """It would keep the log from being emptied: after ten seconds it is
+        given up, and made anew for who asks again."""
+        s = self.s
+        self.fill(500000)
+        s.start_nginx()
+        c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=120)
+        with contextlib.closing(c):
+            c.request("GET", "/items")
+            self.assertEqual(s.request("GET", "/elsewhere")[0], 404)
+            os.kill(s.worker(), signal.SIGSTOP)
+            end = time.monotonic() + 10.5
+            stack.wait(lambda: time.monotonic() > end, "the time of a list to be over")
+            os.kill(s.worker(), signal.SIGCONT)
+            reply = c.getresponse()
+            self.assertEqual((reply.status, reply.headers["Retry-After"]), (503, "1"))
+        status, body = s.items()
+        self.assertEqual((status, len(json.loads(body))), (200, 500000))
+        with open(s.dir + "/nginx/error.log") as f:
+            text = f.read()
+        self.assertIn(s.db + ": reading the items takes too long", text)
+        self.assertIn(s.db + ": works again", text)
+
     def test_wal_under_constant_reading(self):
         """Readers without a pause, a writer too: the log stays small."""
         s = self.s
