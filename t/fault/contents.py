@@ -8,11 +8,13 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 
 import fault
 import stack
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import MemberToRemove, NewTopic
+from kafka.errors import TopicAlreadyExistsError
 from kafka.structs import OffsetAndMetadata
 
 GOOD = '{"action":"increase","sku":"A","qty":5}'
@@ -89,9 +91,9 @@ class Recreated(Case):
 
     @staticmethod
     def create(admin, topic):
-        with contextlib.suppress(Exception):     # the old one may still be there
+        with contextlib.suppress(TopicAlreadyExistsError):   # the daemon's, since the old is gone
             admin.create_topics([NewTopic(topic, 1, 1)])
-            return True
+        return True
 
     def test_commands(self):
         s = self.s
@@ -233,22 +235,87 @@ class Foreign(Case):
                 producer.send(topic, value, key=b"A")
             producer.flush()
 
+    def stops(self, *args):
+        """Starts the daemon and waits until it has stopped by itself."""
+        s = self.s
+        before = len(s.lines())
+        s.start_daemon(*args, ready=False)
+        stack.wait(lambda: not s.daemon.running() or any(
+            "] processing " in line for line in s.lines()[before:]), "the daemon to stop")
+        self.assertFalse(s.daemon.running(), s.lines()[-3:])
+
+    def start_passing_over(self, *bad):
+        """Starts the daemon as often as it stops for one of the notifications
+        at these offsets, each time as the last line of its log says."""
+        s = self.s
+        args = []
+        for offset in bad:
+            self.stops(*args)
+            self.stopped(s.notifications, "%d" % offset, "--skip_notification=%d" % offset)
+            args = ["--skip_notification=%d" % offset]
+        before = len(s.lines())
+        s.start_daemon(*args)
+        for offset in bad[-1:]:
+            self.assertTrue([line for line in s.lines()[before:] if "[warn] " in line
+                             and s.notifications in line and "%d" % offset in line])
+
+    def bad(self):
+        return [r.offset for r in self.s.read(self.s.notifications)
+                if r.value in [None] + self.ODD]
+
     def test_no_notifications(self):
+        """They may have been some: none is passed over unless it is said so."""
         s = self.s
         rnd = fault.rng("odd")
-        for n in range(5 if fault.LONG else 2):
-            self.processed(20, "between", n)
-            self.write(s.notifications, None, *rnd.sample(self.ODD, len(self.ODD)))
-            self.processed(20, "behind", n)
-            if n % 2:
-                s.daemon.stop(rnd.choice([signal.SIGTERM, signal.SIGKILL]))
-                self.write(s.notifications, rnd.choice(self.ODD))
-            else:
-                s.daemon.stop(signal.SIGKILL)
-                self.remove()
-            s.start_daemon()
-            self.check_among([None] + self.ODD)
-        self.assertTrue(s.logged("is not a notification and is passed over"))
+        odd = [None] + self.ODD
+        rnd.shuffle(odd)
+        for n in range(4 if fault.LONG else 2):
+            with self.subTest(n):
+                self.processed(20, "between", n)
+                if n % 2:
+                    s.daemon.stop(rnd.choice([signal.SIGTERM, signal.SIGKILL]))
+                    known = s.end(s.notifications)
+                else:
+                    known = 0          # all of them are read again
+                self.write(s.notifications, *odd[2 * n:2 * n + 2])
+                if n % 2 == 0:
+                    self.processed(20, "behind", n)
+                    s.daemon.stop(signal.SIGKILL)
+                    self.remove()
+                bad = [offset for offset in self.bad() if offset >= known]
+                self.assertGreaterEqual(len(bad), 2)
+                self.start_passing_over(*bad)
+                self.check_among(odd)
+                self.processed(20, "then", n)
+                self.check_among(odd)
+                # once passed over, it is not read again
+                s.daemon.stop()
+                s.start_daemon()
+
+    def test_each_kind(self):
+        s = self.s
+        for value in [None] + self.ODD:
+            with self.subTest(value and value[:40]):
+                s.daemon.stop()
+                self.write(s.notifications, value)
+                self.start_passing_over(s.end(s.notifications) - 1)
+        self.processed(20, "then")
+        self.check_among([None] + self.ODD)
+
+    def test_another_than_the_one_to_pass_over(self):
+        """Nothing is applied that comes behind it."""
+        s = self.s
+        self.processed(20, "before")
+        s.daemon.stop()
+        self.write(s.notifications, b"foreign")
+        offset, items = s.end(s.notifications) - 1, self.items()
+        for other in (0, offset - 1, offset + 1):
+            self.stops("--skip_notification=%d" % other)
+            self.stopped("--skip_notification=%d" % offset)
+            self.assertEqual(self.items(), items)
+        self.start_passing_over(offset)
+        self.processed(20, "then")
+        self.check_among([b"foreign"])
 
     def test_same_version_other_stock(self):
         s = self.s
@@ -287,6 +354,171 @@ class Foreign(Case):
         self.check()
 
 
+class Rebuild(Case):
+    """A rebuild that ends before its end goes on where it was, unless what it
+    left behind is of no use."""
+
+    CHUNK = 50000                      # notifications in one transaction
+    SKUS = 2000
+
+    @classmethod
+    def setUpClass(cls):
+        """Topics for all of the tests, which change nothing in them."""
+        cls.stack = s = stack.Stack()
+        cls.addClassCleanup(s.stop)
+        s.create_topics()
+        with open(s.dir + "/commands", "w") as f:
+            f.writelines('{"action":"increase","sku":"S%04d","qty":%d}\n'
+                         % (n % cls.SKUS, n % 7 + 1) for n in range(2 * cls.CHUNK + 5000))
+        subprocess.run(["kcat", "-P", "-b", s.brokers, "-t", s.commands, "-l", s.dir + "/commands"],
+                       check=True)
+        for n in range(20):
+            s.produce([GOOD], headers=[("idempotency-key", b"k%d" % n)])
+        s.start_daemon()
+        s.wait_caught_up()
+        cls.built = cls.rows(s.db)
+        s.daemon.stop()
+
+    @staticmethod
+    def rows(path):
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            return [db.execute(sql).fetchall() for sql in (
+                "SELECT * FROM items ORDER BY sku", "SELECT * FROM positions ORDER BY topic",
+                "SELECT sku, key, change, time, offset FROM keys ORDER BY sku, key")]
+
+    def setUp(self):
+        super().setUp()
+        for name in ("commands", "notifications", "group"):
+            setattr(self.s, name, getattr(self.stack, name))
+        self.s.write_conf()
+
+    def interrupt(self, fail="follow_committed:kill@2"):
+        """Has a rebuild die with two transactions done; returns the path of
+        what it left behind."""
+        s = self.s
+        s.start_daemon(fail=fail, ready=False)
+        stack.wait(lambda: not s.daemon.running(), "death")
+        self.assertEqual(s.daemon.p.returncode, -signal.SIGKILL)
+        self.assertFalse(os.path.exists(s.db))
+        return s.db + ".new"
+
+    def right(self, before, begins, rows=None):
+        """Starts the daemon: where it begins to read, and what comes of it."""
+        s = self.s
+        s.start_daemon(fail="")
+        firsts = [int(line.split("reading notifications ")[1].split()[0])
+                  for line in s.lines()[before:] if "reading notifications " in line]
+        self.assertTrue(begins(firsts[0]), firsts)
+        self.assertEqual([a == b for a, b in zip(self.rows(s.db), rows or self.built)],
+                         [True, True, True])
+        self.assertFalse([n for n in os.listdir(s.db_dir) if ".new" in n])
+        self.assertEqual(s.sql("PRAGMA integrity_check"), [("ok",)])
+
+    def goes_on(self, first):
+        return 2 * self.CHUNK <= first
+
+    def from_zero(self, first):
+        return first == 0
+
+    def test_killed(self):
+        self.interrupt()
+        self.right(len(self.s.lines()), self.goes_on)
+
+    def test_killed_again(self):
+        self.interrupt("follow_committed:kill")
+        self.interrupt("follow_committed:kill")
+        self.interrupt("positions_written:kill")
+        self.interrupt("rebuilt_closed:kill")
+        self.s.start_daemon()
+        self.assertEqual([a == b for a, b in zip(self.rows(self.s.db), self.built)],
+                         [True, True, True])
+
+    def test_asked_to_stop(self):
+        s = self.s
+        s.start_daemon(fail="follow_committed:wait=2000@2", ready=False)
+        stack.wait(lambda: s.logged('failpoint "follow_committed"'), "two transactions")
+        self.assertEqual(s.daemon.stop(), 0)
+        self.assertFalse(os.path.exists(s.db))
+        self.right(len(s.lines()), self.goes_on)
+
+    def test_while_it_runs(self):
+        """The next session of the same process."""
+        s = self.s
+        s.start_daemon(fail="follow_committed:error@2")
+        firsts = [int(line.split("reading notifications ")[1].split()[0])
+                  for line in s.logged("reading notifications ")]
+        self.assertEqual([self.from_zero(firsts[0]), self.goes_on(firsts[1])], [True, True])
+        self.assertEqual([a == b for a, b in zip(self.rows(s.db), self.built)],
+                         [True, True, True])
+
+    def spoiled(self, *sql):
+        """Changes what was left behind: nothing of it may come through."""
+        new = self.interrupt()
+        with contextlib.closing(sqlite3.connect(new)) as db:
+            with db:
+                db.execute("INSERT INTO items VALUES('not ours', 1, 1)")
+                db.execute("UPDATE items SET qty = 9, version = 1000 WHERE sku = 'S0000'")
+                for one in sql:
+                    db.execute(*one)
+        self.right(len(self.s.lines()), self.from_zero)
+
+    def test_other_cluster(self):
+        self.spoiled(("UPDATE meta SET value = 'elsewhere' WHERE name = 'cluster_id'",))
+
+    def test_no_cluster(self):
+        self.spoiled(("DELETE FROM meta WHERE name = 'cluster_id'",))
+
+    def test_topic_that_is_shorter(self):
+        """As if it had been recreated: the copy is nobody's, so no reason to stop."""
+        self.spoiled(("UPDATE positions SET next = 1000000000 WHERE topic = ?",
+                      (self.stack.notifications,)))
+
+    def test_other_schema(self):
+        for version in (0, 1, 1000):
+            with self.subTest(version):
+                self.s.remove_database()
+                self.spoiled(("PRAGMA user_version = %d" % version,))
+                self.s.daemon.stop()
+
+    def test_other_topic(self):
+        """The same path, but another warehouse's topics."""
+        self.interrupt()
+        other = stack.Stack()
+        self.addCleanup(other.stop)
+        other.create_topics()
+        other.start_daemon()
+        other.produce(commands(100, "other"))
+        other.wait_caught_up()
+        rows = self.rows(other.db)
+        other.daemon.stop()
+        for name in ("commands", "notifications", "group"):
+            setattr(self.s, name, getattr(other, name))
+        self.s.write_conf()
+        self.right(len(self.s.lines()), self.from_zero, rows)
+
+    def test_garbage(self):
+        s = self.s
+        rnd = fault.rng("garbage")
+        for kind in ("noise", "nothing", "beginning", "torn"):
+            with self.subTest(kind):
+                s.remove_database()
+                new = self.interrupt()
+                with contextlib.closing(sqlite3.connect(new)) as db:
+                    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                    leaves = [n for n, in db.execute("SELECT pageno FROM dbstat WHERE "
+                                                     "name = 'items' AND pagetype = 'leaf'")]
+                with open(new, "r+b") as f:
+                    if kind == "noise":
+                        f.write(rnd.randbytes(os.stat(new).st_size))
+                    elif kind == "torn":
+                        f.seek((rnd.choice(leaves) - 1) * 4096 + 2048)
+                        f.write(bytes(2048))
+                    else:
+                        f.truncate({"nothing": 0, "beginning": 100}[kind])
+                self.right(len(s.lines()), self.from_zero)
+                s.daemon.stop()
+
+
 class Transaction(Case):
     """Somebody's transaction on notifications is open when the daemon has
     committed in Kafka and dies before SQLite's commit."""
@@ -319,9 +551,15 @@ class Transaction(Case):
                 foreign.commit_transaction()
             else:
                 foreign.abort_transaction()
+        if commit:
+            stack.wait(lambda: not s.daemon.running() or any(
+                "] processing " in line for line in s.lines()[before:]), "the daemon to stop")
+            self.assertFalse(s.daemon.running(), s.lines()[-3:])
+            offset = next(r.offset for r in s.read(s.notifications) if r.value == b"foreign")
+            self.stopped(s.notifications, "--skip_notification=%d" % offset)
+            s.start_daemon("--skip_notification=%d" % offset)
         self.told("] processing ", before)
         self.check_among([b"foreign"])
-        self.assertEqual(bool(s.logged("is not a notification")), commit)
 
     def test_aborted(self):
         self.open_transaction(commit=False)
