@@ -34,7 +34,7 @@ static const char  *wh_schema_sql =
     " topic TEXT, partition INTEGER, next INTEGER NOT NULL,"
     " PRIMARY KEY(topic, partition)) WITHOUT ROWID;"
 
-    /* cluster_id, state: 'ready' or 'recovering' */
+    /* cluster_id, rebuilt_from (topics), state: 'ready' or 'recovering' */
     "CREATE TABLE meta("
     " name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 
@@ -246,6 +246,10 @@ wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
         denied = (error == SQLITE_READONLY
                   || error == SQLITE_READONLY_DIRECTORY);
         rc = denied ? WH_ERROR : WH_AGAIN;
+        break;
+
+    case SQLITE_NOMEM:
+        rc = WH_NOMEM;
         break;
 
     case SQLITE_CORRUPT:

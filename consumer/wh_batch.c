@@ -225,9 +225,12 @@ wh_batch_limit(wh_batch_t *b, size_t most)
 int
 wh_batch_full(const wh_batch_t *b)
 {
-    /* items that were read ahead are those of the commands there were then */
+    /*
+     * Items that were read ahead are those of the commands there were then.
+     * While they are being read, in another thread, the batch is full anyway.
+     */
 
-    return b->prefetched || b->size >= b->most || b->bytes >= WH_BATCH_BYTES;
+    return b->size >= b->most || b->bytes >= WH_BATCH_BYTES || b->prefetched;
 }
 
 

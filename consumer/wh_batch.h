@@ -120,8 +120,8 @@ const wh_outcome_t *wh_batch_outcome(const wh_batch_t *batch, size_t i);
 /*
  * Computes the outcomes of commands first..first+count-1 in order; reads the
  * items and keys they name in one snapshot and without the write lock.  Items
- * that wh_batch_prefetch() has read are used the first time, which has to be
- * for all commands.  May be called again for the same commands.
+ * that wh_batch_prefetch() has read are used the first time, which has to begin
+ * with the first command.  May be called again for the same commands.
  * WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM.
  */
 int wh_batch_compute(wh_batch_t *batch, size_t first, size_t count,

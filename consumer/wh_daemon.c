@@ -217,7 +217,9 @@ wh_daemon_slices(wh_daemon_t *d, wh_session_t *s, wh_slice_t *slice,
         if (rc != WH_OK) {
 
             if (slice->published < 0) {
-                wh_pace_failed(&d->pace, slice->count);
+                wh_pace_failed(&d->pace, slice->count,
+                               wh_clock() + slice->published,
+                               wh_publisher_timeout(s->publisher));
             }
 
             return rc;
@@ -230,6 +232,10 @@ wh_daemon_slices(wh_daemon_t *d, wh_session_t *s, wh_slice_t *slice,
         slice->first += slice->count;
         most = d->pace.most;
         wait = 1;
+
+        if (wh_stopping() && slice->first < wh_batch_size(s->now.batch)) {
+            return wh_error_set(err, WH_AGAIN, "asked to stop");
+        }
     } while (slice->first < wh_batch_size(s->now.batch));
 
     return WH_OK;

@@ -45,6 +45,8 @@ typedef struct {
     wh_part_t                        *reading;    /* this thread's */
     wh_part_t                        *writing;    /* the worker's */
 
+    int                               failed;     /* to write a part */
+    int                               skipped;    /* a record that is none */
     uint64_t                          read;
     uint64_t                          applied;
 } wh_follow_t;
@@ -58,8 +60,8 @@ static int wh_follow_read(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_take(wh_follow_t *f, size_t *taken, wh_error_t *err);
 static int wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m,
     wh_error_t *err);
-static int wh_follow_undecodable(const wh_follow_t *f,
-    const rd_kafka_message_t *m, const char *why, wh_error_t *err);
+static int wh_follow_undecodable(wh_follow_t *f, const rd_kafka_message_t *m,
+    const char *why, wh_error_t *err);
 static const wh_key_t *wh_follow_key(const rd_kafka_message_t *m,
     wh_key_t *key, int64_t *time);
 static int64_t wh_follow_time(const rd_kafka_message_t *m,
@@ -96,8 +98,15 @@ wh_follow(wh_store_t *store, const wh_conf_t *conf, int64_t high,
     if (rc == WH_OK) {
         rc = wh_follow_to_end(&f, err);
 
-        if (rc == WH_AGAIN && wh_store_unpublished(store)) {
-            /* a rebuild goes on later from here; nobody reads it yet */
+        /*
+         * What was read is kept where nobody reads the database yet, and where
+         * somebody said what to pass over: the next start goes on from here.
+         * Never behind a part that failed.
+         */
+
+        if (rc != WH_OK && !f.failed
+            && (wh_store_unpublished(store) || f.skipped))
+        {
             (void) wh_follow_write(&f, &why);
         }
 
@@ -341,9 +350,6 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
                             rd_kafka_message_errstr(m));
     }
 
-    f->reading->next = m->offset + 1;
-    f->reading->records++;
-
     if (++f->read % WH_FOLLOW_WAKE == 0) {
         wh_query_wake(f->rk, f->partition);
     }
@@ -360,22 +366,30 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
     }
 
     if (rc != WH_OK) {
-        return wh_follow_undecodable(f, m, why.text, err);
+        rc = wh_follow_undecodable(f, m, why.text, err);
+
+    } else {
+        key = wh_follow_key(m, &text, &time);
+        rc = wh_chunk_add(f->reading->chunk, &n, key, time, err);
     }
 
-    key = wh_follow_key(m, &text, &time);
+    if (rc == WH_OK) {
+        f->reading->next = m->offset + 1;
+        f->reading->records++;
+    }
 
-    return wh_chunk_add(f->reading->chunk, &n, key, time, err);
+    return rc;
 }
 
 
 /* To pass over it could lose an update: somebody has to decide that. */
 
 static int
-wh_follow_undecodable(const wh_follow_t *f, const rd_kafka_message_t *m,
+wh_follow_undecodable(wh_follow_t *f, const rd_kafka_message_t *m,
     const char *why, wh_error_t *err)
 {
     if (m->offset == f->conf->skip_notification) {
+        f->skipped = 1;
         wh_log(WH_LOG_WARN, "%s:0:%" PRId64 " is not a notification and is "
                "passed over, as asked: %s", f->conf->notifications_topic,
                m->offset, why);
@@ -461,6 +475,7 @@ wh_follow_write(wh_follow_t *f, wh_error_t *err)
 
     rc = wh_worker_wait(f->worker, err);
     if (rc != WH_OK) {
+        f->failed = 1;
         return rc;
     }
 

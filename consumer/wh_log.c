@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,7 +69,8 @@ wh_log_open(const char *path, wh_error_t *err)
 void
 wh_log_reopen(void)
 {
-    int  fd;
+    int          fd;
+    struct stat  st;
 
     if (wh_log_file.path == NULL) {
         return;
@@ -86,7 +88,12 @@ wh_log_reopen(void)
 
     (void) close(wh_log_file.fd);
     wh_log_file.fd = fd;
-    wh_log_file.cut = 0;
+
+    /* a new file, unless nobody has moved the old one away */
+
+    if (fstat(fd, &st) == 0 && st.st_size == 0) {
+        wh_log_file.cut = 0;
+    }
 
     (void) pthread_mutex_unlock(&wh_log_mutex);
 }
@@ -143,7 +150,9 @@ wh_log_collect(const char *line, size_t len)
         }
 
         if (buf == NULL) {
+            (void) pthread_mutex_lock(&wh_log_mutex);
             wh_log_file.lost += len;
+            (void) pthread_mutex_unlock(&wh_log_mutex);
             return WH_OK;
         }
 

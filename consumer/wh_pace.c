@@ -13,10 +13,14 @@ wh_pace_init(wh_pace_t *pace, size_t max)
 }
 
 
+/* One that failed soon did not because it was too large. */
+
 void
-wh_pace_failed(wh_pace_t *pace, size_t count)
+wh_pace_failed(wh_pace_t *pace, size_t count, int64_t ms, int64_t timeout)
 {
-    wh_pace_less(pace, count);
+    if (ms >= timeout / 4) {
+        wh_pace_less(pace, count);
+    }
 }
 
 
@@ -26,9 +30,17 @@ wh_pace_committed(wh_pace_t *pace, size_t count, int64_t ms, int64_t timeout)
     if (ms > timeout / 2) {
         wh_pace_less(pace, count);
 
-    } else if (ms < timeout / 4 && count >= pace->most / 2) {
+    } else if (pace->most < pace->max && ms < timeout / 4
+               && count >= pace->most / 2)
+    {
         /* a small one that was quick says nothing about a large one */
+
         pace->most = (pace->most < pace->max / 2) ? pace->most * 2 : pace->max;
+
+        if (pace->most == pace->max) {
+            wh_log(WH_LOG_NOTICE, "transactions are as large as configured "
+                   "again");
+        }
     }
 }
 

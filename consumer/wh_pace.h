@@ -19,10 +19,12 @@ typedef struct {
 
 void wh_pace_init(wh_pace_t *pace, size_t max);
 
-/* A transaction of so many commands failed. */
-void wh_pace_failed(wh_pace_t *pace, size_t count);
-
-/* One was committed, ms after its beginning; it had timeout ms. */
+/*
+ * A transaction of so many commands failed or was committed, ms after its
+ * beginning; it had timeout ms.
+ */
+void wh_pace_failed(wh_pace_t *pace, size_t count, int64_t ms,
+    int64_t timeout);
 void wh_pace_committed(wh_pace_t *pace, size_t count, int64_t ms,
     int64_t timeout);
 

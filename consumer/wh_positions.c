@@ -1,5 +1,6 @@
 #include "wh_positions.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,11 @@ wh_positions_set(wh_positions_t *p, int32_t partition, int64_t offset,
     wh_error_t *err)
 {
     int  rc;
+
+    if (offset < 0) {
+        return wh_error_set(err, WH_ERROR, "there is no offset %" PRId64,
+                            offset);
+    }
 
     rc = wh_positions_grow(p, partition, err);
     if (rc != WH_OK) {

@@ -37,7 +37,7 @@ int64_t wh_positions_get(const wh_positions_t *positions, int32_t partition);
 
 /*
  * Sets the offset of a partition, from 0 on.  wh_positions_raise() leaves a
- * larger one alone.  WH_OK; WH_NOMEM; WH_ERROR: no partition has that number.
+ * larger one alone.  WH_OK; WH_NOMEM; WH_ERROR: none has that number.
  */
 int wh_positions_set(wh_positions_t *positions, int32_t partition,
     int64_t offset, wh_error_t *err);

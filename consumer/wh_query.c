@@ -212,6 +212,9 @@ wh_query_setting(wh_topic_policy_t *policy, const char *name,
     } else if (strcmp(name, "retention.ms") == 0) {
         policy->retention = strtoll(value, NULL, 10);
 
+    } else if (strcmp(name, "retention.bytes") == 0) {
+        policy->bytes = strtoll(value, NULL, 10);
+
     } else if (strcmp(name, "min.compaction.lag.ms") == 0) {
         policy->lag = strtoll(value, NULL, 10);
     }
@@ -298,10 +301,12 @@ wh_query_created(rd_kafka_event_t *event, const char *topic, wh_error_t *err)
     e = (n == 1) ? rd_kafka_topic_result_error(topics[0])
                  : RD_KAFKA_RESP_ERR_UNKNOWN;
 
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR
-        || e == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-    {
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
         return WH_OK;
+    }
+
+    if (e == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+        return wh_error_set(err, WH_CONFLICT, "topic \"%s\" is there", topic);
     }
 
     why = (n == 1) ? rd_kafka_topic_result_error_string(topics[0]) : NULL;

@@ -58,6 +58,7 @@ typedef struct {
     int      compact;      /* cleanup.policy has it */
     int      deletes;
     int64_t  retention;    /* retention.ms; -1: for ever */
+    int64_t  bytes;        /* retention.bytes; -1: any number */
     int64_t  lag;          /* min.compaction.lag.ms */
 } wh_topic_policy_t;
 
@@ -77,7 +78,7 @@ typedef struct {
 
 /*
  * Creates a topic of one partition, with the brokers' replication factor.
- * WH_OK, also where somebody else was faster; WH_AGAIN: no answer, or not
+ * WH_OK; WH_CONFLICT: it is there already; WH_AGAIN: no answer, or not
  * allowed.
  */
 int wh_query_create(rd_kafka_t *rk, const char *topic,

@@ -7,6 +7,7 @@
 #include "wh_topics.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 
@@ -39,6 +40,11 @@ wh_recover(const wh_recovery_t *r, wh_store_t **store,
 
     rc = wh_recover_once(r, store, start, err);
 
+    if (rc == WH_CONFLICT && !wh_store_unpublished(*store)) {
+        /* another process moved the positions */
+        return WH_AGAIN;
+    }
+
     if (rc == WH_CONFLICT) {
         wh_log(WH_LOG_NOTICE, "%s: rebuilding it from the beginning",
                err->text);
@@ -60,8 +66,9 @@ static int
 wh_recover_once(const wh_recovery_t *r, wh_store_t **store,
     rd_kafka_topic_partition_list_t **start, wh_error_t *err)
 {
-    int      partitions, rc;
-    int64_t  high;
+    int          partitions, rc;
+    int64_t      high;
+    wh_topics_t  topics;
 
     *start = NULL;
 
@@ -72,8 +79,13 @@ wh_recover_once(const wh_recovery_t *r, wh_store_t **store,
         return rc;
     }
 
-    rc = wh_topics_check(r->conf, r->producer, r->watcher, !r->again,
-                         &partitions, err);
+    topics.conf = r->conf;
+    topics.store = *store;
+    topics.admin = r->producer;
+    topics.watcher = r->watcher;
+    topics.aloud = !r->again;
+
+    rc = wh_topics_check(&topics, &partitions, err);
     if (rc != WH_OK) {
         return rc;
     }
@@ -118,7 +130,7 @@ static int
 wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
 {
     int   rc;
-    char  id[128], known[128], source[256];
+    char  id[128], known[128], source[600], topics[600];
 
     rc = wh_query_cluster_id(r->producer, id, sizeof(id), err);
     if (rc != WH_OK) {
@@ -135,13 +147,15 @@ wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
         return rc;
     }
 
+    (void) snprintf(topics, sizeof(topics), "%s %s",
+                    r->conf->notifications_topic, r->conf->commands_topic);
+
     if (wh_store_unpublished(store) && *known != '\0'
-        && (strcmp(id, known) != 0
-            || strcmp(r->conf->notifications_topic, source) != 0))
+        && (strcmp(id, known) != 0 || strcmp(topics, source) != 0))
     {
         return wh_error_set(err, WH_CONFLICT, "the rebuild that was interrupted "
-                            "was of topic \"%s\" in cluster \"%s\"", source,
-                            known);
+                            "was from topics \"%s\" of cluster \"%s\"",
+                            source, known);
     }
 
     if (strcmp(id, known) == 0) {
@@ -163,8 +177,7 @@ wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
     }
 
     if (rc == WH_OK && wh_store_unpublished(store)) {
-        rc = wh_store_set_meta(store, "rebuilt_from",
-                               r->conf->notifications_topic, err);
+        rc = wh_store_set_meta(store, "rebuilt_from", topics, err);
     }
 
     if (rc == WH_OK) {
@@ -208,10 +221,10 @@ wh_recover_notifications(const wh_recovery_t *r, wh_store_t *store,
     if (wh_store_unpublished(store) && next > 0
         && (next > *high || next < low))
     {
-        return wh_error_set(err, WH_CONFLICT, "the rebuild that was interrupted "
-                            "had read topic \"%s\" up to offset %" PRId64
-                            ", it now has %" PRId64 " to %" PRId64, topic,
-                            next, low, *high);
+        return wh_error_set(err, WH_CONFLICT, "the rebuild that was "
+                            "interrupted had read topic \"%s\" up to offset %"
+                            PRId64 ", it now has %" PRId64 " to %" PRId64,
+                            topic, next, low, *high);
     }
 
     if (next > *high && r->again) {

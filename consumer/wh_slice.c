@@ -14,7 +14,7 @@ static int wh_slice_publish(wh_slice_t *slice, wh_error_t *err);
 static void wh_slice_prefetch(const wh_slice_t *slice);
 static int wh_slice_read(void *data, wh_error_t *err);
 static int wh_slice_finish(void *data, wh_error_t *err);
-static size_t wh_slice_log(const wh_slice_t *slice, size_t i);
+static size_t wh_slice_log(const wh_slice_t *slice, size_t i, int applied);
 static size_t wh_slice_line(char *line, const wh_outcome_t *outcome);
 static char *wh_slice_position(char *p, int32_t partition, int64_t offset);
 
@@ -57,20 +57,26 @@ wh_slice_commit(wh_slice_t *slice, wh_error_t *err)
 
         /* SQLite commits, we put the log together */
 
-        logged = wh_slice_log(slice, slice->first);
+        logged = wh_slice_log(slice, slice->first, 1);
         rc = wh_worker_wait(s->worker, err);
 
-        if (rc == WH_OK) {
-            wh_log_flush();
+        if (rc != WH_OK) {
 
-            while (logged < slice->first + slice->count) {
-                logged = wh_slice_log(slice, logged);
-                wh_log_flush();
-            }
+            /*
+             * Kafka's commit holds: what was applied will be by a recovery,
+             * which says how many they were, but nobody will come back to the
+             * others.
+             */
 
-        } else {
-            /* a recovery will apply these, and say how many they were */
             wh_log_discard();
+            logged = slice->first;
+        }
+
+        wh_log_flush();
+
+        while (logged < slice->first + slice->count) {
+            logged = wh_slice_log(slice, logged, rc == WH_OK);
+            wh_log_flush();
         }
     }
 
@@ -206,7 +212,7 @@ wh_slice_publish(wh_slice_t *slice, wh_error_t *err)
     rd_kafka_topic_partition_list_t  *offsets;
 
     begun = wh_clock();
-    slice->published = -1;
+    slice->published = -begun;
 
     rc = wh_publisher_begin(s->publisher, err);
 
@@ -315,17 +321,26 @@ wh_slice_finish(void *data, wh_error_t *err)
 }
 
 
-/* Collects lines from command i on, while there is room; returns the next. */
+/*
+ * Collects lines from command i on, of those applied, too, or only of the
+ * others; while there is room.  Returns the next one.
+ */
 
 static size_t
-wh_slice_log(const wh_slice_t *slice, size_t i)
+wh_slice_log(const wh_slice_t *slice, size_t i, int applied)
 {
-    char               line[WH_COMMAND_LEN + WH_KEY_MAX + 256];
-    size_t             len;
-    const wh_batch_t  *batch = slice->session->now.batch;
+    char                 line[WH_COMMAND_LEN + WH_KEY_MAX + 256];
+    size_t               len;
+    const wh_outcome_t  *o;
 
     for ( /* void */ ; i < slice->first + slice->count; i++) {
-        len = wh_slice_line(line, wh_batch_outcome(batch, i));
+        o = wh_batch_outcome(slice->session->now.batch, i);
+
+        if (o->verdict == WH_APPLIED && !applied) {
+            continue;
+        }
+
+        len = wh_slice_line(line, o);
 
         if (wh_log_collect(line, len) != WH_OK) {
             break;

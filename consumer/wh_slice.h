@@ -24,7 +24,8 @@ typedef struct {
     int64_t          counts[WH_STAT_LAST];
     int64_t          stored;    /* position in notifications */
     int64_t          sent;      /* and behind those sent */
-    int64_t          published; /* ms it took; 0: not begun; -1: it failed */
+    int64_t          published; /* ms the last one took; -wh_clock() when ... */
+                                /* ... it began, until it is committed */
 } wh_slice_t;
 
 

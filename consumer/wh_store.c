@@ -34,6 +34,7 @@ static int wh_store_open_file(wh_store_t **store,
     const wh_store_conf_t *conf, const char *suffix, wh_error_t *err);
 static int wh_store_wal_hook(void *data, sqlite3 *db, const char *name,
     int pages);
+static int wh_store_remove_new(const char *path, wh_error_t *err);
 static int wh_store_remove(const char *path, const char *suffix,
     wh_error_t *err);
 static int wh_store_wait(void *data, int count);
@@ -80,7 +81,9 @@ wh_store_open(wh_store_t **store, const wh_store_conf_t *conf,
     (*store)->log_ino[0] = wh_store_log_ino(*store, 0);
     (*store)->log_ino[1] = wh_store_log_ino(*store, 1);
 
-    return WH_OK;
+    /* of a rebuild that was interrupted before somebody brought this one back */
+
+    return wh_store_remove_new(conf->path, err);
 }
 
 
@@ -157,16 +160,11 @@ wh_store_create_new(wh_store_t **store, const wh_store_conf_t *conf,
 
     *store = NULL;
 
-    /* what is there was never anybody's database */
+    rc = wh_store_remove_new(conf->path, err);
 
-    if (wh_store_remove(conf->path, ".new", err) != WH_OK
-        || wh_store_remove(conf->path, ".new-wal", err) != WH_OK
-        || wh_store_remove(conf->path, ".new-shm", err) != WH_OK)
-    {
-        return WH_ERROR;
+    if (rc == WH_OK) {
+        rc = wh_store_create_file(conf->path, ".new", err);
     }
-
-    rc = wh_store_create_file(conf->path, ".new", err);
 
     if (rc == WH_OK) {
         rc = wh_store_open_file(store, conf, ".new", err);
@@ -263,6 +261,22 @@ wh_store_publish(wh_store_t **store, wh_error_t *err)
     free(file);
 
     return rc;
+}
+
+
+/* What is beside the path was never anybody's database. */
+
+static int
+wh_store_remove_new(const char *path, wh_error_t *err)
+{
+    if (wh_store_remove(path, ".new", err) != WH_OK
+        || wh_store_remove(path, ".new-wal", err) != WH_OK
+        || wh_store_remove(path, ".new-shm", err) != WH_OK)
+    {
+        return WH_ERROR;
+    }
+
+    return WH_OK;
 }
 
 
@@ -554,8 +568,20 @@ wh_store_checkpoint(wh_store_t *s)
      */
 
     s->wal_retry = s->wal_size + s->conf.wal_limit / 4;
-    s->wal_wait = (s->wal_wait * 2 < WH_STORE_WAIT_MAX) ? s->wal_wait * 2
-                                                        : WH_STORE_WAIT_MAX;
+
+    if (s->wal_wait < WH_STORE_WAIT_MAX) {
+        s->wal_wait = (s->wal_wait * 2 < WH_STORE_WAIT_MAX)
+                      ? s->wal_wait * 2 : WH_STORE_WAIT_MAX;
+
+    } else if (rc == SQLITE_BUSY && !wh_stopping()) {
+
+        /* none of nginx's: commands do not wait for it all the time */
+
+        s->wal_wait = WH_STORE_WAIT_MIN;
+        wh_log(WH_LOG_WARN, "the log of the database is %" PRId64 " bytes long "
+               "and cannot be emptied: somebody has been reading the database "
+               "for more than %d s", s->wal_size, WH_STORE_WAIT_MAX / 1000);
+    }
 
     if (rc != SQLITE_BUSY) {
         wh_log(WH_LOG_WARN, "checkpoint of the database: %s",

@@ -143,6 +143,10 @@ int wh_store_put_key(wh_store_t *store, const char *sku, size_t len,
 int wh_store_get_position(wh_store_t *store, const char *topic,
     int32_t partition, int64_t *next, wh_error_t *err);
 
+/* Asks whether something of a topic was processed, by any position in it. */
+int wh_store_knows_topic(wh_store_t *store, const char *topic, int *known,
+    wh_error_t *err);
+
 /*
  * Moves a position from expected (-1: none stored yet) to next.
  * WH_OK; WH_CONFLICT: it is not at expected; WH_ERROR.

@@ -46,6 +46,8 @@ static const char  *wh_sql[WH_SQL_LAST] = {
     [WH_SQL_UPDATE_POSITION] =
         "UPDATE positions SET next = ?3"
         " WHERE topic = ?1 AND partition = ?2 AND next = ?4",
+    [WH_SQL_KNOWS_TOPIC] =
+        "SELECT 1 FROM positions WHERE topic = ?1 AND next > 0 LIMIT 1",
     [WH_SQL_GET_META] = "SELECT value FROM meta WHERE name = ?1",
     [WH_SQL_SET_META] =
         "INSERT INTO meta(name, value) VALUES(?1, ?2)"
@@ -380,6 +382,29 @@ wh_store_move_position(wh_store_t *s, const char *topic, int32_t partition,
         rc = wh_error_set(err, WH_CONFLICT, "another process moved the "
                           "position of %s:%d", topic, (int) partition);
     }
+
+    return rc;
+}
+
+
+int
+wh_store_knows_topic(wh_store_t *s, const char *topic, int *known,
+    wh_error_t *err)
+{
+    int            rc;
+    sqlite3_stmt  *stmt;
+
+    stmt = s->stmt[WH_SQL_KNOWS_TOPIC];
+
+    wh_store_bind_text(s, WH_SQL_KNOWS_TOPIC, 1, topic, strlen(topic));
+
+    rc = sqlite3_step(stmt);
+    *known = (rc == SQLITE_ROW);
+
+    rc = (rc == SQLITE_ROW || rc == SQLITE_DONE)
+         ? WH_OK : wh_schema_fail(s->db, "reading the positions", err);
+
+    (void) sqlite3_reset(stmt);
 
     return rc;
 }

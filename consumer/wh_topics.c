@@ -17,24 +17,23 @@
 #define WH_TOPICS_KEPT     "2592000000"
 
 
-static int wh_topics_find(const wh_conf_t *conf, rd_kafka_t *admin,
-    rd_kafka_t *watcher, const char *topic, int *partitions, wh_error_t *err);
-static int wh_topics_create(const wh_conf_t *conf, rd_kafka_t *admin,
-    rd_kafka_t *watcher, const char *topic, wh_error_t *err);
-static int wh_topics_commands(const wh_conf_t *conf, rd_kafka_t *admin,
-    int aloud, wh_error_t *err);
-static int wh_topics_notifications(const wh_conf_t *conf, rd_kafka_t *admin,
-    int aloud, wh_error_t *err);
+static int wh_topics_find(const wh_topics_t *t, const char *topic,
+    int *partitions, wh_error_t *err);
+static int wh_topics_create(const wh_topics_t *t, const char *topic,
+    wh_error_t *err);
+static int wh_topics_commands(const wh_topics_t *t, wh_error_t *err);
+static int wh_topics_notifications(const wh_topics_t *t, wh_error_t *err);
 
 
 int
-wh_topics_check(const wh_conf_t *conf, rd_kafka_t *admin, rd_kafka_t *watcher,
-    int aloud, int *partitions, wh_error_t *err)
+wh_topics_check(const wh_topics_t *t, int *partitions, wh_error_t *err)
 {
-    int  n, rc;
+    int               n, rc;
+    const wh_conf_t  *conf;
 
-    rc = wh_topics_find(conf, admin, watcher, conf->notifications_topic, &n,
-                        err);
+    conf = t->conf;
+
+    rc = wh_topics_find(t, conf->notifications_topic, &n, err);
 
     if (rc == WH_OK && n != 1) {
         rc = wh_error_set(err, WH_ERROR, "topic \"%s\" has %d partitions, it "
@@ -42,46 +41,59 @@ wh_topics_check(const wh_conf_t *conf, rd_kafka_t *admin, rd_kafka_t *watcher,
     }
 
     if (rc == WH_OK && *conf->rejections_topic != '\0') {
-        rc = wh_topics_find(conf, admin, watcher, conf->rejections_topic, &n,
-                            err);
+        rc = wh_topics_find(t, conf->rejections_topic, &n, err);
     }
 
     if (rc == WH_OK) {
-        rc = wh_topics_find(conf, admin, watcher, conf->commands_topic,
-                            partitions, err);
+        rc = wh_topics_find(t, conf->commands_topic, partitions, err);
     }
 
     if (rc == WH_OK) {
-        rc = wh_topics_commands(conf, admin, aloud, err);
+        rc = wh_topics_commands(t, err);
     }
 
-    if (rc == WH_OK) {
-        rc = wh_topics_notifications(conf, admin, aloud, err);
+    if (rc == WH_OK && t->aloud) {
+        rc = wh_topics_notifications(t, err);
     }
 
     return rc;
 }
 
 
-static int
-wh_topics_find(const wh_conf_t *conf, rd_kafka_t *admin, rd_kafka_t *watcher,
-    const char *topic, int *partitions, wh_error_t *err)
-{
-    int  rc;
+/*
+ * One that the database has a position in was there before: an empty one in
+ * its place would be in the way of whoever brings it back, and nginx would
+ * write commands to it.
+ */
 
-    rc = wh_query_partitions(watcher, topic, partitions, err);
+static int
+wh_topics_find(const wh_topics_t *t, const char *topic, int *partitions,
+    wh_error_t *err)
+{
+    int         known, rc;
+    wh_error_t  missing;
+
+    rc = wh_query_partitions(t->watcher, topic, partitions, &missing);
 
     if (rc != WH_NONE) {
+        *err = missing;
         return rc;
     }
 
-    if (!conf->create_topics) {
-        return WH_AGAIN;
+    rc = wh_store_knows_topic(t->store, topic, &known, err);
+
+    if (rc == WH_OK && (known || !t->conf->create_topics)) {
+        rc = wh_error_set(err, WH_AGAIN, "%s%s", missing.text, known
+                          ? "; the database has read it, so it is not created"
+                          : "");
     }
 
-    rc = wh_topics_create(conf, admin, watcher, topic, err);
+    if (rc == WH_OK) {
+        rc = wh_topics_create(t, topic, err);
+    }
 
-    return (rc == WH_OK) ? wh_query_partitions(watcher, topic, partitions, err)
+    return (rc == WH_OK) ? wh_query_partitions(t->watcher, topic, partitions,
+                                               err)
                          : rc;
 }
 
@@ -89,12 +101,12 @@ wh_topics_find(const wh_conf_t *conf, rd_kafka_t *admin, rd_kafka_t *watcher,
 /* Returns when its partition has a leader, or after a time. */
 
 static int
-wh_topics_create(const wh_conf_t *conf, rd_kafka_t *admin, rd_kafka_t *watcher,
-    const char *topic, wh_error_t *err)
+wh_topics_create(const wh_topics_t *t, const char *topic, wh_error_t *err)
 {
-    int      rc;
-    char     lag[32];
-    int64_t  end, low, high, ms;
+    int               rc;
+    char              lag[32];
+    int64_t           end, low, high, ms;
+    const wh_conf_t  *conf = t->conf;
 
     const wh_topic_setting_t  commands[] = {
         { "cleanup.policy", "delete" },
@@ -121,21 +133,22 @@ wh_topics_create(const wh_conf_t *conf, rd_kafka_t *admin, rd_kafka_t *watcher,
     (void) snprintf(lag, sizeof(lag), "%" PRId64,
                     ms > WH_TOPICS_LAG ? ms : WH_TOPICS_LAG);
 
-    rc = wh_query_create(admin, topic,
+    rc = wh_query_create(t->admin, topic,
                          topic == conf->commands_topic ? commands
                          : topic == conf->notifications_topic ? notifications
                          : rejections, err);
-    if (rc != WH_OK) {
+    if (rc == WH_OK) {
+        wh_log(WH_LOG_NOTICE, "created topic \"%s\"", topic);
+
+    } else if (rc != WH_CONFLICT) {
         return rc;
     }
-
-    wh_log(WH_LOG_NOTICE, "created topic \"%s\"", topic);
 
     end = wh_clock() + WH_TOPICS_TIMEOUT;
 
     do {
         wh_wait(WH_TOPICS_LOOK);
-        rc = wh_query_watermarks(watcher, topic, 0, &low, &high, err);
+        rc = wh_query_watermarks(t->watcher, topic, 0, &low, &high, err);
     } while (rc != WH_OK && wh_clock() < end && !wh_stopping());
 
     return rc;
@@ -143,16 +156,15 @@ wh_topics_create(const wh_conf_t *conf, rd_kafka_t *admin, rd_kafka_t *watcher,
 
 
 static int
-wh_topics_commands(const wh_conf_t *conf, rd_kafka_t *admin, int aloud,
-    wh_error_t *err)
+wh_topics_commands(const wh_topics_t *t, wh_error_t *err)
 {
     int                rc;
     const char        *topic;
     wh_topic_policy_t  policy;
 
-    topic = conf->commands_topic;
+    topic = t->conf->commands_topic;
 
-    rc = wh_query_policy(admin, topic, &policy, err);
+    rc = wh_query_policy(t->admin, topic, &policy, err);
     if (rc != WH_OK) {
         return rc;
     }
@@ -163,7 +175,7 @@ wh_topics_commands(const wh_conf_t *conf, rd_kafka_t *admin, int aloud,
                             "cleanup.policy to delete", topic);
     }
 
-    if (!policy.known && aloud) {
+    if (!policy.known && t->aloud) {
         wh_log(WH_LOG_WARN, "the brokers do not say whether topic \"%s\" is "
                "compacted, which it must not be", topic);
     }
@@ -173,32 +185,32 @@ wh_topics_commands(const wh_conf_t *conf, rd_kafka_t *admin, int aloud,
 
 
 static int
-wh_topics_notifications(const wh_conf_t *conf, rd_kafka_t *admin, int aloud,
-    wh_error_t *err)
+wh_topics_notifications(const wh_topics_t *t, wh_error_t *err)
 {
     int                rc;
+    int64_t            retention;
     const char        *topic;
     wh_topic_policy_t  policy;
 
-    topic = conf->notifications_topic;
+    topic = t->conf->notifications_topic;
+    retention = t->conf->idempotency_retention * 1000;
 
-    rc = wh_query_policy(admin, topic, &policy, err);
+    rc = wh_query_policy(t->admin, topic, &policy, err);
 
-    if (rc != WH_OK || !aloud || !policy.known) {
+    if (rc != WH_OK || !policy.known) {
         return rc;
     }
 
-    if (policy.deletes && policy.retention >= 0) {
-        wh_log(WH_LOG_WARN, "topic \"%s\" deletes records after a retention of "
-               "%" PRId64 " ms: a lost database cannot be rebuilt from it then "
-               "without a backup; its cleanup.policy should be compact", topic,
-               policy.retention);
+    if (policy.deletes && (policy.retention >= 0 || policy.bytes >= 0)) {
+        wh_log(WH_LOG_WARN, "topic \"%s\" deletes records past its retention: a "
+               "lost database cannot be rebuilt from it then without a backup; "
+               "its cleanup.policy should be compact", topic);
     }
 
-    if (policy.compact && policy.lag < conf->idempotency_retention * 1000) {
+    if (policy.compact && policy.lag < retention) {
         wh_log(WH_LOG_WARN, "topic \"%s\" has a min.compaction.lag.ms of %"
-               PRId64 ", shorter than idempotency_retention: a rebuilt database "
-               "may not know all keys", topic, policy.lag);
+               PRId64 ", shorter than idempotency_retention: a rebuilt "
+               "database may not know all keys", topic, policy.lag);
     }
 
     return WH_OK;

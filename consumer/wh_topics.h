@@ -10,17 +10,25 @@
 
 #include "wh_conf.h"
 #include "wh_error.h"
+#include "wh_store.h"
+
+
+typedef struct {
+    const wh_conf_t  *conf;
+    wh_store_t       *store;      /* a topic that it knows is not made anew */
+    rd_kafka_t       *admin;      /* any two handles */
+    rd_kafka_t       *watcher;
+    int               aloud;      /* the warnings have not been said yet */
+} wh_topics_t;
 
 
 /*
- * Checks all topics, with questions to the brokers through watcher and admin,
- * any two handles.  *partitions is the number of those of commands; aloud is
- * false where the warnings have been said.
+ * Checks all topics.  *partitions is the number of those of commands.
  * WH_OK; WH_AGAIN: no answer, or a topic is missing and cannot be created;
  * WH_ERROR: a topic is not as it must be.
  */
-int wh_topics_check(const wh_conf_t *conf, rd_kafka_t *admin,
-    rd_kafka_t *watcher, int aloud, int *partitions, wh_error_t *err);
+int wh_topics_check(const wh_topics_t *topics, int *partitions,
+    wh_error_t *err);
 
 
 #endif

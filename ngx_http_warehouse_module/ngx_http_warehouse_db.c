@@ -6,6 +6,7 @@
 
 
 #define NGX_HTTP_WAREHOUSE_SLICE   1000      /* us of building in one go */
+#define NGX_HTTP_WAREHOUSE_LATE    3000      /* ms, then five times as much */
 #define NGX_HTTP_WAREHOUSE_ROWS    32        /* rows between two looks */
 #define NGX_HTTP_WAREHOUSE_LONGEST 10000     /* ms: wh_store.c counts on it */
 
@@ -18,9 +19,12 @@ struct ngx_http_warehouse_db_s {
     ngx_queue_t                     waiting;    /* for the one being built */
     ngx_queue_t                     late;       /* for the one after it */
     ngx_queue_t                     dropped;    /* the database went away */
+    int                             why;        /* as reader.rc was then */
+    wh_error_t                      why_err;
     ngx_event_t                     slice;
     ngx_event_t                     drop;
     ngx_event_t                     hold;       /* set while one is built */
+    ngx_msec_t                      begun;      /* the build was */
     ngx_http_warehouse_room_t       room;
     off_t                           live;       /* bytes of all snapshots */
     ngx_http_warehouse_outage_t     outage;
@@ -32,7 +36,7 @@ static void ngx_http_warehouse_db_cleanup(void *data);
 static ngx_int_t ngx_http_warehouse_db_look(ngx_http_warehouse_db_t *db,
     int *version);
 static ngx_int_t ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db);
-static ngx_int_t ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
+static void ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
     ngx_http_warehouse_refusal_t *refusal);
 static ngx_uint_t ngx_http_warehouse_db_crowded(ngx_http_warehouse_db_t *db);
 static void ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db);
@@ -183,7 +187,9 @@ ngx_http_warehouse_db_forget(ngx_http_warehouse_db_t *db)
     ngx_http_warehouse_queue_move(&db->dropped, &db->waiting);
     ngx_http_warehouse_queue_move(&db->dropped, &db->late);
 
-    if (!ngx_queue_empty(&db->dropped)) {
+    if (!ngx_queue_empty(&db->dropped) && !db->drop.posted) {
+        db->why = db->reader.rc;
+        db->why_err = db->reader.err;
         ngx_post_event(&db->drop, &ngx_posted_events);
     }
 
@@ -210,6 +216,9 @@ ngx_http_warehouse_db_drop(ngx_event_t *ev)
     ngx_queue_init(&dropped);
     ngx_http_warehouse_queue_move(&dropped, &db->dropped);
 
+    db->reader.rc = db->why;
+    db->reader.err = db->why_err;
+
     ngx_http_warehouse_build_answer(db, &dropped, NULL);
 }
 
@@ -225,7 +234,8 @@ ngx_http_warehouse_db_snapshot(ngx_http_warehouse_db_t *db,
     ngx_uint_t  fresh;
 
     if (ngx_http_warehouse_db_look(db, &version) != NGX_OK) {
-        return ngx_http_warehouse_db_refuse(db, refusal);
+        ngx_http_warehouse_db_refuse(db, refusal);
+        return NGX_DECLINED;
     }
 
     if (db->current != NULL
@@ -249,7 +259,8 @@ ngx_http_warehouse_db_snapshot(ngx_http_warehouse_db_t *db,
         }
 
         if (rc == NGX_DECLINED) {
-            return ngx_http_warehouse_db_refuse(db, refusal);
+            ngx_http_warehouse_db_refuse(db, refusal);
+            return NGX_DECLINED;
         }
     }
 
@@ -290,10 +301,10 @@ ngx_http_warehouse_db_look(ngx_http_warehouse_db_t *db, int *version)
 /*
  * For a request that gets no list because of the database: tells the operator
  * and finds the words for the client, who is not to learn of paths and
- * schemas.  NGX_DECLINED.
+ * schemas.
  */
 
-static ngx_int_t
+static void
 ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
     ngx_http_warehouse_refusal_t *refusal)
 {
@@ -322,8 +333,6 @@ ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
                                       : "the stock cannot be read now";
         break;
     }
-
-    return NGX_DECLINED;
 }
 
 
@@ -390,6 +399,7 @@ ngx_http_warehouse_build_start(ngx_http_warehouse_db_t *db, int version)
     }
 
     rc = NGX_DECLINED;
+    db->begun = ngx_current_msec;
 
     if (ngx_http_warehouse_reader_begin(&db->reader) == NGX_OK
         && ngx_http_warehouse_build_byte(db, '[') == NGX_OK)
@@ -423,8 +433,17 @@ ngx_http_warehouse_build_slice(ngx_http_warehouse_db_t *db)
 {
     ngx_int_t                  rc;
     ngx_uint_t                 n;
+    ngx_uint_t                 us;
     struct timespec            begin, now;
     ngx_http_warehouse_item_t  item;
+
+    /* where other events leave a build little time it takes more at once */
+
+    us = NGX_HTTP_WAREHOUSE_SLICE;
+
+    if (ngx_current_msec - db->begun > NGX_HTTP_WAREHOUSE_LATE) {
+        us *= 5;
+    }
 
     (void) clock_gettime(CLOCK_MONOTONIC, &begin);
 
@@ -444,8 +463,7 @@ ngx_http_warehouse_build_slice(ngx_http_warehouse_db_t *db)
             (void) clock_gettime(CLOCK_MONOTONIC, &now);
 
             if ((now.tv_sec - begin.tv_sec) * 1000000
-                + (now.tv_nsec - begin.tv_nsec) / 1000
-                >= NGX_HTTP_WAREHOUSE_SLICE)
+                + (now.tv_nsec - begin.tv_nsec) / 1000 >= (long) us)
             {
                 return NGX_AGAIN;
             }
@@ -582,6 +600,15 @@ ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
     ngx_http_warehouse_ctx_t      *ctx;
     ngx_http_warehouse_refusal_t   refusal;
 
+    /* first: what an answer leads to may meet other trouble, or none */
+
+    for (q = ngx_queue_head(queue);
+         snapshot == NULL && q != ngx_queue_sentinel(queue);
+         q = ngx_queue_next(q))
+    {
+        ngx_http_warehouse_db_refuse(db, &refusal);
+    }
+
     while (!ngx_queue_empty(queue)) {
 
         q = ngx_queue_head(queue);
@@ -591,9 +618,6 @@ ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
 
         if (snapshot != NULL) {
             ngx_http_warehouse_snapshot_retain(snapshot);
-
-        } else {
-            (void) ngx_http_warehouse_db_refuse(db, &refusal);
         }
 
         ngx_http_warehouse_items_done(ctx->request, snapshot, &refusal);

@@ -32,7 +32,8 @@ typedef struct {
     ngx_queue_t                     retired;    /* producers being drained */
     ngx_msec_t                      retry;      /* no new producer before */
     ngx_http_warehouse_outage_t     outage;     /* of Kafka */
-    ngx_uint_t                      denied;     /* by ACLs: it will not pass */
+    unsigned                        denied:1;   /* by ACLs: it will not pass */
+    unsigned                        exited:1;
 } ngx_http_warehouse_main_conf_t;
 
 

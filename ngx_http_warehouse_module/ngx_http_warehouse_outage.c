@@ -88,4 +88,5 @@ ngx_http_warehouse_outage_end(ngx_http_warehouse_outage_t *outage)
 
     outage->failing = 0;
     outage->told = 0;
+    outage->kind = 0;
 }

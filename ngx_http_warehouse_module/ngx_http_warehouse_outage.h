@@ -17,7 +17,7 @@
 typedef struct {
     ngx_str_t    name;       /* of what fails, for the log */
     u_char       why[256];   /* the last reason, with NUL */
-    ngx_int_t    kind;       /* of reason */
+    ngx_int_t    kind;       /* of reason; 0: none in particular */
     ngx_uint_t   failed;     /* requests, since it began */
     ngx_msec_t   said;       /* when the log was told of it last */
     ngx_msec_t   since;      /* when counting lines began */

@@ -9,7 +9,7 @@
 #define NGX_HTTP_WAREHOUSE_RETRY    1000    /* ms between two creations */
 
 /* at exit, ms: 1.5 s after SIGTERM the master kills what is left */
-#define NGX_HTTP_WAREHOUSE_DRAIN    500     /* for reports */
+#define NGX_HTTP_WAREHOUSE_DRAIN    400     /* for reports */
 #define NGX_HTTP_WAREHOUSE_PURGE    100     /* for those of a purge */
 #define NGX_HTTP_WAREHOUSE_REAP     500     /* for the handles' threads */
 
@@ -55,6 +55,8 @@ static int64_t ngx_http_warehouse_producer_offset(
     ngx_http_warehouse_producer_t *p, const rd_kafka_message_t *message);
 static void ngx_http_warehouse_producer_error(
     ngx_http_warehouse_producer_t *p, rd_kafka_event_t *event);
+static void ngx_http_warehouse_producer_fatal(
+    ngx_http_warehouse_producer_t *p);
 static void ngx_http_warehouse_producer_log(
     ngx_http_warehouse_producer_t *p, rd_kafka_event_t *event);
 static ngx_uint_t ngx_http_warehouse_producer_denied(rd_kafka_resp_err_t e);
@@ -78,6 +80,7 @@ ngx_http_warehouse_producer_ready(ngx_http_warehouse_main_conf_t *wmcf)
     /* also where it succeeds: a producer may fail with its first message */
 
     wmcf->retry = ngx_current_msec + NGX_HTTP_WAREHOUSE_RETRY;
+    wmcf->denied = 0;
     wmcf->producer = ngx_http_warehouse_producer_create(wmcf);
 
     if (wmcf->producer == NULL) {
@@ -309,7 +312,7 @@ ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
         return NGX_DECLINED;
 
     case RD_KAFKA_RESP_ERR__FATAL:
-        ngx_http_warehouse_producer_retire(p);
+        ngx_http_warehouse_producer_fatal(p);
         ngx_http_warehouse_producer_failed(wmcf, rd_kafka_err2str(e));
         return NGX_AGAIN;
 
@@ -416,7 +419,8 @@ ngx_http_warehouse_producer_serve(ngx_http_warehouse_producer_t *p)
 
 /*
  * Handles one event, or one message of an event that reports many; waits for
- * one at most timeout ms.  NGX_OK; NGX_DONE: there is none.
+ * one at most timeout ms.  NGX_OK; NGX_DONE: there is none.  What stays in one
+ * go is librdkafka's freeing of the messages.
  */
 
 static ngx_int_t
@@ -578,41 +582,55 @@ static void
 ngx_http_warehouse_producer_error(ngx_http_warehouse_producer_t *p,
     rd_kafka_event_t *event)
 {
-    char                             text[512];
+    const char                      *text;
     ngx_uint_t                       level;
     rd_kafka_resp_err_t              e;
     ngx_http_warehouse_main_conf_t  *wmcf;
 
     wmcf = p->wmcf;
+    e = rd_kafka_event_error(event);
+    text = rd_kafka_event_error_string(event);
+    level = wmcf->outage.failing ? NGX_LOG_INFO : NGX_LOG_WARN;
 
-    /* told of by an event of its own, or of the error that led to it */
+    /* told of by an event of its own, or by the error that led to it */
 
-    e = rd_kafka_fatal_error(p->rk, text, sizeof(text));
+    if (rd_kafka_fatal_error(p->rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        ngx_http_warehouse_producer_fatal(p);
+        level = NGX_LOG_INFO;
 
-    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        wmcf->denied = ngx_http_warehouse_producer_denied(e);
+    } else if (p->pending != 0
+               && (e == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN
+                   || e == RD_KAFKA_RESP_ERR__AUTHENTICATION
+                   || e == RD_KAFKA_RESP_ERR__SSL))
+    {
+        /* with nobody who waits, nobody would notice when it is over */
+
         ngx_http_warehouse_outage_begin(&wmcf->outage, e, text);
-        ngx_http_warehouse_producer_retire(p);
+        level = NGX_LOG_INFO;
+    }
+
+    ngx_log_error(level, ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
+                  rd_kafka_err2name(e), text);
+}
+
+
+/* The producer is of no more use; a new one may be. */
+
+static void
+ngx_http_warehouse_producer_fatal(ngx_http_warehouse_producer_t *p)
+{
+    char                  text[512];
+    rd_kafka_resp_err_t   e;
+
+    if (p->failed) {
         return;
     }
 
-    e = rd_kafka_event_error(event);
+    e = rd_kafka_fatal_error(p->rk, text, sizeof(text));
 
-    switch (e) {
-
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR__SSL:
-        ngx_http_warehouse_outage_begin(&wmcf->outage, e,
-                                        rd_kafka_event_error_string(event));
-        break;
-
-    default:
-        level = wmcf->outage.failing ? NGX_LOG_INFO : NGX_LOG_WARN;
-        ngx_log_error(level, ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
-                      rd_kafka_err2name(e), rd_kafka_event_error_string(event));
-        break;
-    }
+    p->wmcf->denied = ngx_http_warehouse_producer_denied(e);
+    ngx_http_warehouse_outage_begin(&p->wmcf->outage, e, text);
+    ngx_http_warehouse_producer_retire(p);
 }
 
 
@@ -678,6 +696,14 @@ ngx_http_warehouse_producer_exit(ngx_http_warehouse_main_conf_t *wmcf)
     ngx_msec_t                      until;
     ngx_queue_t                    *q;
     ngx_http_warehouse_producer_t  *p;
+
+    /* by the process's end and then by the configuration's */
+
+    if (wmcf->exited) {
+        return;
+    }
+
+    wmcf->exited = 1;
 
     if (wmcf->producer != NULL) {
         ngx_queue_insert_tail(&wmcf->retired, &wmcf->producer->link);

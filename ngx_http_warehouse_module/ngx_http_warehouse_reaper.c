@@ -1,5 +1,6 @@
 #include "ngx_http_warehouse_reaper.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -11,6 +12,7 @@ typedef struct {
 } ngx_http_warehouse_reaped_t;
 
 
+static void ngx_http_warehouse_reaper_stay(void);
 static void *ngx_http_warehouse_reaper_thread(void *data);
 static void ngx_http_warehouse_reaper_join(const struct timespec *until);
 
@@ -29,6 +31,7 @@ ngx_http_warehouse_reap(rd_kafka_t *rk)
 
     if (ngx_http_warehouse_reaped.next == NULL) {
         ngx_queue_init(&ngx_http_warehouse_reaped);
+        ngx_http_warehouse_reaper_stay();
     }
 
     /* those that have ended */
@@ -63,6 +66,29 @@ ngx_http_warehouse_reap(rd_kafka_t *rk)
     }
 
     ngx_queue_insert_tail(&ngx_http_warehouse_reaped, &reaped->queue);
+}
+
+
+/*
+ * A worker may unload the module with its configuration while a thread still
+ * runs here; from now on it does not.
+ */
+
+static void
+ngx_http_warehouse_reaper_stay(void)
+{
+    void     *handle;
+    Dl_info   info;
+
+    if (dladdr((void *) &ngx_http_warehouse_reaped, &info) == 0) {
+        return;
+    }
+
+    handle = dlopen(info.dli_fname, RTLD_LAZY|RTLD_NOLOAD|RTLD_NODELETE);
+
+    if (handle != NULL) {
+        (void) dlclose(handle);
+    }
 }
 
 

@@ -44,6 +44,8 @@ test_positions(void **state)
     assert_string_equal(list->elems[2].topic, "commands");
     rd_kafka_topic_partition_list_destroy(list);
 
+    assert_int_equal(wh_positions_set(&p, 500, -1, &err), WH_ERROR);
+    assert_int_equal(wh_positions_get(&p, 500), 8);
     assert_int_equal(wh_positions_set(&p, -1, 3, &err), WH_ERROR);
     assert_int_equal(wh_positions_set(&p, WH_PARTITIONS_MAX, 3, &err),
                      WH_ERROR);
@@ -73,21 +75,25 @@ test_pace(void **state)
     wh_pace_init(&pace, 1000);
     assert_int_equal(pace.most, 1000);
 
-    wh_pace_failed(&pace, 1000);
+    wh_pace_failed(&pace, 1000, 10000, 10000);
+    assert_int_equal(pace.most, 500);
+
+    /* one that failed at once was not too large */
+    wh_pace_failed(&pace, 500, 2499, 10000);
     assert_int_equal(pace.most, 500);
 
     /* one that was small anyway tells more than what was allowed */
-    wh_pace_failed(&pace, 100);
+    wh_pace_failed(&pace, 100, 2500, 10000);
     assert_int_equal(pace.most, 50);
 
     for (i = 0; i < 20; i++) {
-        wh_pace_failed(&pace, 50);
+        wh_pace_failed(&pace, 50, 9000, 10000);
     }
 
     assert_int_equal(pace.most, 1);
 
     wh_pace_init(&pace, 1000);
-    wh_pace_failed(&pace, 1000);
+    wh_pace_failed(&pace, 1000, 10000, 10000);
 
     /* a quick one that was small says nothing */
     wh_pace_committed(&pace, 10, 1, 10000);
@@ -108,7 +114,7 @@ test_pace(void **state)
 
     /* it grows from the smallest there is */
     wh_pace_init(&pace, 1);
-    wh_pace_failed(&pace, 1);
+    wh_pace_failed(&pace, 1, 9000, 10000);
     wh_pace_committed(&pace, 1, 0, 10000);
     assert_int_equal(pace.most, 1);
 
