@@ -184,6 +184,16 @@ wh_client_set_all(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
                                  0);
     }
 
+    /*
+     * From 2.5 to 2.9 rd_kafka_destroy() can miss the signal that pushing
+     * metrics has ended, and waits a second for it; unknown before.
+     */
+
+    if (rd_kafka_version() < 0x020a0000) {
+        (void) rd_kafka_conf_set(rkconf, "enable.metrics.push", "false", NULL,
+                                 0);
+    }
+
     for (i = 0; i < conf->nproperties; i++) {
         p = &conf->properties[i];
 

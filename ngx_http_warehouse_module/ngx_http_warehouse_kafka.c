@@ -156,6 +156,16 @@ ngx_http_warehouse_kafka_conf(ngx_conf_t *cf,
         }
     }
 
+    /*
+     * From 2.5 to 2.9 rd_kafka_destroy() can miss the signal that pushing
+     * metrics has ended, and waits a second for it; unknown before.
+     */
+
+    if (rd_kafka_version() < 0x020a0000) {
+        (void) rd_kafka_conf_set(wmcf->kafka, "enable.metrics.push", "false",
+                                 NULL, 0);
+    }
+
     return NGX_OK;
 }
 
