@@ -12,6 +12,11 @@ import tempfile
 import stack
 
 KEYS = "t/e2e/keys.py"
+PRODUCER = "t/e2e/producer.py"
+RECORDS = "t/e2e/records.py"
+TOPICS = "t/e2e/topics.py"
+OFFSETS = "t/fault/offsets.py"
+SLOW = "t/fault/slow.py"
 RECOVERY = "t/e2e/recovery.py"
 CONTENTS = "t/fault/contents.py"
 KILLS = "t/fault/kills.py"
@@ -166,6 +171,47 @@ SABOTAGES = [
          "    if (*known != '\\0' || strcmp(id, known) == 0) {")],
      CONTENTS, ["Cluster"]),
 
+    ("a record that is no notification passed over", [
+        ("consumer/wh_follow.c", "    if (m->offset == f->conf->skip_notification) {",
+         "    if (m->offset >= 0) {")],
+     CONTENTS, ["Foreign.test_each_kind"]),
+    ("an item past all limits taken as it is", [
+        ("consumer/wh_store_sql.c", "&& item->qty >= 0 && item->qty <= WH_QTY_MAX",
+         "&& item->qty >= 0")],
+     RECORDS, ["Overfull"]),
+    ("the headers of a record without a limit", [
+        ("consumer/wh_client.c", "        if (i == WH_HEADERS_MAX) {", "        if (i == 10000000) {")],
+     RECORDS, ["Large.test_how_many_headers"]),
+    ("positions from reports that have none", [
+        ("consumer/wh_publisher.c", "    if (p->unknown) {", "    if (0) {")],
+     OFFSETS, ["Offsets"]),
+    ("partitions that are added not looked for", [
+        ("consumer/wh_client.c", '"topic.metadata.refresh.interval.ms", "5000"',
+         '"topic.metadata.refresh.interval.ms", "300000"')],
+     TOPICS, ["Partitions"]),
+
+    # batches and rebuilds
+
+    ("batches that never get smaller", [
+        ("consumer/wh_pace.c", "    pace->most = count / 2;\n", "")],
+     SLOW, ["Quota"]),
+    ("a rebuild begun anew each time", [
+        ("consumer/wh_store.c", "    if (wh_store_resume(store, conf) == WH_OK) {", "    if (0) {")],
+     CONTENTS, ["Rebuild.test_killed"]),
+    ("a rebuild of other topics gone on with", [
+        ("consumer/wh_recover.c", "|| strcmp(topics, source) != 0))", "))")],
+     CONTENTS, ["Rebuild.test_other_topic"]),
+    ("a rebuild gone on with behind what failed", [
+        ("consumer/wh_follow.c", "        f->failed = 1;\n", "")],
+     CONTENTS, ["Rebuild.test_while_it_runs"]),
+    ("a quota taken for damage", [
+        ("common/wh_schema.c", "        if (error == EDQUOT) {", "        if (0) {")],
+     SQLITE, ["Quota.test_while_it_runs"]),
+    ("commands logged before SQLite has them", [
+        ("consumer/wh_slice.c", "        logged = wh_slice_log(slice, slice->first, 1);\n",
+         "        logged = wh_slice_log(slice, slice->first, 1);\n        wh_log_flush();\n")],
+     SQLITE, ["Full.test_nothing_is_logged_before_the_commit"]),
+
     # keys
 
     ("keys not recovered", [
@@ -203,6 +249,21 @@ SABOTAGES = [
         (NGX + "commands.c",
          "        ngx_add_timer(&ctx->guard, wmcf->timeout + NGX_HTTP_WAREHOUSE_GUARD);\n", "")],
      MODULE, ["Module.test_quit"]),
+    ("a producer destroyed in the event loop", [
+        (NGX + "producer.c", "    ngx_http_warehouse_reap(p->rk);", "    rd_kafka_destroy(p->rk);")],
+     PRODUCER, ["Producer.test_lookup_that_hangs"]),
+    ("another producer for each refused command", [
+        (NGX + "producer.c", "    wmcf->retry = ngx_current_msec + NGX_HTTP_WAREHOUSE_RETRY;\n",
+         "    wmcf->retry = ngx_current_msec;\n")],
+     PRODUCER, ["Producer.test_no_producer_id"]),
+    ("positions that librdkafka made up", [
+        (NGX + "producer.c", "    return p->invented ? -1 : message->offset;",
+         "    return message->offset;")],
+     PRODUCER, ["Producer.test_a_batch_that_was_there"]),
+    ("topics that brokers create", [
+        (NGX + "kafka.c", '"allow.auto.create.topics"), ngx_string("false")',
+         '"allow.auto.create.topics"), ngx_string("true")')],
+     TOPICS, ["NotCreated.test_by_nginx"]),
     ("the old log of a database read on", [
         (NGX + "reader.c", "&& log_ino == r->log_ino)", "&& 1)")],
      SQLITE, ["Replaced.test_older_copy"]),
