@@ -56,6 +56,7 @@ static const char  *wh_schema_from_1 =
 
 static int wh_schema_version(sqlite3 *db, int *version, int *objects,
     wh_error_t *err);
+static int wh_schema_quota(sqlite3 *db);
 
 
 int
@@ -219,9 +220,7 @@ wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
         break;
 
     case SQLITE_IOERR:
-        error = sqlite3_system_errno(db);
-
-        if (error == EDQUOT) {
+        if (wh_schema_quota(db)) {
             /* a full disk to whoever has a quota; SQLite has no word for it */
             rc = WH_AGAIN;
             advice = "; the disk quota is used up";
@@ -269,4 +268,33 @@ wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
     }
 
     return wh_error_set(err, rc, "%s: %s%s", what, sqlite3_errmsg(db), advice);
+}
+
+
+/*
+ * Whether EDQUOT was the last error of the connection, the file or its log:
+ * the first is as errno was when SQLite gave up, which may be of something that
+ * came later; but a rollback journal, as of a new file, has no other.
+ */
+
+static int
+wh_schema_quota(sqlite3 *db)
+{
+    int            error, log_error;
+    sqlite3_file  *log;
+
+    error = 0;
+    log_error = 0;
+    log = NULL;
+
+    (void) sqlite3_file_control(db, NULL, SQLITE_FCNTL_LAST_ERRNO, &error);
+    (void) sqlite3_file_control(db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log);
+
+    if (log != NULL && log->pMethods != NULL) {
+        (void) log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO,
+                                           &log_error);
+    }
+
+    return sqlite3_system_errno(db) == EDQUOT || error == EDQUOT
+           || log_error == EDQUOT;
 }

@@ -205,7 +205,7 @@ SABOTAGES = [
         ("consumer/wh_follow.c", "        f->failed = 1;\n", "")],
      CONTENTS, ["Rebuild.test_while_it_runs"]),
     ("a quota taken for damage", [
-        ("common/wh_schema.c", "        if (error == EDQUOT) {", "        if (0) {")],
+        ("common/wh_schema.c", "        if (wh_schema_quota(db)) {", "        if (!db) {")],
      SQLITE, ["Quota.test_while_it_runs"]),
     ("commands logged before SQLite has them", [
         ("consumer/wh_slice.c", "        logged = wh_slice_log(slice, slice->first, 1);\n",

@@ -459,7 +459,8 @@ class Stack:
         wait(self.caught_up, "the daemon to catch up")
 
     def remove_database(self):
-        for suffix in ("", "-wal", "-shm"):
+        """With what an interrupted rebuild has left."""
+        for suffix in ("", "-wal", "-shm", ".new", ".new-wal", ".new-shm"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.db + suffix)
 
