@@ -1,9 +1,10 @@
 """The machine as a whole: nginx and the daemon at the same time."""
 
 from back import Backlog, visible
-from front import ROUNDS, SECONDS, WARM, Front
+from front import ROUNDS, Front
 from measure import row, say
 
+WARM = 150                 # seconds: more of the broker has to be compiled than in posts
 CALM = 200                 # commands a second that come nearly alone
 CALM_SECONDS = 20
 LOADED_SECONDS = 10

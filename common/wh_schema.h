@@ -53,8 +53,8 @@ int wh_schema_ready(sqlite3 *db, wh_error_t *err);
 
 /*
  * Maps a failed SQLite call to WH_AGAIN (locked, being opened, disk full),
- * WH_NOMEM or WH_ERROR and fills err with "what: SQLite's message", and what to do where
- * that is known.
+ * WH_NOMEM or WH_ERROR and fills err with "what: SQLite's message", and what to
+ * do where that is known.
  */
 int wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err);
 

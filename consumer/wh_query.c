@@ -221,7 +221,7 @@ wh_query_setting(wh_topic_policy_t *policy, const char *name,
 }
 
 
-/* Waits for the answer to a question about a topic; NULL: none, err says why. */
+/* Waits for the answer to a question about a topic; NULL: err says why not. */
 
 static rd_kafka_event_t *
 wh_query_answer(rd_kafka_queue_t *queue, const char *what, const char *topic,

@@ -153,8 +153,8 @@ wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
     if (wh_store_unpublished(store) && *known != '\0'
         && (strcmp(id, known) != 0 || strcmp(topics, source) != 0))
     {
-        return wh_error_set(err, WH_CONFLICT, "the rebuild that was interrupted "
-                            "was from topics \"%s\" of cluster \"%s\"",
+        return wh_error_set(err, WH_CONFLICT, "the rebuild that was "
+                            "interrupted was from topics \"%s\" of cluster \"%s\"",
                             source, known);
     }
 

@@ -62,7 +62,7 @@ typedef struct {
     size_t                               taken;       /* messages, ever */
     int                                  worked;      /* a batch went through */
     int64_t                              committed;   /* by Kafka, wh_clock() */
-    int64_t                              polled;      /* the batch in hand was */
+    int64_t                              polled;      /* when that in hand was */
     double                               rate;        /* commands a second */
 } wh_session_t;
 

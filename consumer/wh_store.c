@@ -81,7 +81,7 @@ wh_store_open(wh_store_t **store, const wh_store_conf_t *conf,
     (*store)->log_ino[0] = wh_store_log_ino(*store, 0);
     (*store)->log_ino[1] = wh_store_log_ino(*store, 1);
 
-    /* of a rebuild that was interrupted before somebody brought this one back */
+    /* of a rebuild that was interrupted before this one was brought back */
 
     return wh_store_remove_new(conf->path, err);
 }
@@ -508,7 +508,7 @@ wh_store_wal_hook(void *data, sqlite3 *db, const char *name, int pages)
 }
 
 
-/* SQLite asks whether to wait for readers once more; not where we are to stop. */
+/* SQLite asks whether to wait for readers once more. */
 
 static int
 wh_store_wait(void *data, int count)

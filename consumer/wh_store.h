@@ -74,8 +74,8 @@ void wh_store_close(wh_store_t *store);
 /*
  * Looks for damage in all of the database, at some tenths of a second for a
  * million items, unless *whole, which is zeroed at first, says that it was
- * opened before and found undamaged.  WH_OK, WH_AGAIN, WH_NOMEM; WH_ERROR: it is
- * damaged, or cannot be read.
+ * opened before and found undamaged.  WH_OK, WH_AGAIN, WH_NOMEM; WH_ERROR: it
+ * is damaged, or cannot be read.
  */
 int wh_store_check(wh_store_t *store, wh_store_file_t *whole,
     wh_error_t *err);
@@ -83,7 +83,8 @@ int wh_store_check(wh_store_t *store, wh_store_file_t *whole,
 /*
  * Opens a database beside path ("path.new"): the one that an interrupted
  * rebuild left there, or an empty one; wh_store_renew() puts an empty one in
- * the place of the one that is open.  wh_store_publish() closes it, puts it in path's place and opens it there.
+ * the place of the one that is open.  wh_store_publish() closes it, puts it in
+ * path's place and opens it there.
  * Until then nobody reads it.  WH_OK, WH_AGAIN, WH_ERROR,
  * WH_NOMEM; *store is NULL after a failure.
  */

@@ -202,8 +202,8 @@ wh_topics_notifications(const wh_topics_t *t, wh_error_t *err)
     }
 
     if (policy.deletes && (policy.retention >= 0 || policy.bytes >= 0)) {
-        wh_log(WH_LOG_WARN, "topic \"%s\" deletes records past its retention: a "
-               "lost database cannot be rebuilt from it then without a backup; "
+        wh_log(WH_LOG_WARN, "topic \"%s\" deletes records past its retention: "
+               "a lost database cannot be rebuilt from it then without a backup; "
                "its cleanup.policy should be compact", topic);
     }
 

@@ -634,7 +634,7 @@ ngx_http_warehouse_producer_fatal(ngx_http_warehouse_producer_t *p)
 }
 
 
-/* What librdkafka says of an outage that the log knows of is for the curious. */
+/* What librdkafka says of an outage that the log knows of is information. */
 
 static void
 ngx_http_warehouse_producer_log(ngx_http_warehouse_producer_t *p,
@@ -651,8 +651,8 @@ ngx_http_warehouse_producer_log(ngx_http_warehouse_producer_t *p,
         level = (ngx_uint_t) severity + 1;
         highest = p->wmcf->outage.failing ? NGX_LOG_INFO : NGX_LOG_ERR;
 
-        ngx_log_error(ngx_max(level, highest), ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
-                      fac, text);
+        ngx_log_error(ngx_max(level, highest), ngx_cycle->log, 0,
+                      "warehouse: kafka: %s: %s", fac, text);
     }
 }
 

@@ -42,9 +42,9 @@ ngx_int_t ngx_http_warehouse_producer_ready(
  * Hands a command to the producer; everything is copied.  An idempotency key
  * that is not empty travels as a header.  NGX_OK: *pending belongs to the
  * producer, and ngx_http_warehouse_commands_done() will be called with its
- * request, from the event loop.  NGX_BUSY: the local queue is full; NGX_DECLINED: too
- * large; NGX_AGAIN: no producer; NGX_ERROR.  Not written in any of these.
- * A failure of Kafka's goes to wmcf->outage.
+ * request, from the event loop.  NGX_BUSY: the local queue is full;
+ * NGX_DECLINED: too large; NGX_AGAIN: no producer; NGX_ERROR.  Not written in
+ * any of these.  A failure of Kafka's goes to wmcf->outage.
  */
 ngx_int_t ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
     ngx_uint_t topic, ngx_str_t *payload, ngx_str_t *key,
