@@ -31,7 +31,8 @@ def together(f, connections):
     for _ in range(ROUNDS):
         s.wait_caught_up()
         processing = f.post(connections)
-        lags.append((s.end(s.commands) - sum(s.positions().values())) / processing)
+        done = sum(s.positions().values())     # first: to ask for the end takes its time
+        lags.append((s.end(s.commands) - done) / processing)
         s.wait_caught_up()
         s.daemon.stop()
         rates.append((processing, f.post(connections)))
@@ -39,8 +40,8 @@ def together(f, connections):
     ours, alone = zip(*rates)
     row("POST acknowledged, %d connections, daemon processing, to the daemon stopped"
         % connections, ">= 0.9", ours, alone, "requests/s")
-    row("commands not yet processed when that ends, in seconds of it, to 0.1 s", "<= 1", lags,
-        [0.1] * len(lags), "s") if connections == 256 else say("lag %s s" % lags)
+    row("lag when that load ends, %d connections, in seconds of it, to 0.1 s" % connections,
+        "<= 1", lags, [0.1] * len(lags), "s")
     s.wait_caught_up()
     rate = int(min(ours) / 2)
     for _ in range(3):
