@@ -290,8 +290,10 @@ class Tree:
         self.make()
 
     def make(self):
+        # what is broken may well deserve a warning
+        env = {**os.environ, "WERROR": ""}
         for args in ([], ["consumer", "FAILPOINTS=1", "BUILD=build/fault"]):
-            subprocess.run(["make", "-s", "-C", self.root, *args], check=True)
+            subprocess.run(["make", "-s", "-C", self.root, *args], check=True, env=env)
 
     def read(self, name):
         with open(self.root + "/" + name) as f:
