@@ -2,6 +2,7 @@
 """Runs a command and passes its exit status on.  Whatever it started and left
 running is ended by its id, named on stderr, and makes the status a failure."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -80,8 +81,14 @@ def main(argv):
         raise OSError(ctypes.get_errno(), "prctl")
 
     child = os.spawnvp(os.P_NOWAIT, argv[0], argv)
+
+    def pass_on(signo, frame):
+        # a terminal's signal has reached it already
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signo)
+
     for signo in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signo, lambda n, frame: os.kill(child, n))
+        signal.signal(signo, pass_on)
 
     status = None
     while status is None:
