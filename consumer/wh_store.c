@@ -25,6 +25,8 @@
 static const char  *wh_store_logs[] = { "-wal", "-shm" };
 
 
+static int wh_store_open_database(wh_store_t **store,
+    const wh_store_conf_t *conf, const char *suffix, wh_error_t *err);
 static int wh_store_resume(wh_store_t **store, const wh_store_conf_t *conf);
 static int wh_store_create_new(wh_store_t **store,
     const wh_store_conf_t *conf, wh_error_t *err);
@@ -57,7 +59,29 @@ wh_store_open(wh_store_t **store, const wh_store_conf_t *conf,
                             strerror(errno));
     }
 
-    rc = wh_store_open_file(store, conf, "", err);
+    rc = wh_store_open_database(store, conf, "", err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    (*store)->log_ino[0] = wh_store_log_ino(*store, 0);
+    (*store)->log_ino[1] = wh_store_log_ino(*store, 1);
+
+    /* of a rebuild that was interrupted before this one was brought back */
+
+    return wh_store_remove_new(conf->path, err);
+}
+
+
+/* A file that has tables already; *store is NULL after a failure. */
+
+static int
+wh_store_open_database(wh_store_t **store, const wh_store_conf_t *conf,
+    const char *suffix, wh_error_t *err)
+{
+    int  rc;
+
+    rc = wh_store_open_file(store, conf, suffix, err);
     if (rc != WH_OK) {
         return rc;
     }
@@ -75,15 +99,9 @@ wh_store_open(wh_store_t **store, const wh_store_conf_t *conf,
     if (rc != WH_OK) {
         wh_store_close(*store);
         *store = NULL;
-        return rc;
     }
 
-    (*store)->log_ino[0] = wh_store_log_ino(*store, 0);
-    (*store)->log_ino[1] = wh_store_log_ino(*store, 1);
-
-    /* of a rebuild that was interrupted before this one was brought back */
-
-    return wh_store_remove_new(conf->path, err);
+    return rc;
 }
 
 
@@ -122,26 +140,14 @@ wh_store_resume(wh_store_t **store, const wh_store_conf_t *conf)
 
     memset(&whole, 0, sizeof(wh_store_file_t));
 
-    rc = wh_store_open_file(store, conf, ".new", &err);
+    rc = wh_store_open_database(store, conf, ".new", &err);
     if (rc != WH_OK) {
         return rc;
     }
 
     (*store)->unpublished = 1;
 
-    rc = wh_schema_check((*store)->db, &err);
-
-    if (rc == WH_OK) {
-        rc = wh_schema_upgrade((*store)->db, &err);
-    }
-
-    if (rc == WH_OK) {
-        rc = wh_store_prepare(*store, &err);
-    }
-
-    if (rc == WH_OK) {
-        rc = wh_store_check(*store, &whole, &err);
-    }
+    rc = wh_store_check(*store, &whole, &err);
 
     if (rc != WH_OK) {
         wh_store_close(*store);
