@@ -27,9 +27,12 @@ static const char  *wh_store_logs[] = { "-wal", "-shm" };
 
 static int wh_store_open_database(wh_store_t **store,
     const wh_store_conf_t *conf, const char *suffix, wh_error_t *err);
-static int wh_store_resume(wh_store_t **store, const wh_store_conf_t *conf);
+static int wh_store_resume(wh_store_t **store, const wh_store_conf_t *conf,
+    wh_error_t *err);
 static int wh_store_create_new(wh_store_t **store,
     const wh_store_conf_t *conf, wh_error_t *err);
+static int wh_store_name(char *file, const char *path, const char *suffix,
+    wh_error_t *err);
 static int wh_store_create_file(const char *path, const char *suffix,
     wh_error_t *err);
 static int wh_store_open_file(wh_store_t **store,
@@ -48,16 +51,7 @@ int
 wh_store_open(wh_store_t **store, const wh_store_conf_t *conf,
     wh_error_t *err)
 {
-    int          rc;
-    struct stat  st;
-
-    *store = NULL;
-
-    if (stat(conf->path, &st) == -1) {
-        return wh_error_set(err, errno == ENOENT ? WH_NONE : WH_ERROR,
-                            "database \"%s\": %s", conf->path,
-                            strerror(errno));
-    }
+    int  rc;
 
     rc = wh_store_open_database(store, conf, "", err);
     if (rc != WH_OK) {
@@ -73,13 +67,30 @@ wh_store_open(wh_store_t **store, const wh_store_conf_t *conf,
 }
 
 
-/* A file that has tables already; *store is NULL after a failure. */
+/*
+ * A file that has tables already.  WH_NONE: it does not exist or has nothing
+ * in it; *store is NULL after a failure.
+ */
 
 static int
 wh_store_open_database(wh_store_t **store, const wh_store_conf_t *conf,
     const char *suffix, wh_error_t *err)
 {
-    int  rc;
+    int          rc;
+    char         file[PATH_MAX];
+    struct stat  st;
+
+    *store = NULL;
+
+    rc = wh_store_name(file, conf->path, suffix, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    if (stat(file, &st) == -1) {
+        return wh_error_set(err, errno == ENOENT ? WH_NONE : WH_ERROR,
+                            "database \"%s\": %s", file, strerror(errno));
+    }
 
     rc = wh_store_open_file(store, conf, suffix, err);
     if (rc != WH_OK) {
@@ -109,9 +120,15 @@ int
 wh_store_create(wh_store_t **store, const wh_store_conf_t *conf,
     wh_error_t *err)
 {
-    if (wh_store_resume(store, conf) == WH_OK) {
-        return WH_OK;
+    int  rc;
+
+    rc = wh_store_resume(store, conf, err);
+
+    if (rc == WH_OK || rc == WH_AGAIN || rc == WH_NOMEM) {
+        return rc;
     }
+
+    /* there is none, or nobody could go on with it */
 
     return wh_store_create_new(store, conf, err);
 }
@@ -132,22 +149,22 @@ wh_store_renew(wh_store_t **store, wh_error_t *err)
 /* Opens what an interrupted rebuild left behind, if that is whole. */
 
 static int
-wh_store_resume(wh_store_t **store, const wh_store_conf_t *conf)
+wh_store_resume(wh_store_t **store, const wh_store_conf_t *conf,
+    wh_error_t *err)
 {
     int              rc;
-    wh_error_t       err;
     wh_store_file_t  whole;
 
     memset(&whole, 0, sizeof(wh_store_file_t));
 
-    rc = wh_store_open_database(store, conf, ".new", &err);
+    rc = wh_store_open_database(store, conf, ".new", err);
     if (rc != WH_OK) {
         return rc;
     }
 
     (*store)->unpublished = 1;
 
-    rc = wh_store_check(*store, &whole, &err);
+    rc = wh_store_check(*store, &whole, err);
 
     if (rc != WH_OK) {
         wh_store_close(*store);
@@ -289,13 +306,10 @@ wh_store_remove_new(const char *path, wh_error_t *err)
 static int
 wh_store_remove(const char *path, const char *suffix, wh_error_t *err)
 {
-    int   n;
     char  file[PATH_MAX];
 
-    n = snprintf(file, sizeof(file), "%s%s", path, suffix);
-
-    if (n < 0 || (size_t) n >= sizeof(file)) {
-        return wh_error_set(err, WH_ERROR, "the path \"%s\" is too long", path);
+    if (wh_store_name(file, path, suffix, err) != WH_OK) {
+        return WH_ERROR;
     }
 
     if (unlink(file) == -1 && errno != ENOENT) {
@@ -307,18 +321,34 @@ wh_store_remove(const char *path, const char *suffix, wh_error_t *err)
 }
 
 
+/* Writes a file's name, at most PATH_MAX bytes.  WH_OK, WH_ERROR: too long. */
+
+static int
+wh_store_name(char *file, const char *path, const char *suffix,
+    wh_error_t *err)
+{
+    int  n;
+
+    n = snprintf(file, PATH_MAX, "%s%s", path, suffix);
+
+    if (n < 0 || n >= PATH_MAX) {
+        return wh_error_set(err, WH_ERROR, "the path \"%s\" is too long", path);
+    }
+
+    return WH_OK;
+}
+
+
 /* Before SQLite does, which would not say why it cannot be made. */
 
 static int
 wh_store_create_file(const char *path, const char *suffix, wh_error_t *err)
 {
-    int   fd, n;
+    int   fd;
     char  file[PATH_MAX];
 
-    n = snprintf(file, sizeof(file), "%s%s", path, suffix);
-
-    if (n < 0 || (size_t) n >= sizeof(file)) {
-        return wh_error_set(err, WH_ERROR, "the path \"%s\" is too long", path);
+    if (wh_store_name(file, path, suffix, err) != WH_OK) {
+        return WH_ERROR;
     }
 
     fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -431,13 +461,13 @@ wh_store_close(wh_store_t *s)
 static ino_t
 wh_store_log_ino(const wh_store_t *s, int i)
 {
-    int          n;
     char         file[PATH_MAX];
+    wh_error_t   err;
     struct stat  st;
 
-    n = snprintf(file, sizeof(file), "%s%s", s->file, wh_store_logs[i]);
-
-    if (n < 0 || (size_t) n >= sizeof(file) || stat(file, &st) == -1) {
+    if (wh_store_name(file, s->file, wh_store_logs[i], &err) != WH_OK
+        || stat(file, &st) == -1)
+    {
         return 0;
     }
 

@@ -196,7 +196,7 @@ SABOTAGES = [
         ("consumer/wh_pace.c", "    pace->most = count / 2;\n", "")],
      SLOW, ["Quota"]),
     ("a rebuild begun anew each time", [
-        ("consumer/wh_store.c", "    if (wh_store_resume(store, conf) == WH_OK) {", "    if (0) {")],
+        ("consumer/wh_store.c", "rc = wh_store_resume(store, conf, err);", "rc = WH_NONE;")],
      CONTENTS, ["Rebuild.test_killed"]),
     ("a rebuild of other topics gone on with", [
         ("consumer/wh_recover.c", "|| strcmp(topics, source) != 0))", "))")],

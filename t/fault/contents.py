@@ -451,6 +451,19 @@ class Rebuild(Case):
         self.assertEqual([a == b for a, b in zip(self.rows(s.db), self.built)],
                          [True, True, True])
 
+    def test_in_use(self):
+        """What cannot be opened yet is not thrown away."""
+        s = self.s
+        new = self.interrupt()
+        before = len(s.lines())
+        with contextlib.closing(sqlite3.connect(new)) as db:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("BEGIN IMMEDIATE")
+            s.start_daemon(fail="", ready=False)
+            self.told("locked; trying again in ", before)
+            s.daemon.stop()
+        self.right(before, self.goes_on)
+
     def spoiled(self, *sql):
         """Changes what was left behind: nothing of it may come through."""
         new = self.interrupt()
