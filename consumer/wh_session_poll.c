@@ -30,7 +30,7 @@ static int wh_session_fatal(wh_session_t *s, wh_error_t *err);
 int
 wh_session_poll(wh_session_t *s, size_t most, wh_error_t *err)
 {
-    int          rc, taken, pause;
+    int          rc, taken, begun, pause;
     wh_polled_t  done;
 
     wh_session_release(s);
@@ -52,13 +52,15 @@ wh_session_poll(wh_session_t *s, size_t most, wh_error_t *err)
         if (rc == WH_OK && !wh_batch_full(s->ahead.batch)) {
             pause = wh_session_patience(s);
 
-            if (pause > 0 && wh_batch_size(s->ahead.batch) > 0) {
+            begun = wh_batch_size(s->ahead.batch) > 0;
+
+            rc = wh_session_take(s, begun ? 0 : pause, &taken, err);
+
+            if (rc == WH_OK && begun && !taken && pause > 0) {
                 /* asleep: each message that comes would wake us up */
                 wh_wait(pause);
-                pause = 0;
+                taken = 1;
             }
-
-            rc = wh_session_take(s, pause, &taken, err);
         }
     } while (taken);
 
