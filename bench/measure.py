@@ -17,12 +17,16 @@ BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
 
 
 def measured():
-    commit = subprocess.run(["git", "-C", stack.ROOT, "describe", "--always", "--dirty"],
+    """Today, and the commit, "-dirty" where more than results has changed."""
+    git = ["git", "-C", stack.ROOT]
+    commit = subprocess.run(git + ["describe", "--always"],
                             capture_output=True, text=True).stdout.strip()
-    return time.strftime("%Y-%m-%d ") + (commit or "?")
+    changed = subprocess.run(git + ["diff", "--quiet", "HEAD", "--", ":/",
+                                    ":!/bench/results.json", ":!/bench/README.md"]).returncode
+    return time.strftime("%Y-%m-%d ") + (commit or "?") + ("-dirty" if changed == 1 else "")
 
 
-MEASURED = measured()      # before the table changes the tree
+MEASURED = measured()
 rows = []
 
 
