@@ -151,8 +151,10 @@ ngx_http_warehouse_problem_answer(ngx_http_request_t *r,
     kept->detail.data = p;
     p = ngx_cpymem(p, problem->detail.data, problem->detail.len);
 
-    kept->pointer.data = p;
-    (void) ngx_cpymem(p, problem->pointer.data, problem->pointer.len);
+    if (problem->pointer.len) {
+        kept->pointer.data = p;
+        (void) ngx_cpymem(p, problem->pointer.data, problem->pointer.len);
+    }
 
     return (ngx_int_t) problem->status;
 }
