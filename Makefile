@@ -31,8 +31,8 @@ LIBS     = -lrdkafka -lsqlite3 -lcjson -linih -lcrypto -lpthread
 NGINX_SRC ?= /usr/share/nginx/src
 
 common   = $(wildcard common/*.c)
-consumer = $(wildcard consumer/*.c)
-headers  = $(wildcard common/*.h consumer/*.h)
+consumer = $(wildcard consumer/*.c consumer/*/*.c)
+headers  = $(wildcard common/*.h consumer/*.h consumer/*/*.h)
 objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(common) $(consumer))
 module   = $(wildcard ngx_http_warehouse_module/*) config $(wildcard common/*)
 

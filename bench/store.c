@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "wh_items.h"
+#include "ledger/items.h"
 
 
 #define SKU     16          /* bytes of one */

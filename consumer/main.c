@@ -10,12 +10,12 @@
 #include <librdkafka/rdkafka.h>
 #include <sqlite3.h>
 
-#include "wh_client.h"
-#include "wh_conf.h"
-#include "wh_daemon.h"
-#include "wh_fail.h"
-#include "wh_log.h"
-#include "wh_signal.h"
+#include "base/fail.h"
+#include "base/log.h"
+#include "base/signal.h"
+#include "conf/conf.h"
+#include "kafka/client.h"
+#include "daemon.h"
 
 
 #define WH_VERSION       "0.1.0"

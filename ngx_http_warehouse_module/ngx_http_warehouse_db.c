@@ -8,7 +8,7 @@
 #define NGX_HTTP_WAREHOUSE_SLICE   1000      /* us of building in one go */
 #define NGX_HTTP_WAREHOUSE_LATE    3000      /* ms, then five times as much */
 #define NGX_HTTP_WAREHOUSE_ROWS    32        /* rows between two looks */
-#define NGX_HTTP_WAREHOUSE_LONGEST 10000     /* ms: wh_store.c counts on it */
+#define NGX_HTTP_WAREHOUSE_LONGEST 10000     /* ms: consumer/store counts on it */
 
 
 struct ngx_http_warehouse_db_s {

@@ -31,7 +31,7 @@ SABOTAGES = [
     # the two commits
 
     ("SQLite committed before Kafka", [
-        ("consumer/wh_slice.c",
+        ("consumer/session/slice.c",
          "        rc = wh_slice_publish(slice, err);\n",
          "        (void) wh_worker_wait(s->worker, NULL);\n"
          "        (void) wh_store_commit(s->store, err);\n"
@@ -40,7 +40,7 @@ SABOTAGES = [
          "        if (rc == WH_OK) rc = wh_store_begin(s->store, err);\n")],
      NETWORK, ["Network.test_broker_stopped_past_every_timeout"]),
     ("the batch committed item by item", [
-        ("consumer/wh_items.c",
+        ("consumer/ledger/items.c",
          "&c->now,\n                               err);\n        if (rc != WH_OK) {",
          "&c->now,\n                               err);\n"
          "        if (rc == WH_OK) rc = wh_store_commit(store, err);\n"
@@ -48,21 +48,21 @@ SABOTAGES = [
          "        if (rc != WH_OK) {")],
      KILLS, ["Kills.test_slow"]),
     ("a failed commit taken for one", [
-        ("consumer/wh_publisher.c",
+        ("consumer/kafka/publisher.c",
          'return wh_publisher_fail(p, "commit_transaction", error, err);',
          '(void) wh_publisher_fail(p, "commit_transaction", error, err);')],
      NETWORK, ["Network.test_broker_stopped_past_every_timeout"]),
     ("a full disk taken for a commit", [
-        ("consumer/wh_store_sql.c", "    if (sqlite3_step(s->stmt[sql]) != SQLITE_DONE) {",
+        ("consumer/store/sql.c", "    if (sqlite3_step(s->stmt[sql]) != SQLITE_DONE) {",
          "    if (sqlite3_step(s->stmt[sql]) != SQLITE_DONE\n"
          "        && (sql != WH_SQL_COMMIT || sqlite3_errcode(s->db) != SQLITE_FULL)) {")],
      SQLITE, ["Full.test_at_commit"]),
     ("a failure to read ahead passed over", [
-        ("consumer/wh_slice.c", "        rc = wh_worker_wait(s->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        offsets = ",
+        ("consumer/session/slice.c", "        rc = wh_worker_wait(s->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        offsets = ",
          "        (void) wh_worker_wait(s->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        offsets = ")],
      SQLITE, ["Full.test_reading_ahead"]),
     ("the batch gone on with after a failure", [
-        ("consumer/wh_daemon.c", "            rc = wh_daemon_batch(d, &s, err);",
+        ("consumer/daemon.c", "            rc = wh_daemon_batch(d, &s, err);",
          "            rc = wh_daemon_batch(d, &s, err);\n"
          "            if (rc == WH_AGAIN) { wh_store_rollback(s.store); rc = WH_OK; }")],
      NETWORK, ["Network.test_other_requests_come_after_newer_ones"]),
@@ -70,164 +70,164 @@ SABOTAGES = [
     # the optimistic lock
 
     ("the guard of the UPDATE left out", [
-        ("consumer/wh_store_sql.c", '" WHERE sku = ?1 AND version = ?4"',
+        ("consumer/store/sql.c", '" WHERE sku = ?1 AND version = ?4"',
          '" WHERE sku = ?1 AND ?4 = ?4"')],
      RECOVERY, ["Recovery.test_other_writer_between_read_and_write"]),
 
     ("items read ahead of the rest of a batch", [
-        ("consumer/wh_slice.c",
+        ("consumer/session/slice.c",
          "\n        && slice->first + slice->count == wh_batch_size(s->now.batch))", ")\n")],
      SQLITE, ["OtherWriter.test_in_a_backlog"]),
     ("items read ahead used again after a conflict", [
-        ("consumer/wh_batch.c", "    b->prefetched = 0;\n\n    if (rc == WH_OK) {",
+        ("consumer/ledger/batch.c", "    b->prefetched = 0;\n\n    if (rc == WH_OK) {",
          "    if (rc == WH_OK) {")],
      SQLITE, ["OtherWriter.test_in_a_backlog"]),
 
     # positions
 
     ("a position taken back to an end that was passed", [
-        ("consumer/wh_daemon.c", "rc = wh_positions_raise(&slice->next, partition, end, err);",
+        ("consumer/daemon.c", "rc = wh_positions_raise(&slice->next, partition, end, err);",
          "rc = wh_positions_set(&slice->next, partition, end, err);")],
      SQLITE, ["Positions"]),
     ("the sources of notifications ignored", [
-        ("consumer/wh_follow.c", "if (strcmp(n->topic, f->conf->commands_topic) != 0) {",
+        ("consumer/follow/follow.c", "if (strcmp(n->topic, f->conf->commands_topic) != 0) {",
          "if (*n->topic != '\\0') {")],
      CONTENTS, ["Group"]),
     ("recovered positions not stored", [
-        ("consumer/wh_recover.c", "    if (rc != WH_OK || stored == start->offset) {",
+        ("consumer/follow/recover.c", "    if (rc != WH_OK || stored == start->offset) {",
          "    if (rc != WH_OK || stored != -1) {")],
      "t/e2e/stops.py", ["Stops.test_trimmed_commands"]),
 
     # recovery
 
     ("no recovery from the notifications", [
-        ("consumer/wh_recover.c", "    return wh_follow(store, r->conf, *high, err);",
+        ("consumer/follow/recover.c", "    return wh_follow(store, r->conf, *high, err);",
          "    return WH_OK;")],
      NETWORK, ["Network.test_daemon_killed_between_the_two_commits"]),
     ("recovery to the last stable offset", [
-        ("consumer/wh_recover.c", "wh_query_watermarks(r->watcher, topic",
+        ("consumer/follow/recover.c", "wh_query_watermarks(r->watcher, topic",
          "wh_query_watermarks(r->consumer, topic")],
      CONTENTS, ["Transaction.test_aborted"]),
     ("older notifications applied", [
-        ("consumer/wh_chunk.c", "if (s->version > item->version) {",
+        ("consumer/follow/chunk.c", "if (s->version > item->version) {",
          "if (s->version != item->version) {")],
      RECOVERY, ["Recovery.test_other_writers_change_survives_recovery"]),
     ("gaps in versions not allowed", [
-        ("consumer/wh_chunk.c", "if (s->version > item->version) {",
+        ("consumer/follow/chunk.c", "if (s->version > item->version) {",
          "if (s->version == item->version + 1) {")],
      CONTENTS, ["Compacted"]),
     ("the same version with another stock passed over", [
-        ("consumer/wh_chunk.c", "if (s->version == item->version && s->stock != item->qty) {",
+        ("consumer/follow/chunk.c", "if (s->version == item->version && s->stock != item->qty) {",
          "if (s->version < 0) {")],
      CONTENTS, ["Foreign.test_same_version_other_stock"]),
 
     # one owner
 
     ("the end of a transaction left on its way", [
-        ("consumer/wh_slice.c", "    if (wh_publisher_suspect(s->publisher)) {",
+        ("consumer/session/slice.c", "    if (wh_publisher_suspect(s->publisher)) {",
          "    if (0) {")],
      NETWORK, ["Network.test_end_of_a_transaction_comes_in_the_next"]),
     ("no fence at all", [
-        ("consumer/wh_client.c",
+        ("consumer/kafka/client.c",
          'return wh_client_set(rkconf, "transactional.id", conf->group_id, err);',
          'char id[64]; (void) snprintf(id, 64, "%ld-%p", (long) time(NULL), (void *) rkconf);'
          ' return wh_client_set(rkconf, "transactional.id", id, err);'),
-        ("consumer/wh_client.c", "#include <syslog.h>\n",
+        ("consumer/kafka/client.c", "#include <syslog.h>\n",
          "#include <stdio.h>\n#include <syslog.h>\n#include <time.h>\n"),
-        ("consumer/wh_session.c", "s->metadata = rd_kafka_consumer_group_metadata(rk);",
+        ("consumer/session/session.c", "s->metadata = rd_kafka_consumer_group_metadata(rk);",
          "s->metadata = rd_kafka_consumer_group_metadata_new(s->conf->group_id); (void) rk;")],
      KILLS, ["Kills.test_taken_over"]),
     ("a take-over not waited for", [
-        ("consumer/wh_session_poll.c", "end = wh_clock() + WH_SESSION_HEARTBEATS\n",
+        ("consumer/session/poll.c", "end = wh_clock() + WH_SESSION_HEARTBEATS\n",
          "end = wh_clock() - 100000000\n")],
      KILLS, ["Kills.test_taken_over"]),
     ("an old JoinGroup of its own taken for a take-over", [
-        ("consumer/wh_session_poll.c", "fenced = wh_publisher_fenced(s->publisher, offsets);",
+        ("consumer/session/poll.c", "fenced = wh_publisher_fenced(s->publisher, offsets);",
          "fenced = 1;")],
      NETWORK, ["Network.test_other_requests_come_after_newer_ones"]),
 
     # what must not be passed over
 
     ("a replaced database not noticed", [
-        ("consumer/wh_session_poll.c", "rc = wh_store_same_file(s->store, err);", "rc = WH_OK;")],
+        ("consumer/session/poll.c", "rc = wh_store_same_file(s->store, err);", "rc = WH_OK;")],
      SQLITE, ["Replaced.test_older_copy"]),
     ("the log of a replaced database kept", [
-        ("consumer/wh_store.c",
+        ("consumer/store/store.c",
          "if (s->log_ino[0] != 0 && wh_store_same_file(s, NULL) != WH_OK) {",
          "if (s->unpublished && wh_store_same_file(s, NULL) != WH_OK) {")],
      SQLITE, ["Replaced.test_older_copy"]),
     ("damage not looked for", [
-        ("consumer/wh_session.c", "        rc = wh_store_check(s->store, whole, err);",
+        ("consumer/session/session.c", "        rc = wh_store_check(s->store, whole, err);",
          "        (void) whole;")],
      SQLITE, ["Damaged"]),
     ("recreated notifications not noticed", [
-        ("consumer/wh_publisher.c", "p->first < *next", "p->first < 0")],
+        ("consumer/kafka/publisher.c", "p->first < *next", "p->first < 0")],
      CONTENTS, ["Recreated.test_notifications"]),
     ("trimmed commands passed over", [
-        ("consumer/wh_recover.c", "if (!r->conf->skip_trimmed_commands) {", "if (0) {")],
+        ("consumer/follow/recover.c", "if (!r->conf->skip_trimmed_commands) {", "if (0) {")],
      CONTENTS, ["Trimmed.test_commands_while_behind"]),
     ("another cluster taken for ours", [
-        ("consumer/wh_recover.c", "    if (strcmp(id, known) == 0) {",
+        ("consumer/follow/recover.c", "    if (strcmp(id, known) == 0) {",
          "    if (*known != '\\0' || strcmp(id, known) == 0) {")],
      CONTENTS, ["Cluster"]),
 
     ("a record that is no notification passed over", [
-        ("consumer/wh_follow.c", "    if (m->offset == f->conf->skip_notification) {",
+        ("consumer/follow/follow.c", "    if (m->offset == f->conf->skip_notification) {",
          "    if (m->offset >= 0) {")],
      CONTENTS, ["Foreign.test_each_kind"]),
     ("an item past all limits taken as it is", [
-        ("consumer/wh_store_sql.c", "&& item->qty >= 0 && item->qty <= WH_QTY_MAX",
+        ("consumer/store/sql.c", "&& item->qty >= 0 && item->qty <= WH_QTY_MAX",
          "&& item->qty >= 0")],
      RECORDS, ["Overfull"]),
     ("the headers of a record without a limit", [
-        ("consumer/wh_client.c", "        if (i == WH_HEADERS_MAX) {", "        if (i == 10000000) {")],
+        ("consumer/kafka/client.c", "        if (i == WH_HEADERS_MAX) {", "        if (i == 10000000) {")],
      RECORDS, ["Large.test_how_many_headers"]),
     ("positions from reports that have none", [
-        ("consumer/wh_publisher.c", "    if (p->unknown) {", "    if (0) {")],
+        ("consumer/kafka/publisher.c", "    if (p->unknown) {", "    if (0) {")],
      OFFSETS, ["Offsets"]),
     ("partitions that are added not looked for", [
-        ("consumer/wh_client.c", '"topic.metadata.refresh.interval.ms", "5000"',
+        ("consumer/kafka/client.c", '"topic.metadata.refresh.interval.ms", "5000"',
          '"topic.metadata.refresh.interval.ms", "300000"')],
      TOPICS, ["Partitions"]),
 
     # batches and rebuilds
 
     ("batches that never get smaller", [
-        ("consumer/wh_pace.c", "    pace->most = count / 2;\n", "")],
+        ("consumer/session/pace.c", "    pace->most = count / 2;\n", "")],
      SLOW, ["Quota"]),
     ("a rebuild begun anew each time", [
-        ("consumer/wh_store.c", "rc = wh_store_resume(store, conf, err);", "rc = WH_NONE;")],
+        ("consumer/store/store.c", "rc = wh_store_resume(store, conf, err);", "rc = WH_NONE;")],
      CONTENTS, ["Rebuild.test_killed"]),
     ("a rebuild of other topics gone on with", [
-        ("consumer/wh_recover.c", "|| strcmp(topics, source) != 0))", "))")],
+        ("consumer/follow/recover.c", "|| strcmp(topics, source) != 0))", "))")],
      CONTENTS, ["Rebuild.test_other_topic"]),
     ("a rebuild gone on with behind what failed", [
-        ("consumer/wh_follow.c", "        f->failed = 1;\n", "")],
+        ("consumer/follow/follow.c", "        f->failed = 1;\n", "")],
      CONTENTS, ["Rebuild.test_while_it_runs"]),
     ("a quota taken for damage", [
         ("common/wh_schema.c", "        if (wh_schema_quota(db)) {", "        if (!db) {")],
      SQLITE, ["Quota.test_while_it_runs"]),
     ("commands logged before SQLite has them", [
-        ("consumer/wh_slice.c", "        logged = wh_slice_log(slice, slice->first, 1);\n",
+        ("consumer/session/slice.c", "        logged = wh_slice_log(slice, slice->first, 1);\n",
          "        logged = wh_slice_log(slice, slice->first, 1);\n        wh_log_flush();\n")],
      SQLITE, ["Full.test_nothing_is_logged_before_the_commit"]),
 
     # keys
 
     ("keys not recovered", [
-        ("consumer/wh_chunk.c", "    for (i = 0; rc == WH_OK && i < c->nlearned; i++) {",
+        ("consumer/follow/chunk.c", "    for (i = 0; rc == WH_OK && i < c->nlearned; i++) {",
          "    for (i = 0; rc != WH_OK && i < c->nlearned; i++) {")],
      KEYS, ["Keys.test_recovered"]),
     ("a refused command uses its key up", [
-        ("consumer/wh_batch.c", "if (use != NULL && o->verdict == WH_APPLIED) {",
+        ("consumer/ledger/batch.c", "if (use != NULL && o->verdict == WH_APPLIED) {",
          "if (use != NULL) {"),
-        ("consumer/wh_batch.c", "if (o->key == NULL || o->verdict != WH_APPLIED) {",
+        ("consumer/ledger/batch.c", "if (o->key == NULL || o->verdict != WH_APPLIED) {",
          "if (o->key == NULL) {")],
      KEYS, ["Keys.test_refused_keeps_the_key"]),
     ("keys without the scope of their sku", [
-        ("consumer/wh_store_sql.c", '" WHERE sku = ?1 AND key = ?2"',
+        ("consumer/store/sql.c", '" WHERE sku = ?1 AND key = ?2"',
          '" WHERE ?1 = ?1 AND key = ?2"'),
-        ("consumer/wh_keys.c", "    HASH_FIND(hh, *keys, name, len, k);\n",
+        ("consumer/ledger/keys.c", "    HASH_FIND(hh, *keys, name, len, k);\n",
          "    memset(name, 'x', command->sku_len);\n    HASH_FIND(hh, *keys, name, len, k);\n")],
      KEYS, ["Keys.test_sku_is_the_scope"]),
 

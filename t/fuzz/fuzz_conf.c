@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "wh_conf.h"
+#include "conf/conf.h"
 
 
 #define FUZZ_LINE   198         /* README.md */

@@ -11,11 +11,11 @@
 #include "fuzz.h"
 #include "judge.h"
 
-#include "wh_chunk.h"
+#include "follow/chunk.h"
 #include "wh_command.h"
-#include "wh_log.h"
+#include "base/log.h"
 
-/* what wh_follow.c does with a notification ends here */
+/* what follow/follow.c does with a notification ends here */
 
 static int fuzz_chunk_add(const wh_notification_t *n, const wh_key_t *key,
     int64_t time);
@@ -23,7 +23,7 @@ static int fuzz_chunk_add(const wh_notification_t *n, const wh_key_t *key,
 #define wh_chunk_add(chunk, n, key, time, err)  fuzz_chunk_add(n, key, time)
 #define wh_log(...)                             (void) 0
 
-#include "../../consumer/wh_follow.c"
+#include "follow/follow.c"
 
 
 #define FUZZ_MAX      INT64_C(9007199254740991)

@@ -7,7 +7,7 @@
 #include "fuzz.h"
 #include "judge.h"
 
-#include "wh_rejection.h"
+#include "ledger/rejection.h"
 
 
 #define FUZZ_TOPIC  249                  /* Kafka's limit */

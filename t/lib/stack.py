@@ -291,7 +291,7 @@ class Stack:
             f.writelines("%s = %s\n" % line for line in lines.items())
 
     def start_daemon(self, *args, ready=True, fail=None, env=None):
-        """fail: what its failpoints do, see consumer/wh_fail.h; "" for none.
+        """fail: what its failpoints do, see consumer/base/fail.h; "" for none.
         env: more variables."""
         before = len(self.lines())
         program, kwargs = BUILD + "/warehouse-consumer", {"env": {**os.environ, **(env or {})}}

@@ -5,7 +5,7 @@
 
 #include "unit_store.h"
 
-#include "wh_batch.h"
+#include "ledger/batch.h"
 
 
 #define UNIT_RETENTION  1000     /* ms */

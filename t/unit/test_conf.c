@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-#include "wh_conf.h"
+#include "conf/conf.h"
 
 
 #define UNIT_FILE  "/tmp/warehouse-unit.XXXXXX"

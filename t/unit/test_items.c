@@ -5,8 +5,8 @@
 
 #include "unit_store.h"
 
-#include "wh_chunk.h"
-#include "wh_items.h"
+#include "follow/chunk.h"
+#include "ledger/items.h"
 
 
 #define UNIT_SKUS  300

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "wh_log.h"
+#include "base/log.h"
 
 
 #define UNIT_TEXT  65536

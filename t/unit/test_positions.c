@@ -4,8 +4,8 @@
 
 #include "unit.h"
 
-#include "wh_pace.h"
-#include "wh_positions.h"
+#include "session/pace.h"
+#include "kafka/positions.h"
 
 
 static void

@@ -8,7 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 
-#include "wh_worker.h"
+#include "base/worker.h"
 
 
 typedef struct {

@@ -10,7 +10,7 @@
 
 #include <sqlite3.h>
 
-#include "wh_store.h"
+#include "store/store.h"
 
 
 #define UNIT_WAL_LIMIT  (1 << 20)    /* bytes */

@@ -1,0 +1,317 @@
+#include "kafka/query.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+
+#define WH_QUERY_TIMEOUT  5000    /* ms a question may take */
+
+
+static rd_kafka_event_t *wh_query_answer(rd_kafka_queue_t *queue,
+    const char *what, const char *topic, wh_error_t *err);
+static void wh_query_setting(wh_topic_policy_t *policy, const char *name,
+    const char *value);
+static int wh_query_created(rd_kafka_event_t *event, const char *topic,
+    wh_error_t *err);
+
+
+void
+wh_query_wake(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list)
+{
+    int                               i;
+    rd_kafka_topic_partition_list_t  *asked;
+
+    asked = rd_kafka_topic_partition_list_copy(list);
+
+    for (i = 0; i < asked->cnt; i++) {
+        asked->elems[i].offset = RD_KAFKA_OFFSET_END;
+    }
+
+    /* returns before there is an answer, which nobody waits for */
+
+    (void) rd_kafka_offsets_for_times(rk, asked, 0);
+
+    rd_kafka_topic_partition_list_destroy(asked);
+}
+
+
+int
+wh_query_cluster_id(rd_kafka_t *rk, char *id, size_t size, wh_error_t *err)
+{
+    char  *s;
+
+    s = rd_kafka_clusterid(rk, WH_QUERY_TIMEOUT);
+
+    if (s == NULL) {
+        return wh_error_set(err, WH_AGAIN, "no broker answers");
+    }
+
+    (void) snprintf(id, size, "%s", s);
+    rd_kafka_mem_free(rk, s);
+
+    return WH_OK;
+}
+
+
+int
+wh_query_partitions(rd_kafka_t *rk, const char *topic, int *count,
+    wh_error_t *err)
+{
+    int                              rc;
+    rd_kafka_topic_t                *rkt;
+    rd_kafka_resp_err_t              e;
+    const struct rd_kafka_metadata  *md;
+
+    rkt = rd_kafka_topic_new(rk, topic, NULL);
+    if (rkt == NULL) {
+        return wh_error_set(err, WH_ERROR, "topic \"%s\": %s", topic,
+                            rd_kafka_err2str(rd_kafka_last_error()));
+    }
+
+    e = rd_kafka_metadata(rk, 0, rkt, &md, WH_QUERY_TIMEOUT);
+    rd_kafka_topic_destroy(rkt);
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return wh_error_set(err, WH_AGAIN, "topic \"%s\": %s", topic,
+                            rd_kafka_err2str(e));
+    }
+
+    if (md->topic_cnt == 1 && md->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR
+        && md->topics[0].partition_cnt > 0)
+    {
+        *count = md->topics[0].partition_cnt;
+        rc = WH_OK;
+
+    } else {
+        e = (md->topic_cnt == 1) ? md->topics[0].err
+                                 : RD_KAFKA_RESP_ERR_UNKNOWN;
+
+        rc = wh_error_set(err, e == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                          ? WH_NONE : WH_AGAIN, "topic \"%s\": %s", topic,
+                          rd_kafka_err2str(e));
+    }
+
+    rd_kafka_metadata_destroy(md);
+
+    return rc;
+}
+
+
+int
+wh_query_watermarks(rd_kafka_t *rk, const char *topic, int partition,
+    int64_t *low, int64_t *high, wh_error_t *err)
+{
+    rd_kafka_resp_err_t  e;
+
+    e = rd_kafka_query_watermark_offsets(rk, topic, partition, low, high,
+                                         WH_QUERY_TIMEOUT);
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return wh_error_set(err, WH_AGAIN, "watermarks of %s:%d: %s", topic,
+                            partition, rd_kafka_err2str(e));
+    }
+
+    return WH_OK;
+}
+
+
+int
+wh_query_committed(rd_kafka_t *rk, const char *topic, int count,
+    rd_kafka_topic_partition_list_t **list, wh_error_t *err)
+{
+    int                               i;
+    rd_kafka_resp_err_t               e;
+    rd_kafka_topic_partition_list_t  *l;
+
+    *list = NULL;
+    l = rd_kafka_topic_partition_list_new(count);
+
+    (void) rd_kafka_topic_partition_list_add_range(l, topic, 0, count - 1);
+
+    /* on a timeout the offsets read -1001 as if there were none */
+
+    e = rd_kafka_committed(rk, l, WH_QUERY_TIMEOUT);
+
+    for (i = 0; e == RD_KAFKA_RESP_ERR_NO_ERROR && i < l->cnt; i++) {
+        e = l->elems[i].err;
+    }
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_topic_partition_list_destroy(l);
+        return wh_error_set(err, WH_AGAIN, "the group's offsets: %s",
+                            rd_kafka_err2str(e));
+    }
+
+    *list = l;
+
+    return WH_OK;
+}
+
+
+int
+wh_query_policy(rd_kafka_t *rk, const char *topic, wh_topic_policy_t *policy,
+    wh_error_t *err)
+{
+    size_t                                    i, n;
+    rd_kafka_event_t                         *event;
+    rd_kafka_queue_t                         *queue;
+    rd_kafka_ConfigResource_t                *resource;
+    const rd_kafka_ConfigEntry_t            **entries;
+    const rd_kafka_ConfigResource_t         **resources;
+    const rd_kafka_DescribeConfigs_result_t  *result;
+
+    memset(policy, 0, sizeof(wh_topic_policy_t));
+
+    queue = rd_kafka_queue_new(rk);
+    resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+
+    rd_kafka_DescribeConfigs(rk, &resource, 1, NULL, queue);
+    rd_kafka_ConfigResource_destroy(resource);
+
+    event = wh_query_answer(queue, "configuration", topic, err);
+    rd_kafka_queue_destroy(queue);
+
+    if (event == NULL) {
+        return WH_AGAIN;
+    }
+
+    result = rd_kafka_event_DescribeConfigs_result(event);
+    resources = rd_kafka_DescribeConfigs_result_resources(result, &n);
+
+    if (n == 1 && rd_kafka_ConfigResource_error(resources[0])
+                  == RD_KAFKA_RESP_ERR_NO_ERROR)
+    {
+        policy->known = 1;
+        entries = rd_kafka_ConfigResource_configs(resources[0], &n);
+
+        for (i = 0; i < n; i++) {
+            wh_query_setting(policy, rd_kafka_ConfigEntry_name(entries[i]),
+                             rd_kafka_ConfigEntry_value(entries[i]));
+        }
+    }
+
+    rd_kafka_event_destroy(event);
+
+    return WH_OK;
+}
+
+
+static void
+wh_query_setting(wh_topic_policy_t *policy, const char *name,
+    const char *value)
+{
+    if (value == NULL) {
+        return;
+    }
+
+    if (strcmp(name, "cleanup.policy") == 0) {
+        policy->compact = (strstr(value, "compact") != NULL);
+        policy->deletes = (strstr(value, "delete") != NULL);
+
+    } else if (strcmp(name, "retention.ms") == 0) {
+        policy->retention = strtoll(value, NULL, 10);
+
+    } else if (strcmp(name, "retention.bytes") == 0) {
+        policy->bytes = strtoll(value, NULL, 10);
+
+    } else if (strcmp(name, "min.compaction.lag.ms") == 0) {
+        policy->lag = strtoll(value, NULL, 10);
+    }
+}
+
+
+/* Waits for the answer to a question about a topic; NULL: err says why not. */
+
+static rd_kafka_event_t *
+wh_query_answer(rd_kafka_queue_t *queue, const char *what, const char *topic,
+    wh_error_t *err)
+{
+    rd_kafka_event_t  *event;
+
+    event = rd_kafka_queue_poll(queue, WH_QUERY_TIMEOUT);
+
+    if (event == NULL) {
+        (void) wh_error_set(err, WH_AGAIN, "%s of topic \"%s\": no answer",
+                            what, topic);
+
+    } else if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void) wh_error_set(err, WH_AGAIN, "%s of topic \"%s\": %s", what,
+                            topic, rd_kafka_event_error_string(event));
+        rd_kafka_event_destroy(event);
+        event = NULL;
+    }
+
+    return event;
+}
+
+
+int
+wh_query_create(rd_kafka_t *rk, const char *topic,
+    const wh_topic_setting_t *settings, wh_error_t *err)
+{
+    int                       rc;
+    char                      text[256];
+    rd_kafka_event_t         *event;
+    rd_kafka_queue_t         *queue;
+    rd_kafka_NewTopic_t      *new_topic;
+    const wh_topic_setting_t *s;
+
+    new_topic = rd_kafka_NewTopic_new(topic, 1, -1, text, sizeof(text));
+
+    if (new_topic == NULL) {
+        return wh_error_set(err, WH_ERROR, "topic \"%s\": %s", topic, text);
+    }
+
+    for (s = settings; s->name != NULL; s++) {
+        (void) rd_kafka_NewTopic_set_config(new_topic, s->name, s->value);
+    }
+
+    queue = rd_kafka_queue_new(rk);
+
+    rd_kafka_CreateTopics(rk, &new_topic, 1, NULL, queue);
+    rd_kafka_NewTopic_destroy(new_topic);
+
+    event = wh_query_answer(queue, "creation", topic, err);
+    rd_kafka_queue_destroy(queue);
+
+    if (event == NULL) {
+        return WH_AGAIN;
+    }
+
+    rc = wh_query_created(event, topic, err);
+    rd_kafka_event_destroy(event);
+
+    return rc;
+}
+
+
+static int
+wh_query_created(rd_kafka_event_t *event, const char *topic, wh_error_t *err)
+{
+    size_t                                n;
+    const char                           *why;
+    rd_kafka_resp_err_t                   e;
+    const rd_kafka_topic_result_t       **topics;
+    const rd_kafka_CreateTopics_result_t  *result;
+
+    result = rd_kafka_event_CreateTopics_result(event);
+    topics = rd_kafka_CreateTopics_result_topics(result, &n);
+
+    e = (n == 1) ? rd_kafka_topic_result_error(topics[0])
+                 : RD_KAFKA_RESP_ERR_UNKNOWN;
+
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return WH_OK;
+    }
+
+    if (e == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+        return wh_error_set(err, WH_CONFLICT, "topic \"%s\" is there", topic);
+    }
+
+    why = (n == 1) ? rd_kafka_topic_result_error_string(topics[0]) : NULL;
+
+    return wh_error_set(err, WH_AGAIN, "topic \"%s\" is missing and cannot be "
+                        "created: %s; create it, see README", topic,
+                        why ? why : rd_kafka_err2str(e));
+}

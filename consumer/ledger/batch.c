@@ -1,0 +1,492 @@
+#include "ledger/batch.h"
+#include "ledger/items.h"
+#include "ledger/keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+
+struct wh_batch_s {
+    wh_limits_t      limits;
+    size_t           most;          /* commands, at most limits.max */
+    size_t           size;
+    size_t           first;         /* the slice computed last */
+    size_t           count;
+    wh_outcome_t    *outcomes;      /* limits.max of them */
+    wh_items_t      *items;         /* those of a slice */
+    int              prefetched;    /* those of all commands, and read */
+    char            *skus;          /* room for limits.max of them */
+    size_t           skus_len;
+    size_t           bytes;         /* kept of malformed commands */
+    wh_keys_t       *keys;          /* those of a slice */
+};
+
+
+static int wh_batch_copy(char **dst, const char *src, size_t len,
+    wh_error_t *err);
+static int wh_batch_items(wh_batch_t *batch, size_t first, size_t count,
+    wh_store_t *store, wh_error_t *err);
+static int wh_batch_outcomes(wh_batch_t *batch, wh_store_t *store,
+    wh_error_t *err);
+static int wh_batch_outcome_of(wh_batch_t *batch, wh_outcome_t *outcome,
+    wh_item_t *item, wh_store_t *store, wh_error_t *err);
+static int64_t wh_change(const wh_command_t *command);
+static void wh_batch_forget(wh_batch_t *batch);
+
+
+int
+wh_batch_create(wh_batch_t **batch, const wh_limits_t *limits,
+    wh_error_t *err)
+{
+    wh_batch_t  *b;
+
+    b = calloc(1, sizeof(wh_batch_t));
+    if (b == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    b->limits = *limits;
+    b->most = limits->max;
+    b->outcomes = malloc(limits->max * sizeof(wh_outcome_t));
+
+    /* as much as is not used is never touched, so takes no memory */
+    b->skus = malloc(limits->max * (WH_SKU_MAX + 1));
+
+    if (b->outcomes == NULL || b->skus == NULL
+        || wh_items_create(&b->items, limits->max, err) != WH_OK)
+    {
+        wh_batch_destroy(b);
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    *batch = b;
+
+    return WH_OK;
+}
+
+
+void
+wh_batch_destroy(wh_batch_t *b)
+{
+    if (b == NULL) {
+        return;
+    }
+
+    wh_batch_clear(b);
+    wh_items_destroy(b->items);
+    free(b->outcomes);
+    free(b->skus);
+    free(b);
+}
+
+
+int
+wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
+{
+    int            rc;
+    size_t         kept;
+    wh_key_t       key;
+    wh_error_t     why;
+    wh_outcome_t  *o;
+
+    if (wh_batch_full(b)) {
+        return wh_error_set(err, WH_ERROR, "the batch is full");
+    }
+
+    o = &b->outcomes[b->size];
+
+    o->verdict = WH_APPLIED;
+    o->reason = NULL;
+    o->key = NULL;
+    o->time = (r->time < 0) ? 0 : (r->time > WH_QTY_MAX) ? WH_QTY_MAX : r->time;
+    o->stock = 0;
+    o->version = 0;
+    o->partition = r->partition;
+    o->offset = r->offset;
+
+    if (r->odd != NULL) {
+        rc = WH_ECOMMAND;
+        why.reason = r->odd;
+
+    } else {
+        rc = wh_command_decode(r->value ? r->value : "", r->len, &o->command,
+                               b->skus + b->skus_len, &why);
+    }
+
+    if (rc == WH_NOMEM) {
+        return wh_error_set(err, rc, "%s", why.text);
+    }
+
+    if (rc == WH_OK) {
+        b->skus_len += o->command.sku_len + 1;
+    }
+
+    if (rc == WH_OK && r->key != NULL) {
+        rc = wh_key_set(&key, r->key, r->key_len, &why);
+    }
+
+    if (rc != WH_OK) {
+        o->verdict = WH_MALFORMED;
+        o->reason = why.reason;
+        o->malformed.value = NULL;
+        o->malformed.len = r->len;
+    }
+
+    if (rc != WH_OK && b->limits.keep && r->value != NULL) {
+        kept = (r->len < WH_VALUE_MAX) ? r->len : WH_VALUE_MAX;
+        b->bytes += kept;
+        rc = wh_batch_copy(&o->malformed.value, r->value, kept, err);
+
+    } else if (rc == WH_OK && r->key != NULL) {
+        rc = wh_batch_copy(&o->key, key.text, key.len, err);
+
+    } else {
+        rc = WH_OK;
+    }
+
+    if (rc == WH_OK) {
+        b->size++;
+    }
+
+    return rc;
+}
+
+
+/* A copy with a NUL behind it. */
+
+static int
+wh_batch_copy(char **dst, const char *src, size_t len, wh_error_t *err)
+{
+    *dst = malloc(len + 1);
+
+    if (*dst == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    memcpy(*dst, src, len);
+    (*dst)[len] = '\0';
+
+    return WH_OK;
+}
+
+
+void
+wh_batch_clear(wh_batch_t *b)
+{
+    size_t         i;
+    wh_outcome_t  *o;
+
+    wh_batch_forget(b);
+
+    for (i = 0; i < b->size; i++) {
+        o = &b->outcomes[i];
+        free(o->key);
+
+        if (o->verdict == WH_MALFORMED) {
+            free(o->malformed.value);
+        }
+    }
+
+    b->size = 0;
+    b->skus_len = 0;
+    b->bytes = 0;
+}
+
+
+/* Forgets what was read for a slice. */
+
+static void
+wh_batch_forget(wh_batch_t *b)
+{
+    b->prefetched = 0;
+
+    if (b->items != NULL) {
+        wh_items_clear(b->items);
+    }
+
+    wh_keys_clear(&b->keys);
+}
+
+
+size_t
+wh_batch_size(const wh_batch_t *b)
+{
+    return b->size;
+}
+
+
+void
+wh_batch_limit(wh_batch_t *b, size_t most)
+{
+    b->most = (most < b->limits.max) ? most : b->limits.max;
+}
+
+
+int
+wh_batch_full(const wh_batch_t *b)
+{
+    /*
+     * Items that were read ahead are those of the commands there were then.
+     * While they are being read, in another thread, the batch is full anyway.
+     */
+
+    return b->size >= b->most || b->bytes >= WH_BATCH_BYTES || b->prefetched;
+}
+
+
+const wh_outcome_t *
+wh_batch_outcome(const wh_batch_t *b, size_t i)
+{
+    return &b->outcomes[i];
+}
+
+
+int
+wh_batch_compute(wh_batch_t *b, size_t first, size_t count, wh_store_t *store,
+    wh_error_t *err)
+{
+    int  rc;
+
+    b->first = first;
+    b->count = count;
+
+    rc = wh_store_begin_read(store, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    if (!b->prefetched) {
+        wh_batch_forget(b);
+        rc = wh_batch_items(b, first, count, store, err);
+    }
+
+    b->prefetched = 0;
+
+    if (rc == WH_OK) {
+        rc = wh_batch_outcomes(b, store, err);
+    }
+
+    /*
+     * The snapshot ends here: a transaction that read and then wrote after
+     * another writer's commit would only get SQLITE_BUSY_SNAPSHOT.
+     */
+
+    if (rc == WH_OK) {
+        rc = wh_store_commit(store, err);
+    }
+
+    if (rc != WH_OK) {
+        wh_store_rollback(store);
+    }
+
+    return rc;
+}
+
+
+int
+wh_batch_prefetch(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
+{
+    int  rc;
+
+    rc = wh_batch_items(b, 0, b->size, store, err);
+
+    if (rc == WH_OK) {
+        b->prefetched = 1;
+
+    } else {
+        wh_batch_forget(b);
+    }
+
+    return rc;
+}
+
+
+int
+wh_batch_prefetched(const wh_batch_t *b)
+{
+    return b->prefetched;
+}
+
+
+static int
+wh_batch_items(wh_batch_t *b, size_t first, size_t count, wh_store_t *store,
+    wh_error_t *err)
+{
+    int                  rc;
+    size_t               i;
+    const wh_command_t  *command;
+
+    for (i = first; i < first + count; i++) {
+
+        if (b->outcomes[i].verdict == WH_MALFORMED) {
+            continue;
+        }
+
+        command = &b->outcomes[i].command;
+
+        rc = wh_items_add(b->items, command->sku, command->sku_len, err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+    }
+
+    return wh_items_read(b->items, store, err);
+}
+
+
+static int
+wh_batch_outcomes(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
+{
+    int     rc;
+    size_t  i, n;
+
+    n = 0;
+
+    for (i = b->first; i < b->first + b->count; i++) {
+
+        if (b->outcomes[i].verdict == WH_MALFORMED) {
+            continue;
+        }
+
+        rc = wh_batch_outcome_of(b, &b->outcomes[i],
+                                 &wh_items_at(b->items, n++)->now, store, err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+    }
+
+    return WH_OK;
+}
+
+
+/*
+ * A key counts from the time of the record that used it.  A refused command
+ * does not use its key up.
+ */
+
+static int
+wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_item_t *item,
+    wh_store_t *store, wh_error_t *err)
+{
+    int        rc;
+    wh_use_t  *use;
+
+    use = NULL;
+
+    if (o->key != NULL) {
+        rc = wh_keys_find(&b->keys, &o->command, o->key, store, &use, err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+    }
+
+    if (use != NULL && use->change != 0
+        && o->time < use->time + b->limits.retention)
+    {
+        if (use->change == wh_change(&o->command)) {
+            o->verdict = WH_DUPLICATE;
+            o->reason = "idempotency_key_repeated";
+            o->original.partition = use->partition;
+            o->original.offset = use->offset;
+
+        } else {
+            o->verdict = WH_REFUSED;
+            o->reason = "idempotency_key_reused";
+        }
+
+    } else {
+        o->reason = wh_apply(item, &o->command);
+        o->verdict = (o->reason == NULL) ? WH_APPLIED : WH_REFUSED;
+
+        if (use != NULL && o->verdict == WH_APPLIED) {
+            wh_use(use, &o->command, o->time, o->partition, o->offset);
+        }
+    }
+
+    o->stock = item->qty;
+    o->version = item->version;
+
+    return WH_OK;
+}
+
+
+void
+wh_use(wh_use_t *use, const wh_command_t *command, int64_t time,
+    int32_t partition, int64_t offset)
+{
+    use->change = wh_change(command);
+    use->time = time;
+    use->partition = partition;
+    use->offset = offset;
+}
+
+
+static int64_t
+wh_change(const wh_command_t *command)
+{
+    return (command->action == WH_DECREASE) ? -command->qty : command->qty;
+}
+
+
+int
+wh_batch_write(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
+{
+    int            rc;
+    size_t         i;
+    wh_use_t       use;
+    wh_outcome_t  *o;
+
+    rc = wh_items_write(b->items, store, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    for (i = b->first; i < b->first + b->count; i++) {
+        o = &b->outcomes[i];
+
+        if (o->key == NULL || o->verdict != WH_APPLIED) {
+            continue;
+        }
+
+        wh_use(&use, &o->command, o->time, o->partition, o->offset);
+
+        rc = wh_store_put_key(store, o->command.sku, o->command.sku_len,
+                              o->key, &use, b->limits.retention,
+                              b->limits.keys, err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+    }
+
+    return WH_OK;
+}
+
+
+const char *
+wh_apply(wh_item_t *item, const wh_command_t *command)
+{
+    if (command->action == WH_DECREASE) {
+
+        if (item->version == 0) {
+            return "unknown_sku";
+        }
+
+        if (command->qty > item->qty) {
+            return "insufficient_stock";
+        }
+
+        item->qty -= command->qty;
+
+    } else {
+
+        if (command->qty > WH_QTY_MAX - item->qty) {
+            return "stock_limit";
+        }
+
+        item->qty += command->qty;
+    }
+
+    item->version++;
+
+    return NULL;
+}

@@ -1,0 +1,157 @@
+/*
+ * A batch: commands decoded, computed against the items as they were read,
+ * and written back under the optimistic lock.  Knows SQLite, not Kafka.
+ */
+
+#ifndef WH_BATCH_H
+#define WH_BATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/store.h"
+#include "wh_command.h"
+#include "wh_error.h"
+#include "wh_key.h"
+
+
+/* of a malformed command's bytes, those that are kept for a rejection */
+#define WH_VALUE_MAX  (256 * 1024)
+
+/* a batch is full with so many of these bytes, too */
+#define WH_BATCH_BYTES  (4 * 1024 * 1024)
+
+
+typedef enum {
+    WH_APPLIED = 0,
+    WH_REFUSED,
+    WH_DUPLICATE,                /* its idempotency key was used before */
+    WH_MALFORMED
+} wh_verdict_t;
+
+
+/* One record of commands, as it was read; nothing in it is owned. */
+
+typedef struct {
+    const char    *value;        /* NULL: there is none */
+    size_t         len;          /* bytes */
+    const char    *key;          /* idempotency key, unchecked; NULL: none */
+    size_t         key_len;
+    int64_t        time;         /* ms since 1970 */
+    int32_t        partition;
+    int64_t        offset;
+    const char    *odd;          /* why it is malformed, static; NULL: look */
+} wh_record_t;
+
+
+/* A position in commands. */
+
+typedef struct {
+    int32_t        partition;
+    int64_t        offset;
+} wh_position_t;
+
+
+/* What became of the command at one position. */
+
+typedef struct {
+    wh_verdict_t   verdict;
+    int32_t        partition;
+    int64_t        offset;
+    const char    *reason;       /* unless applied: a word for machines */
+    wh_command_t   command;      /* unless malformed */
+    char          *key;          /* idempotency key, or NULL */
+    int64_t        time;         /* of the record, ms since 1970 */
+    int64_t        stock;        /* after the command; malformed: 0 */
+    int64_t        version;      /* after the command; malformed: 0 */
+
+    union {
+        wh_position_t  original;     /* duplicate: the command it repeats */
+
+        struct {
+            char          *value;    /* its first WH_VALUE_MAX bytes, or NULL */
+            size_t         len;      /* how many there were */
+        } malformed;
+    };
+} wh_outcome_t;
+
+
+/* What a batch has to know of the configuration. */
+
+typedef struct {
+    size_t         max;          /* commands in the batch */
+    int            keep;         /* the bytes of malformed ones */
+    int64_t        retention;    /* of idempotency keys, ms */
+    int64_t        keys;         /* most of them to remember */
+} wh_limits_t;
+
+
+typedef struct wh_batch_s  wh_batch_t;
+
+
+/* An empty batch.  WH_OK, WH_NOMEM; wh_batch_destroy() takes NULL. */
+int wh_batch_create(wh_batch_t **batch, const wh_limits_t *limits,
+    wh_error_t *err);
+void wh_batch_destroy(wh_batch_t *batch);
+
+/*
+ * Decodes one record of commands and adds it.  What is not a command is added
+ * as malformed.  The outcome's sku belongs to the batch, until that is
+ * emptied.  WH_OK; WH_NOMEM; WH_ERROR: the batch is full.
+ */
+int wh_batch_add(wh_batch_t *batch, const wh_record_t *record,
+    wh_error_t *err);
+
+/* Empties the batch. */
+void wh_batch_clear(wh_batch_t *batch);
+
+size_t wh_batch_size(const wh_batch_t *batch);
+
+/* From now on it may have no more than most commands, at most limits.max. */
+void wh_batch_limit(wh_batch_t *batch, size_t most);
+
+/*
+ * True if it has all the commands, or the bytes of malformed ones, it may, or
+ * its items were read ahead.
+ */
+int wh_batch_full(const wh_batch_t *batch);
+const wh_outcome_t *wh_batch_outcome(const wh_batch_t *batch, size_t i);
+
+/*
+ * Computes the outcomes of commands first..first+count-1 in order; reads the
+ * items and keys they name in one snapshot and without the write lock.  Items
+ * that wh_batch_prefetch() has read are used the first time, which has to begin
+ * with the first command.  May be called again for the same commands.
+ * WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM.
+ */
+int wh_batch_compute(wh_batch_t *batch, size_t first, size_t count,
+    wh_store_t *store, wh_error_t *err);
+
+/*
+ * Reads the items of all commands ahead of wh_batch_compute(): within the
+ * transaction of the batch before, so that its changes are seen.  No command
+ * may be added afterwards.  WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM: the caller's
+ * transaction may have ended, as with every failure of SQLite's in one.
+ */
+int wh_batch_prefetch(wh_batch_t *batch, wh_store_t *store, wh_error_t *err);
+int wh_batch_prefetched(const wh_batch_t *batch);
+
+/*
+ * Writes the items computed last, each guarded by the version read, and the
+ * keys that were used, in the caller's transaction.  WH_OK; WH_CONFLICT: roll
+ * back and compute again.
+ */
+int wh_batch_write(wh_batch_t *batch, wh_store_t *store, wh_error_t *err);
+
+/* Fills use for a command that used its key at this time and position. */
+void wh_use(wh_use_t *use, const wh_command_t *command, int64_t time,
+    int32_t partition, int64_t offset);
+
+/*
+ * The rule of the ledger: applies command to item and returns NULL, or leaves
+ * item alone and returns the reason why it is refused.
+ */
+const char *wh_apply(wh_item_t *item, const wh_command_t *command);
+
+
+#endif
