@@ -312,6 +312,6 @@ wh_query_created(rd_kafka_event_t *event, const char *topic, wh_error_t *err)
     why = (n == 1) ? rd_kafka_topic_result_error_string(topics[0]) : NULL;
 
     return wh_error_set(err, WH_AGAIN, "topic \"%s\" is missing and cannot be "
-                        "created: %s; create it, see README", topic,
+                        "created: %s; create it, see docs/topics.md", topic,
                         why ? why : rd_kafka_err2str(e));
 }

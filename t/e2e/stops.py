@@ -281,16 +281,6 @@ class Process(stack.Case):
             self.assertEqual(r.returncode, 1, args)
             self.assertIn(text, r.stderr)
 
-    def test_options_are_documented(self):
-        """Every key that --help prints stands in the README."""
-        keys = [line.split()[0] for line in self.run_daemon("--help").stdout.splitlines()
-                if line.startswith("  ") and not line.startswith(("   ", "  -"))]
-        self.assertIn("batch_size", keys)
-        with open(stack.ROOT + "/README.md") as f:
-            text = f.read()
-        for key in keys:
-            self.assertIn("`%s`" % key, text)
-
     def test_log_reopened(self):
         s = self.s
         s.create_topics()

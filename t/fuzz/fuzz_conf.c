@@ -16,7 +16,7 @@
 #include "conf/conf.h"
 
 
-#define FUZZ_LINE   198         /* README.md */
+#define FUZZ_LINE   198         /* docs/daemon.md */
 #define FUZZ_LINES  4096        /* and more bytes than that are not tried */
 
 

@@ -11,7 +11,7 @@
 
 
 #define FUZZ_TOPIC  249                  /* Kafka's limit */
-#define FUZZ_KEPT   (256 * 1024)         /* README.md: the first 256 KiB */
+#define FUZZ_KEPT   (256 * 1024)         /* docs/topics.md: the first 256 KiB */
 
 
 typedef struct {
@@ -297,7 +297,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     fuzz_outcome(&f, data, len);
 
     size = wh_rejection_size(&f.o);
-    fuzz_check(size <= 360000);          /* README.md */
+    fuzz_check(size <= 360000);          /* docs/topics.md */
 
     text = fuzz_alloc(size);
     n = wh_rejection_write(text, &f.o, f.topic);

@@ -1,5 +1,5 @@
 /*
- * The fuzzers' judge of commands: written from the contract (README.md,
+ * The fuzzers' judge of commands: written from the contract (docs/http.md,
  * RFC 7493), without a line of common/.
  */
 

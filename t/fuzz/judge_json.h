@@ -1,5 +1,6 @@
 /*
- * The fuzzers' reader of JSON texts, to the letter of RFC 8259 and README.md.
+ * The fuzzers' reader of JSON texts, to the letter of RFC 8259 and
+ * docs/http.md.
  * Like all of the judge it goes another way than common/ and has not a line of
  * it, so that the two can be compared.
  */

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""The documentation holds what it is for: every directive, variable and key,
+and no link to nowhere."""
+
+import glob
+import os
+import re
+import subprocess
+
+import stack
+
+
+def read(path):
+    with open(stack.ROOT + "/" + path) as f:
+        return f.read()
+
+
+def anchor(heading):
+    """As GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+class Docs(stack.unittest.TestCase):
+
+    def test_directives(self):
+        source = "".join(read(os.path.relpath(path, stack.ROOT)) for path in
+                         sorted(glob.glob(stack.ROOT + "/ngx_http_warehouse_module/*.c")))
+        names = re.findall(r'ngx_string\("(warehouse_\w+)"\),\s*NGX_', source)
+        self.assertIn("warehouse_items", names)
+        text = read("docs/http.md")
+        for name in names:
+            self.assertIn("**`%s`**" % name, text)
+        for name in re.findall(r'ngx_string\("(warehouse_\w+)"\);', source):
+            self.assertIn("`$%s`" % name, text)
+
+    def test_keys(self):
+        """Those that --help prints, each with its default."""
+        r = subprocess.run([stack.BUILD + "/warehouse-consumer", "--help"], check=True,
+                           stdout=subprocess.PIPE, text=True)
+        keys = [line.split()[0] for line in r.stdout.splitlines()
+                if line.startswith("  ") and not line.startswith(("   ", "  -"))]
+        self.assertIn("batch_size", keys)
+        text = read("docs/daemon.md")
+        for key in keys:
+            self.assertIn("\n| `%s` | " % key, text)
+
+    def test_links(self):
+        paths = sorted(os.path.relpath(path, stack.ROOT) for folder in ("", "*/")
+                       for path in glob.glob(stack.ROOT + "/" + folder + "*.md"))
+        self.assertIn("README.md", paths)
+        for path in paths:
+            for target in re.findall(r"\]\(([^)]+)\)", read(path)):
+                if re.match(r"\w+:", target):
+                    continue
+                name, _, part = target.partition("#")
+                name = os.path.normpath(os.path.join(os.path.dirname(path), name)) if name else path
+                with self.subTest(path + ": " + target):
+                    self.assertTrue(os.path.exists(stack.ROOT + "/" + name))
+                    if part:
+                        self.assertIn(part, [anchor(h) for h in
+                                             re.findall(r"^#+ (.*)", read(name), re.M)])
+
+
+if __name__ == "__main__":
+    stack.main()
