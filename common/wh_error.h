@@ -19,7 +19,8 @@ typedef enum {
     WH_ECOMMAND = -5,  /* JSON, but not what was asked for (HTTP 422) */
     WH_NOMEM = -6,     /* out of memory */
     WH_NONE = -7,      /* there is nothing there yet */
-    WH_RECOVERING = -8 /* the stock is being rebuilt or recovered */
+    WH_RECOVERING = -8, /* the stock is being rebuilt or recovered */
+    WH_FENCED = -9     /* another process may have taken this one's place */
 } wh_rc_t;
 
 

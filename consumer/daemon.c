@@ -50,8 +50,6 @@ wh_daemon_run(const wh_conf_t *conf)
     d.backoff = WH_BACKOFF_MIN;
     wh_pace_init(&d.pace, (size_t) conf->batch_size);
 
-    err.reason = NULL;
-
     rc = wh_instance_claim(&instance, conf, &err);
 
     if (rc == WH_OK) {
@@ -82,7 +80,7 @@ wh_daemon_run(const wh_conf_t *conf)
         return WH_EXIT_OK;
     }
 
-    if (err.reason != NULL && strcmp(err.reason, WH_FENCED) == 0) {
+    if (rc == WH_FENCED) {
         wh_log(WH_LOG_ERROR, "stopped: another process runs with group_id "
                "\"%s\" and has taken over: %s", conf->group_id, err.text);
         return WH_EXIT_FENCED;
@@ -117,16 +115,13 @@ wh_daemon_session(wh_daemon_t *d, wh_error_t *err)
         }
     }
 
-    if (rc == WH_AGAIN && s.failed == WH_ERROR) {
+    if (rc == WH_AGAIN && (s.failed == WH_ERROR || s.failed == WH_FENCED)) {
         /* the batch failed, but what was read ahead of it says more */
         rc = s.failed;
         *err = s.why;
     }
 
-    if (rc == WH_ERROR && err->reason != NULL
-        && strcmp(err->reason, WH_FENCED) == 0 && s.consumer != NULL
-        && !wh_session_replaced(&s))
-    {
+    if (rc == WH_FENCED && s.consumer != NULL && !wh_session_replaced(&s)) {
         rc = WH_AGAIN;
     }
 

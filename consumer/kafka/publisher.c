@@ -456,8 +456,7 @@ wh_publisher_fail(wh_publisher_t *p, const char *what, rd_kafka_error_t *error,
     if (wh_publisher_is_fenced(code)
         || code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
     {
-        err->reason = WH_FENCED;
-        return WH_ERROR;
+        return WH_FENCED;
     }
 
     switch (code) {

@@ -15,17 +15,13 @@
 #include "wh_error.h"
 
 
-/* err.reason of a WH_ERROR that a newer process with our identity caused */
-#define WH_FENCED  "fenced"
-
-
 typedef struct wh_publisher_s  wh_publisher_t;
 
 
 /*
  * Creates the producer and waits for init_transactions(), which fences any
  * older producer of the same transactional.id and ends its transaction.
- * WH_OK; WH_AGAIN: no answer, or asked to stop; WH_ERROR.
+ * WH_OK; WH_AGAIN: no answer, or asked to stop; WH_ERROR; WH_FENCED.
  * wh_publisher_close() accepts NULL; it aborts an open transaction, or leaves
  * it to the next init_transactions() if the brokers do not answer soon.
  */
@@ -65,7 +61,8 @@ int wh_publisher_fenced(wh_publisher_t *publisher,
  * the next ones to process) as the group member that metadata names, and
  * commits.
  * After any failure the publisher must be closed.
- * WH_OK; WH_AGAIN; WH_ERROR (err.reason WH_FENCED where fenced).
+ * WH_OK; WH_AGAIN; WH_ERROR; WH_FENCED: by a newer producer of our
+ * transactional.id.
  */
 int wh_publisher_begin(wh_publisher_t *publisher, wh_error_t *err);
 int wh_publisher_send(wh_publisher_t *publisher, const wh_outcome_t *outcome,

@@ -303,14 +303,8 @@ wh_session_fatal(wh_session_t *s, wh_error_t *err)
         return WH_OK;
     }
 
-    if (e != RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
-        return wh_error_set(err, WH_AGAIN, "consumer: %s", text);
-    }
-
-    (void) wh_error_set(err, WH_ERROR, "consumer: %s", text);
-    err->reason = WH_FENCED;
-
-    return WH_ERROR;
+    return wh_error_set(err, e == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
+                        ? WH_FENCED : WH_AGAIN, "consumer: %s", text);
 }
 
 
@@ -328,7 +322,7 @@ wh_session_replaced(wh_session_t *s)
 
     while (wh_clock() < end && !wh_stopping()) {
 
-        if (wh_session_fatal(s, &err) == WH_ERROR) {
+        if (wh_session_fatal(s, &err) == WH_FENCED) {
 
             /*
              * A JoinGroup of our own that came late has the same effect.  But

@@ -70,7 +70,8 @@ typedef struct {
 /*
  * Opens database and handles, recovers, joins the group.  whole is kept from
  * session to session, see wh_store_check().
- * WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM; wh_session_close() is due in every
+ * WH_OK, WH_AGAIN, WH_ERROR, WH_FENCED, WH_NOMEM; wh_session_close() is due in
+ * every
  * case.
  */
 int wh_session_open(wh_session_t *session, const wh_conf_t *conf,
@@ -93,7 +94,7 @@ int wh_session_poll(wh_session_t *session, size_t most, wh_error_t *err);
 int wh_session_poll_ahead(wh_session_t *session);
 
 /*
- * After a WH_ERROR with reason WH_FENCED: was it another process, or did only
+ * After WH_FENCED: was it another process, or did only
  * the transaction time out while this one stood still, or an old JoinGroup of
  * ours arrive after a newer one?  Waits for the next heartbeats.  True if
  * another process holds our place in the group.
