@@ -279,74 +279,51 @@ wh_notification_time(const char *text, size_t len, int64_t *time)
 }
 
 
-char *
-wh_put(char *dst, const char *text)
+void
+wh_command_put(wh_text_t *t, const wh_command_t *command)
 {
-    size_t  len;
-
-    len = strlen(text);
-    memcpy(dst, text, len);
-
-    return dst + len;
+    wh_text_put(t, "{");
+    wh_command_put_fields(t, command);
+    wh_text_put(t, "}");
 }
 
 
-char *
-wh_put_fields(char *p, const wh_command_t *command)
+void
+wh_command_put_fields(wh_text_t *t, const wh_command_t *command)
 {
-    p = wh_put(p, "\"action\":\"");
-    p = wh_put(p, wh_actions[command->action]);
-    p = wh_put(p, "\",\"sku\":");
-    p += wh_json_string(p, command->sku, command->sku_len);
-    p = wh_put(p, ",\"qty\":");
-    p += wh_json_int(p, command->qty);
-
-    return p;
+    wh_text_put(t, "\"action\":\"");
+    wh_text_put(t, wh_actions[command->action]);
+    wh_text_put(t, "\",\"sku\":");
+    wh_text_string(t, command->sku, command->sku_len);
+    wh_text_put(t, ",\"qty\":");
+    wh_text_int(t, command->qty);
 }
 
 
-size_t
-wh_command_write(char *dst, const wh_command_t *command)
+void
+wh_notification_put(wh_text_t *t, const wh_notification_t *n)
 {
-    char  *p;
-
-    p = wh_put(dst, "{");
-    p = wh_put_fields(p, command);
-    *p++ = '}';
-
-    return (size_t) (p - dst);
+    wh_text_put(t, "{");
+    wh_command_put_fields(t, &n->command);
+    wh_text_put(t, ",\"stock\":");
+    wh_text_int(t, n->stock);
+    wh_text_put(t, ",\"version\":");
+    wh_text_int(t, n->version);
+    wh_text_put(t, ",\"source\":");
+    wh_source_put(t, n->topic, n->partition, n->offset);
+    wh_text_put(t, "}");
 }
 
 
-size_t
-wh_notification_write(char *dst, const wh_notification_t *n)
+void
+wh_source_put(wh_text_t *t, const char *topic, int32_t partition,
+    int64_t offset)
 {
-    char  *p;
-
-    p = wh_put(dst, "{");
-    p = wh_put_fields(p, &n->command);
-    p = wh_put(p, ",\"stock\":");
-    p += wh_json_int(p, n->stock);
-    p = wh_put(p, ",\"version\":");
-    p += wh_json_int(p, n->version);
-    p = wh_put(p, ",\"source\":");
-    p = wh_put_source(p, n->topic, n->partition, n->offset);
-    *p++ = '}';
-
-    return (size_t) (p - dst);
-}
-
-
-char *
-wh_put_source(char *p, const char *topic, int32_t partition, int64_t offset)
-{
-    p = wh_put(p, "{\"topic\":");
-    p += wh_json_string(p, topic, strlen(topic));
-    p = wh_put(p, ",\"partition\":");
-    p += wh_json_int(p, partition);
-    p = wh_put(p, ",\"offset\":");
-    p += wh_json_int(p, offset);
-    *p++ = '}';
-
-    return p;
+    wh_text_put(t, "{\"topic\":");
+    wh_text_string(t, topic, strlen(topic));
+    wh_text_put(t, ",\"partition\":");
+    wh_text_int(t, partition);
+    wh_text_put(t, ",\"offset\":");
+    wh_text_int(t, offset);
+    wh_text_put(t, "}");
 }

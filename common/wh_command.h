@@ -11,17 +11,21 @@
 #include <stdint.h>
 
 #include "wh_error.h"
+#include "wh_text.h"
 
 
 #define WH_SKU_MAX   255                  /* bytes of UTF-8 */
 #define WH_QTY_MAX   INT64_C(9007199254740991)    /* 2^53-1: RFC 7493 §2.2 */
 
-/* room for one command written by wh_command_write(), every byte escaped */
+/* of one command, every byte of its sku escaped */
 #define WH_COMMAND_LEN  (sizeof("{\"action\":\"increase\",\"sku\":,\"qty\":}")  \
                          + 2 + 6 * WH_SKU_MAX + 20)
 
-/* room for one notification; a topic's name is at most 249 bytes */
-#define WH_NOTIFICATION_LEN  (WH_COMMAND_LEN + 512)
+/* of a position; a topic's name is at most 249 bytes */
+#define WH_SOURCE_LEN  512
+
+/* of one notification */
+#define WH_NOTIFICATION_LEN  (WH_COMMAND_LEN + WH_SOURCE_LEN + 64)
 
 
 /* header of a notification with a key: when its command was written, ms */
@@ -75,20 +79,18 @@ int wh_notification_decode(const char *text, size_t len,
 int wh_notification_time(const char *text, size_t len, int64_t *time);
 
 /*
- * Write the canonical JSON of a command or notification to dst, which has
- * room for WH_COMMAND_LEN or WH_NOTIFICATION_LEN bytes; no NUL.
- * Return the number of bytes written.
+ * Put the canonical JSON of a command or notification: at most WH_COMMAND_LEN
+ * and WH_NOTIFICATION_LEN bytes.
  */
-size_t wh_command_write(char *dst, const wh_command_t *command);
-size_t wh_notification_write(char *dst, const wh_notification_t *n);
+void wh_command_put(wh_text_t *text, const wh_command_t *command);
+void wh_notification_put(wh_text_t *text, const wh_notification_t *n);
 
 /*
- * The parts they consist of, for other texts: a string as it is, a command
- * without its braces, a source.  Return where the text ends.
+ * The parts they consist of, for other texts: a command without its braces; a
+ * position with its topic, at most WH_SOURCE_LEN bytes.
  */
-char *wh_put(char *dst, const char *text);
-char *wh_put_fields(char *dst, const wh_command_t *command);
-char *wh_put_source(char *dst, const char *topic, int32_t partition,
+void wh_command_put_fields(wh_text_t *text, const wh_command_t *command);
+void wh_source_put(wh_text_t *text, const char *topic, int32_t partition,
     int64_t offset);
 
 

@@ -12,31 +12,10 @@
 #include <stdint.h>
 
 #include "wh_error.h"
+#include "wh_json_object.h"
 
 
-#define WH_JSON_MAX_DEPTH  64   /* arrays and objects open at one time */
 #define WH_JSON_INT_LEN    20   /* longest int64_t in decimal, with sign */
-#define WH_JSON_MEMBERS    16   /* of an object, without allocation */
-
-
-/* A member of an object; what has no escapes points into the text. */
-
-typedef struct {
-    const char   *name;         /* decoded, no quotes and no NUL */
-    size_t        name_len;     /* bytes */
-    int           name_escaped; /* the name is a copy, from malloc() */
-    int           escaped;      /* the value, if a string, has escapes */
-    const char   *value;        /* its JSON text, no NUL */
-    size_t        len;          /* bytes */
-} wh_member_t;
-
-
-typedef struct {
-    wh_member_t  *members;      /* in the order of the text */
-    size_t        n;
-    size_t        max;
-    wh_member_t   few[WH_JSON_MEMBERS];
-} wh_object_t;
 
 
 /*
@@ -51,25 +30,6 @@ typedef struct {
  */
 int wh_json_parse(const char *text, size_t len, wh_object_t *object,
     wh_error_t *err);
-void wh_json_free(wh_object_t *object);
-
-/*
- * For wh_json_check(): room for one more member, to be filled by the caller;
- * NULL: out of memory.  A name with escapes is then to be decoded: WH_OK,
- * WH_NOMEM (and the member is gone).
- */
-wh_member_t *wh_json_add(wh_object_t *object);
-int wh_json_decode_name(wh_object_t *object);
-
-/*
- * Looks for two members of object with the same decoded name.
- * WH_OK: all names differ.  WH_EJSON, WH_NOMEM.
- */
-int wh_json_unique(const wh_object_t *object, wh_error_t *err);
-
-/* The first member of a name, or NULL. */
-const wh_member_t *wh_json_member(const wh_object_t *object,
-    const char *name);
 
 /*
  * Copies a string, decoded, to dst, which has room for size bytes, and a NUL

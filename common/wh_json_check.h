@@ -9,7 +9,10 @@
 #include <stddef.h>
 
 #include "wh_error.h"
-#include "wh_json.h"
+#include "wh_json_object.h"
+
+
+#define WH_JSON_MAX_DEPTH  64   /* arrays and objects open at one time */
 
 
 /*

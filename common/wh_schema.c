@@ -56,6 +56,7 @@ static const char  *wh_schema_from_1 =
 
 static int wh_schema_version(sqlite3 *db, int *version, int *objects,
     wh_error_t *err);
+static int wh_schema_denied(sqlite3 *db);
 static int wh_schema_quota(sqlite3 *db);
 
 
@@ -203,7 +204,7 @@ wh_schema_ready(sqlite3 *db, wh_error_t *err)
 int
 wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
 {
-    int          rc, error, denied;
+    int          rc, denied;
     const char  *advice;
 
     advice = "";
@@ -234,16 +235,8 @@ wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
         break;
 
     case SQLITE_CANTOPEN:
-        error = sqlite3_system_errno(db);
-        denied = (error == EACCES || error == EPERM || error == EROFS);
-        rc = denied ? WH_ERROR : WH_AGAIN;
-        break;
-
     case SQLITE_READONLY:
-        /* otherwise a reader met a database whose -shm is not there yet */
-        error = sqlite3_extended_errcode(db);
-        denied = (error == SQLITE_READONLY
-                  || error == SQLITE_READONLY_DIRECTORY);
+        denied = wh_schema_denied(db);
         rc = denied ? WH_ERROR : WH_AGAIN;
         break;
 
@@ -268,6 +261,26 @@ wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
     }
 
     return wh_error_set(err, rc, "%s: %s%s", what, sqlite3_errmsg(db), advice);
+}
+
+
+/* Whether somebody has to correct permissions; otherwise it will pass. */
+
+static int
+wh_schema_denied(sqlite3 *db)
+{
+    int  error;
+
+    if ((sqlite3_errcode(db) & 0xff) == SQLITE_CANTOPEN) {
+        error = sqlite3_system_errno(db);
+        return error == EACCES || error == EPERM || error == EROFS;
+    }
+
+    /* otherwise a reader met a database whose -shm is not there yet */
+
+    error = sqlite3_extended_errcode(db);
+
+    return error == SQLITE_READONLY || error == SQLITE_READONLY_DIRECTORY;
 }
 
 

@@ -24,71 +24,107 @@
 
 typedef struct {
     const char  *file;         /* NULL: the default */
-    int          test;
+    int          test;         /* -t */
 } wh_args_t;
 
 
+/* What the program can be asked to do. */
+
+typedef struct {
+    const char  *name;
+    int        (*run)(const wh_args_t *args, const wh_conf_t *conf);
+    const char  *help;
+} wh_subcommand_t;
+
+
+static const wh_subcommand_t *wh_main_find(int argc, char *const argv[]);
 static int wh_main_args(wh_args_t *args, wh_conf_t *conf, int argc,
     char *const argv[], int keys, wh_error_t *err);
 static int wh_main_key(wh_conf_t *conf, const char *arg, wh_error_t *err);
 static int wh_main_configure(wh_args_t *args, wh_conf_t *conf, int argc,
     char *const argv[], wh_error_t *err);
+static int wh_main_run(const wh_args_t *args, const wh_conf_t *conf);
+static int wh_main_test(const wh_args_t *args, const wh_conf_t *conf);
 static int wh_main_start(const wh_conf_t *conf, wh_error_t *err);
-static void wh_main_help(void);
+static int wh_main_version(void);
+static int wh_main_help(void);
+
+
+/* the first is what is done unless something else is asked for */
+
+static const wh_subcommand_t  wh_main_subcommands[] = {
+    { "run", wh_main_run, "process commands until asked to stop" },
+    { "test", wh_main_test, "check the configuration and exit, as with -t" },
+};
+
+#define WH_MAIN_N  (sizeof(wh_main_subcommands)                               \
+                    / sizeof(wh_main_subcommands[0]))
 
 
 int
 main(int argc, char *const argv[])
 {
-    int         rc, status;
-    wh_conf_t   conf;
-    wh_args_t   args;
-    wh_error_t  err;
-
-    memset(&args, 0, sizeof(args));
+    int                     rc, status;
+    wh_conf_t               conf;
+    wh_args_t               args;
+    wh_error_t              err;
+    const wh_subcommand_t  *subcommand;
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        wh_main_help();
-        return fflush(stdout) == 0 ? WH_EXIT_OK : WH_EXIT_ERROR;
+        return wh_main_help();
     }
 
     if (argc == 2 && strcmp(argv[1], "-V") == 0) {
-        printf("warehouse-consumer/%s librdkafka/%s sqlite/%s\n", WH_VERSION,
-               rd_kafka_version_str(), sqlite3_libversion());
-        return fflush(stdout) == 0 ? WH_EXIT_OK : WH_EXIT_ERROR;
+        return wh_main_version();
     }
 
     wh_fail_init();
+
+    subcommand = wh_main_find(argc, argv);
+
+    if (subcommand != NULL) {
+        argc--;
+        argv++;
+
+    } else {
+        subcommand = &wh_main_subcommands[0];
+    }
+
+    memset(&args, 0, sizeof(args));
 
     rc = wh_main_configure(&args, &conf, argc, argv, &err);
 
     if (rc != WH_OK) {
         wh_log(WH_LOG_ERROR, "%s", err.text);
-        wh_conf_free(&conf);
-        return WH_EXIT_CONF;
+        status = WH_EXIT_CONF;
+
+    } else if (args.test) {
+        status = wh_main_test(&args, &conf);
+
+    } else {
+        status = subcommand->run(&args, &conf);
     }
-
-    if (args.test) {
-        fprintf(stderr, "configuration file %s test is successful\n",
-                args.file ? args.file : WH_DEFAULT_CONF);
-        wh_conf_free(&conf);
-        return WH_EXIT_OK;
-    }
-
-    if (wh_main_start(&conf, &err) != WH_OK) {
-        wh_log(WH_LOG_ERROR, "%s", err.text);
-        wh_conf_free(&conf);
-        return WH_EXIT_CONF;
-    }
-
-    wh_log(WH_LOG_NOTICE, "warehouse-consumer/%s started, process %d",
-           WH_VERSION, (int) getpid());
-
-    status = wh_daemon_run(&conf);
 
     wh_conf_free(&conf);
 
     return status;
+}
+
+
+/* NULL: the first argument is none. */
+
+static const wh_subcommand_t *
+wh_main_find(int argc, char *const argv[])
+{
+    size_t  i;
+
+    for (i = 0; argc > 1 && i < WH_MAIN_N; i++) {
+        if (strcmp(argv[1], wh_main_subcommands[i].name) == 0) {
+            return &wh_main_subcommands[i];
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -184,6 +220,25 @@ wh_main_key(wh_conf_t *conf, const char *arg, wh_error_t *err)
 
 
 static int
+wh_main_run(const wh_args_t *args, const wh_conf_t *conf)
+{
+    wh_error_t  err;
+
+    (void) args;
+
+    if (wh_main_start(conf, &err) != WH_OK) {
+        wh_log(WH_LOG_ERROR, "%s", err.text);
+        return WH_EXIT_CONF;
+    }
+
+    wh_log(WH_LOG_NOTICE, "warehouse-consumer/%s started, process %d",
+           WH_VERSION, (int) getpid());
+
+    return wh_daemon_run(conf);
+}
+
+
+static int
 wh_main_start(const wh_conf_t *conf, wh_error_t *err)
 {
     if (wh_log_open(conf->log, err) != WH_OK) {
@@ -194,15 +249,50 @@ wh_main_start(const wh_conf_t *conf, wh_error_t *err)
 }
 
 
-static void
+static int
+wh_main_test(const wh_args_t *args, const wh_conf_t *conf)
+{
+    (void) conf;
+
+    fprintf(stderr, "configuration file %s test is successful\n",
+            args->file ? args->file : WH_DEFAULT_CONF);
+
+    return WH_EXIT_OK;
+}
+
+
+static int
+wh_main_version(void)
+{
+    printf("warehouse-consumer/%s librdkafka/%s sqlite/%s\n", WH_VERSION,
+           rd_kafka_version_str(), sqlite3_libversion());
+
+    return fflush(stdout) == 0 ? WH_EXIT_OK : WH_EXIT_ERROR;
+}
+
+
+static int
 wh_main_help(void)
 {
-    printf("usage: warehouse-consumer [-c FILE] [-t] [-V] [--help] "
-           "[--KEY=VALUE ...]\n\n"
-           "  -c FILE  configuration file, \"key = value\" lines\n"
+    size_t  i;
+
+    printf("usage: warehouse-consumer [SUBCOMMAND] [-c FILE] [-t] "
+           "[--KEY=VALUE ...]\n"
+           "       warehouse-consumer -V | --help\n\n"
+           "subcommands:\n\n");
+
+    for (i = 0; i < WH_MAIN_N; i++) {
+        printf("  %-8s %s%s\n", wh_main_subcommands[i].name,
+               wh_main_subcommands[i].help,
+               i == 0 ? " (the default)" : "");
+    }
+
+    printf("\n  -c FILE  configuration file, \"key = value\" lines\n"
            "           (default: " WH_DEFAULT_CONF ", if it is there)\n"
            "  -t       check the configuration and exit\n"
            "  -V       show versions and exit\n\n"
            "keys, in the file or as arguments:\n");
     wh_conf_help(stdout);
+
+    return fflush(stdout) == 0 ? WH_EXIT_OK : WH_EXIT_ERROR;
 }

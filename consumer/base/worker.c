@@ -6,13 +6,20 @@
 #include <string.h>
 
 
+typedef struct {
+    wh_work_pt       work;
+    void            *data;
+} wh_job_t;
+
+
 struct wh_worker_s {
     pthread_t        thread;
     pthread_mutex_t  mutex;      /* guards what follows */
     pthread_cond_t   changed;
-    wh_work_pt       work;       /* NULL: none, or it is done */
-    void            *data;
-    int              rc;         /* the first failure not told yet */
+    wh_job_t         queue[WH_WORKER_QUEUE];
+    unsigned         first;      /* the one being done, or next */
+    unsigned         count;      /* with that */
+    int              rc;         /* a failure not told yet */
     wh_error_t       err;
     int              stop;
 };
@@ -96,36 +103,37 @@ static void *
 wh_worker_run(void *data)
 {
     int           rc;
-    void         *what;
+    wh_job_t      job;
     wh_error_t    err;
-    wh_work_pt    work;
     wh_worker_t  *w = data;
 
     (void) pthread_mutex_lock(&w->mutex);
 
     for ( ;; ) {
 
-        while (w->work == NULL && !w->stop) {
+        while (w->count == 0 && !w->stop) {
             (void) pthread_cond_wait(&w->changed, &w->mutex);
         }
 
-        if (w->work == NULL) {
+        if (w->count == 0) {
             break;
         }
 
-        work = w->work;
-        what = w->data;
+        if (w->rc == WH_OK) {
+            job = w->queue[w->first];
 
-        (void) pthread_mutex_unlock(&w->mutex);
-        rc = work(what, &err);
-        (void) pthread_mutex_lock(&w->mutex);
+            (void) pthread_mutex_unlock(&w->mutex);
+            rc = job.work(job.data, &err);
+            (void) pthread_mutex_lock(&w->mutex);
 
-        w->work = NULL;
-
-        if (w->rc == WH_OK && rc != WH_OK) {
-            w->rc = rc;
-            w->err = err;
+            if (rc != WH_OK) {
+                w->rc = rc;
+                w->err = err;
+            }
         }
+
+        w->first = (w->first + 1) % WH_WORKER_QUEUE;
+        w->count--;
 
         (void) pthread_cond_broadcast(&w->changed);
     }
@@ -139,14 +147,18 @@ wh_worker_run(void *data)
 void
 wh_worker_start(wh_worker_t *w, wh_work_pt work, void *data)
 {
+    wh_job_t  *job;
+
     (void) pthread_mutex_lock(&w->mutex);
 
-    while (w->work != NULL) {
+    while (w->count == WH_WORKER_QUEUE) {
         (void) pthread_cond_wait(&w->changed, &w->mutex);
     }
 
-    w->work = work;
-    w->data = data;
+    job = &w->queue[(w->first + w->count) % WH_WORKER_QUEUE];
+    job->work = work;
+    job->data = data;
+    w->count++;
 
     (void) pthread_cond_broadcast(&w->changed);
     (void) pthread_mutex_unlock(&w->mutex);
@@ -159,7 +171,7 @@ wh_worker_busy(wh_worker_t *w)
     int  busy;
 
     (void) pthread_mutex_lock(&w->mutex);
-    busy = (w->work != NULL);
+    busy = (w->count > 0);
     (void) pthread_mutex_unlock(&w->mutex);
 
     return busy;
@@ -173,7 +185,7 @@ wh_worker_wait(wh_worker_t *w, wh_error_t *err)
 
     (void) pthread_mutex_lock(&w->mutex);
 
-    while (w->work != NULL) {
+    while (w->count > 0) {
         (void) pthread_cond_wait(&w->changed, &w->mutex);
     }
 

@@ -1,7 +1,7 @@
 #include "follow/chunk.h"
 #include "base/fail.h"
-#include "ledger/batch.h"
 #include "ledger/items.h"
+#include "ledger/rule.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

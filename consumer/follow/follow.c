@@ -1,24 +1,21 @@
 #include "follow/follow.h"
 #include "base/fail.h"
 #include "base/log.h"
-#include "base/signal.h"
-#include "base/worker.h"
 #include "kafka/client.h"
 #include "kafka/positions.h"
 #include "kafka/query.h"
 #include "follow/chunk.h"
-#include "wh_command.h"
+#include "follow/record.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 
-#define WH_FOLLOW_CHUNK    50000   /* records in one transaction */
-#define WH_FOLLOW_WAKE     10000   /* notifications: half of the queue */
-#define WH_FOLLOW_TAKE     500     /* messages taken in one go */
-#define WH_FOLLOW_POLL     200     /* ms */
-#define WH_FOLLOW_SAY      15      /* polls without a message: 3 s */
-#define WH_FOLLOW_SILENCE  300     /* polls without a message: a minute */
+#define WH_FOLLOW_CHUNK  50000   /* records in one transaction */
+#define WH_FOLLOW_WAKE   10000   /* notifications: half of the queue */
+#define WH_FOLLOW_TAKE   500     /* messages taken in one go */
+#define WH_FOLLOW_POLL   200     /* ms */
 
 
 /* What one transaction writes. */
@@ -31,11 +28,11 @@ typedef struct {
 } wh_part_t;
 
 
-typedef struct {
+struct wh_follow_s {
     const wh_conf_t                  *conf;
     wh_store_t                       *store;
     wh_worker_t                      *worker;
-    rd_kafka_t                       *rk;
+    rd_kafka_t                       *rk;         /* NULL: nothing to read */
     rd_kafka_queue_t                 *queue;      /* of its messages */
     rd_kafka_topic_partition_list_t  *partition;  /* of notifications */
     int64_t                           stored;     /* its position as stored */
@@ -49,23 +46,17 @@ typedef struct {
     int                               skipped;    /* a record that is none */
     uint64_t                          read;
     uint64_t                          applied;
-} wh_follow_t;
+};
 
 
-static int wh_follow_open(wh_follow_t *f, wh_error_t *err);
-static void wh_follow_close(wh_follow_t *f);
-static int wh_follow_to_end(wh_follow_t *f, wh_error_t *err);
+static int wh_follow_begin(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_assign(wh_follow_t *f, wh_error_t *err);
-static int wh_follow_read(wh_follow_t *f, wh_error_t *err);
-static int wh_follow_take(wh_follow_t *f, size_t *taken, wh_error_t *err);
 static int wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m,
+    wh_error_t *err);
+static int wh_follow_record(wh_follow_t *f, const rd_kafka_message_t *m,
     wh_error_t *err);
 static int wh_follow_undecodable(wh_follow_t *f, const rd_kafka_message_t *m,
     const char *why, wh_error_t *err);
-static const wh_key_t *wh_follow_key(const rd_kafka_message_t *m,
-    wh_key_t *key, int64_t *time);
-static int64_t wh_follow_time(const rd_kafka_message_t *m,
-    const wh_header_t *header);
 static int wh_follow_source(wh_follow_t *f, const wh_notification_t *n,
     wh_error_t *err);
 static int wh_follow_write(wh_follow_t *f, wh_error_t *err);
@@ -75,135 +66,67 @@ static int wh_follow_positions(wh_follow_t *f, const wh_part_t *part,
 
 
 int
-wh_follow(wh_store_t *store, const wh_conf_t *conf, int64_t high,
-    wh_error_t *err)
+wh_follow_open(wh_follow_t **follow, const wh_conf_t *conf,
+    wh_store_t *store, wh_worker_t *worker, int64_t high, wh_error_t *err)
 {
-    int          rc, written;
-    wh_error_t   why;
-    wh_follow_t  f;
+    int           rc;
+    wh_follow_t  *f;
 
-    memset(&f, 0, sizeof(f));
+    *follow = NULL;
 
-    f.conf = conf;
-    f.store = store;
-    f.high = high;
-
-    rc = wh_store_get_position(store, conf->notifications_topic, 0, &f.stored,
-                               err);
-
-    if (rc == WH_OK) {
-        rc = wh_follow_open(&f, err);
+    f = calloc(1, sizeof(wh_follow_t));
+    if (f == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
     }
 
-    if (rc == WH_OK) {
-        rc = wh_follow_to_end(&f, err);
+    f->conf = conf;
+    f->store = store;
+    f->worker = worker;
+    f->high = high;
 
-        /*
-         * What was read is kept where nobody reads the database yet, and where
-         * somebody said what to pass over: the next start goes on from here.
-         * Never behind a part that failed.
-         */
-
-        if (rc != WH_OK && !f.failed
-            && (wh_store_unpublished(store) || f.skipped))
-        {
-            (void) wh_follow_write(&f, &why);
-        }
-
-        /* what went wrong with the database counts for more */
-
-        written = wh_worker_wait(f.worker, &why);
-
-        if (written != WH_OK) {
-            rc = written;
-            *err = why;
-        }
-    }
-
-    wh_follow_close(&f);
+    rc = wh_follow_begin(f, err);
 
     if (rc != WH_OK) {
-        wh_store_rollback(store);
+        wh_follow_close(f);
+        return rc;
     }
 
-    if (rc == WH_OK && f.read > 0) {
-        wh_log(WH_LOG_NOTICE, "%" PRIu64 " notifications read, %" PRIu64
-               " applied to the database", f.read, f.applied);
-    }
+    *follow = f;
 
-    return rc;
+    return WH_OK;
 }
 
 
 static int
-wh_follow_open(wh_follow_t *f, wh_error_t *err)
+wh_follow_begin(wh_follow_t *f, wh_error_t *err)
 {
     int  i, rc;
 
-    f->partition = rd_kafka_topic_partition_list_new(1);
+    rc = wh_store_get_position(f->store, f->conf->notifications_topic, 0,
+                               &f->stored, err);
+
+    for (i = 0; rc == WH_OK && i < 2; i++) {
+        rc = wh_chunk_create(&f->parts[i].chunk, WH_FOLLOW_CHUNK, err);
+    }
+
+    if (rc != WH_OK) {
+        return rc;
+    }
+
     f->reading = &f->parts[0];
     f->writing = &f->parts[1];
     f->reading->next = (f->stored == -1) ? 0 : f->stored;
 
-    rc = wh_worker_create(&f->worker, err);
-
-    for (i = 0; i < 2; i++) {
-        if (rc == WH_OK) {
-            rc = wh_chunk_create(&f->parts[i].chunk, WH_FOLLOW_CHUNK, err);
-        }
+    if (f->reading->next >= f->high) {
+        return WH_OK;
     }
 
-    return rc;
-}
+    wh_log(WH_LOG_NOTICE, "reading notifications %" PRId64 " to %" PRId64,
+           f->reading->next, f->high);
 
+    rc = wh_client_open(&f->rk, WH_CLIENT_READER, f->conf, NULL, err);
 
-static void
-wh_follow_close(wh_follow_t *f)
-{
-    int  i;
-
-    wh_worker_destroy(f->worker);
-
-    for (i = 0; i < 2; i++) {
-        wh_chunk_destroy(f->parts[i].chunk);
-        wh_positions_free(&f->parts[i].sources);
-    }
-
-    if (f->partition != NULL) {
-        rd_kafka_topic_partition_list_destroy(f->partition);
-    }
-
-    if (f->queue != NULL) {
-        rd_kafka_queue_destroy(f->queue);
-    }
-
-    wh_client_close(f->rk);
-}
-
-
-static int
-wh_follow_to_end(wh_follow_t *f, wh_error_t *err)
-{
-    int  rc;
-
-    rc = WH_OK;
-
-    if (f->reading->next < f->high) {
-        wh_log(WH_LOG_NOTICE, "reading notifications %" PRId64 " to %" PRId64,
-               f->reading->next, f->high);
-
-        rc = wh_client_open(&f->rk, WH_CLIENT_READER, f->conf, NULL, err);
-
-        if (rc == WH_OK) {
-            rc = wh_follow_assign(f, err);
-        }
-
-        if (rc == WH_OK) {
-            rc = wh_follow_read(f, err);
-        }
-    }
-
-    return (rc == WH_OK) ? wh_follow_write(f, err) : rc;
+    return (rc == WH_OK) ? wh_follow_assign(f, err) : rc;
 }
 
 
@@ -217,6 +140,8 @@ wh_follow_assign(wh_follow_t *f, wh_error_t *err)
     if (f->queue == NULL) {
         return wh_error_set(err, WH_ERROR, "the consumer has no queue");
     }
+
+    f->partition = rd_kafka_topic_partition_list_new(1);
 
     rd_kafka_topic_partition_list_add(f->partition,
                                       f->conf->notifications_topic, 0)
@@ -233,52 +158,56 @@ wh_follow_assign(wh_follow_t *f, wh_error_t *err)
 }
 
 
-/*
- * Reads until f->high.  An open transaction of somebody else holds readers
- * back below it: then this waits until that one ends.
- */
-
-static int
-wh_follow_read(wh_follow_t *f, wh_error_t *err)
+void
+wh_follow_close(wh_follow_t *f)
 {
-    int     rc, silence;
-    size_t  taken;
+    int  i;
 
-    silence = 0;
-
-    while (f->reading->next < f->high) {
-
-        if (wh_stopping()) {
-            return wh_error_set(err, WH_AGAIN, "asked to stop");
-        }
-
-        rc = wh_follow_take(f, &taken, err);
-        if (rc != WH_OK) {
-            return rc;
-        }
-
-        if (taken > 0) {
-            silence = 0;
-            continue;
-        }
-
-        wh_signal_serve();
-
-        if (++silence == WH_FOLLOW_SAY) {
-            wh_log(WH_LOG_NOTICE, "waiting for notifications %" PRId64
-                   " to %" PRId64 ": brokers away, or somebody's "
-                   "transaction is open", f->reading->next, f->high);
-        }
-
-        if (silence == WH_FOLLOW_SILENCE) {
-            return wh_error_set(err, WH_AGAIN, "notifications %" PRId64
-                                " to %" PRId64 " do not come: brokers "
-                                "away, or a transaction is open",
-                                f->reading->next, f->high);
-        }
+    if (f == NULL) {
+        return;
     }
 
-    return WH_OK;
+    if (wh_worker_wait(f->worker, NULL) != WH_OK || f->failed) {
+        wh_store_rollback(f->store);
+    }
+
+    for (i = 0; i < 2; i++) {
+        wh_chunk_destroy(f->parts[i].chunk);
+        wh_positions_free(&f->parts[i].sources);
+    }
+
+    if (f->partition != NULL) {
+        rd_kafka_topic_partition_list_destroy(f->partition);
+    }
+
+    if (f->queue != NULL) {
+        rd_kafka_queue_destroy(f->queue);
+    }
+
+    wh_client_close(f->rk);
+    free(f);
+}
+
+
+int64_t
+wh_follow_position(const wh_follow_t *f)
+{
+    return f->reading->next;
+}
+
+
+int
+wh_follow_skipped(const wh_follow_t *f)
+{
+    return f->skipped;
+}
+
+
+void
+wh_follow_counts(const wh_follow_t *f, uint64_t *read, uint64_t *applied)
+{
+    *read = f->read;
+    *applied = f->applied;
 }
 
 
@@ -288,12 +217,11 @@ wh_follow_read(wh_follow_t *f, wh_error_t *err)
  * this one is assigned once.
  */
 
-static int
-wh_follow_take(wh_follow_t *f, size_t *taken, wh_error_t *err)
+int
+wh_follow_step(wh_follow_t *f, wh_error_t *err)
 {
     int                  rc;
-    size_t               i;
-    ssize_t              n;
+    ssize_t              i, n;
     rd_kafka_message_t  *messages[WH_FOLLOW_TAKE];
 
     n = rd_kafka_consume_batch_queue(f->queue, 0, messages, WH_FOLLOW_TAKE);
@@ -304,9 +232,8 @@ wh_follow_take(wh_follow_t *f, size_t *taken, wh_error_t *err)
     }
 
     rc = WH_OK;
-    *taken = (size_t) n;
 
-    for (i = 0; i < *taken; i++) {
+    for (i = 0; i < n; i++) {
 
         if (rc == WH_OK && f->reading->next < f->high) {
             rc = wh_follow_message(f, messages[i], err);
@@ -326,12 +253,7 @@ wh_follow_take(wh_follow_t *f, size_t *taken, wh_error_t *err)
 static int
 wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
 {
-    int                rc;
-    int64_t            time;
-    wh_key_t           text;
-    wh_error_t         why;
-    const wh_key_t    *key;
-    wh_notification_t  n;
+    int  rc;
 
     switch (m->err) {
 
@@ -354,24 +276,7 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
         wh_query_wake(f->rk, f->partition);
     }
 
-    rc = wh_notification_decode(m->payload ? m->payload : "", m->len, &n,
-                                &why);
-
-    if (rc == WH_OK) {
-        rc = wh_follow_source(f, &n, &why);
-    }
-
-    if (rc == WH_NOMEM) {
-        return wh_error_set(err, rc, "%s", why.text);
-    }
-
-    if (rc != WH_OK) {
-        rc = wh_follow_undecodable(f, m, why.text, err);
-
-    } else {
-        key = wh_follow_key(m, &text, &time);
-        rc = wh_chunk_add(f->reading->chunk, &n, key, time, err);
-    }
+    rc = wh_follow_record(f, m, err);
 
     if (rc == WH_OK) {
         f->reading->next = m->offset + 1;
@@ -379,6 +284,32 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
     }
 
     return rc;
+}
+
+
+static int
+wh_follow_record(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
+{
+    int            rc;
+    wh_error_t     why;
+    wh_notified_t  n;
+
+    rc = wh_record_decode(m, &n, &why);
+
+    if (rc == WH_OK) {
+        rc = wh_follow_source(f, &n.notification, &why);
+    }
+
+    if (rc == WH_NOMEM) {
+        return wh_error_set(err, rc, "%s", why.text);
+    }
+
+    if (rc != WH_OK) {
+        return wh_follow_undecodable(f, m, why.text, err);
+    }
+
+    return wh_chunk_add(f->reading->chunk, &n.notification,
+                        n.keyed ? &n.key : NULL, n.time, err);
 }
 
 
@@ -405,52 +336,6 @@ wh_follow_undecodable(wh_follow_t *f, const rd_kafka_message_t *m,
 }
 
 
-/*
- * The idempotency key of a notification, decoded to key, and the time it counts
- * from; NULL: it has none.
- */
-
-static const wh_key_t *
-wh_follow_key(const rd_kafka_message_t *m, wh_key_t *key, int64_t *time)
-{
-    wh_header_t  headers[2];
-
-    headers[0].name = WH_KEY_HEADER;
-    headers[1].name = WH_NOTIFICATION_TIME;
-
-    *time = 0;
-
-    if (wh_client_headers(m, headers, 2) != WH_OK
-        || headers[0].n != 1 || headers[0].value == NULL
-        || wh_key_set(key, headers[0].value, headers[0].len, NULL) != WH_OK)
-    {
-        return NULL;
-    }
-
-    *time = wh_follow_time(m, &headers[1]);
-
-    return key;
-}
-
-
-/* When the command was written; for want of that, its notification. */
-
-static int64_t
-wh_follow_time(const rd_kafka_message_t *m, const wh_header_t *header)
-{
-    int64_t                    time;
-    rd_kafka_timestamp_type_t  type;
-
-    if (header->n == 1 && header->value != NULL
-        && wh_notification_time(header->value, header->len, &time) == WH_OK)
-    {
-        return time;
-    }
-
-    return rd_kafka_message_timestamp(m, &type);
-}
-
-
 /* The command that a notification came from is processed. */
 
 static int
@@ -462,6 +347,25 @@ wh_follow_source(wh_follow_t *f, const wh_notification_t *n, wh_error_t *err)
 
     return wh_positions_raise(&f->reading->sources, n->partition,
                               n->offset + 1, err);
+}
+
+
+int
+wh_follow_finish(wh_follow_t *f, int keep, wh_error_t *err)
+{
+    int  rc;
+
+    rc = (keep && !f->failed) ? wh_follow_write(f, err) : WH_OK;
+
+    if (rc == WH_OK) {
+        rc = wh_worker_wait(f->worker, err);
+    }
+
+    if (rc != WH_OK) {
+        f->failed = 1;
+    }
+
+    return rc;
 }
 
 

@@ -4,6 +4,7 @@
 #include "base/signal.h"
 #include "kafka/query.h"
 #include "follow/follow.h"
+#include "follow/start.h"
 #include "follow/topics.h"
 
 #include <inttypes.h>
@@ -11,8 +12,9 @@
 #include <string.h>
 
 
-#define WH_RECOVER_LOOKS  5      /* at a watermark that seems to go back */
-#define WH_RECOVER_WAIT   500    /* ms between two looks */
+/* steps of following without anything to read, of 200 ms each */
+#define WH_RECOVER_SAY      15
+#define WH_RECOVER_SILENCE  300
 
 
 static int wh_recover_once(const wh_recovery_t *r, wh_store_t **store,
@@ -21,15 +23,9 @@ static int wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store,
     wh_error_t *err);
 static int wh_recover_notifications(const wh_recovery_t *r, wh_store_t *store,
     int64_t *high, wh_error_t *err);
-static int wh_recover_positions(const wh_recovery_t *r, wh_store_t *store,
-    int64_t high, rd_kafka_topic_partition_list_t *start, wh_error_t *err);
-static int wh_recover_move(wh_store_t *store,
-    const rd_kafka_topic_partition_t *start, wh_error_t *err);
-static int wh_recover_start(const wh_recovery_t *r, wh_store_t *store,
-    int64_t high, rd_kafka_topic_partition_t *start, wh_error_t *err);
-static int wh_recover_watermarks(const wh_recovery_t *r, const char *topic,
-    int partition, int64_t position, int64_t *low, int64_t *high,
-    wh_error_t *err);
+static int wh_recover_follow(const wh_recovery_t *r, wh_store_t *store,
+    int64_t high, wh_error_t *err);
+static int wh_recover_catch_up(wh_follow_t *f, int64_t high, wh_error_t *err);
 
 
 int
@@ -108,7 +104,7 @@ wh_recover_once(const wh_recovery_t *r, wh_store_t **store,
     }
 
     if (rc == WH_OK) {
-        rc = wh_recover_positions(r, *store, high, *start, err);
+        rc = wh_start_store(r->conf, *store, r->watcher, high, *start, err);
     }
 
     if (rc == WH_OK && wh_store_unpublished(*store)) {
@@ -211,7 +207,7 @@ wh_recover_notifications(const wh_recovery_t *r, wh_store_t *store,
         next = 0;
     }
 
-    rc = wh_recover_watermarks(r, topic, 0, next, &low, high, err);
+    rc = wh_query_watermarks_past(r->watcher, topic, 0, next, &low, high, err);
     rc = wh_fail(rc, "watermark_read", err);
 
     if (rc != WH_OK) {
@@ -251,159 +247,101 @@ wh_recover_notifications(const wh_recovery_t *r, wh_store_t *store,
                             "is at least that recent", topic, next, low);
     }
 
-    return wh_follow(store, r->conf, *high, err);
+    return wh_recover_follow(r, store, *high, err);
 }
 
 
 static int
-wh_recover_positions(const wh_recovery_t *r, wh_store_t *store, int64_t high,
-    rd_kafka_topic_partition_list_t *start, wh_error_t *err)
+wh_recover_follow(const wh_recovery_t *r, wh_store_t *store, int64_t high,
+    wh_error_t *err)
 {
-    int  i, rc;
+    int           keep, rc, written;
+    uint64_t      read, applied;
+    wh_error_t    why;
+    wh_follow_t  *f;
 
-    for (i = 0; i < start->cnt; i++) {
-        rc = wh_recover_start(r, store, high, &start->elems[i], err);
-        if (rc != WH_OK) {
-            return rc;
-        }
-    }
-
-    /* stored before the next batch, whose guard expects them there */
-
-    rc = wh_store_begin(store, err);
-
-    for (i = 0; rc == WH_OK && i < start->cnt; i++) {
-        rc = wh_recover_move(store, &start->elems[i], err);
-    }
-
-    if (rc == WH_OK) {
-        rc = wh_store_set_meta(store, "state", "ready", err);
-    }
-
-    rc = wh_fail(rc, "positions_written", err);
-
-    if (rc == WH_OK) {
-        rc = wh_store_commit(store, err);
-    }
-
+    rc = wh_follow_open(&f, r->conf, store, r->worker, high, err);
     if (rc != WH_OK) {
-        wh_store_rollback(store);
+        return rc;
+    }
+
+    rc = wh_recover_catch_up(f, high, err);
+
+    /*
+     * What was read is kept where nobody reads the database yet, and where
+     * somebody said what to pass over: the next start goes on from here.
+     */
+
+    keep = (rc == WH_OK || wh_store_unpublished(store)
+            || wh_follow_skipped(f));
+
+    /* what went wrong with the database counts for more */
+
+    written = wh_follow_finish(f, keep, &why);
+
+    if (written != WH_OK) {
+        rc = written;
+        *err = why;
+    }
+
+    wh_follow_counts(f, &read, &applied);
+    wh_follow_close(f);
+
+    if (rc == WH_OK && read > 0) {
+        wh_log(WH_LOG_NOTICE, "%" PRIu64 " notifications read, %" PRIu64
+               " applied to the database", read, applied);
     }
 
     return rc;
 }
 
 
-static int
-wh_recover_move(wh_store_t *store, const rd_kafka_topic_partition_t *start,
-    wh_error_t *err)
-{
-    int      rc;
-    int64_t  stored;
-
-    rc = wh_store_get_position(store, start->topic, start->partition, &stored,
-                               err);
-
-    if (rc != WH_OK || stored == start->offset) {
-        return rc;
-    }
-
-    return wh_store_move_position(store, start->topic, start->partition,
-                                  stored, start->offset, err);
-}
-
-
 /*
- * Decides where one partition goes on: at the larger of the position stored
- * (which wh_follow() has moved behind all notified commands) and the group's
- * offset, which start->offset holds and which gets the result.
+ * Reads until high.  An open transaction of somebody else holds readers back
+ * below it: then this waits until that one ends.
  */
 
 static int
-wh_recover_start(const wh_recovery_t *r, wh_store_t *store, int64_t high,
-    rd_kafka_topic_partition_t *start, wh_error_t *err)
+wh_recover_catch_up(wh_follow_t *f, int64_t high, wh_error_t *err)
 {
-    int      rc;
-    int64_t  stored, next, low, end;
+    int      rc, silence;
+    int64_t  position;
 
-    rc = wh_store_get_position(store, start->topic, start->partition, &stored,
-                               err);
-    if (rc != WH_OK) {
-        return rc;
-    }
+    silence = 0;
 
-    next = (start->offset > stored) ? start->offset : stored;
-
-    if (next < 0) {
-        next = 0;
-    }
-
-    rc = wh_recover_watermarks(r, start->topic, start->partition, next, &low,
-                               &end, err);
-    if (rc != WH_OK) {
-        return rc;
-    }
-
-    if (next > end) {
-        return wh_error_set(err, WH_ERROR, "%s:%d is processed up to offset %"
-                            PRId64 ", the topic ends at %" PRId64 ": it was "
-                            "recreated or has lost records; to go on with the "
-                            "stock as it is, have the commands written to a "
-                            "topic of another name and set commands_topic to "
-                            "it", start->topic, start->partition, next, end);
-    }
-
-    if (wh_store_unpublished(store) && high == 0 && next > 0) {
-
-        /* no notification, no stock: nothing was applied, or all was lost */
-
-        wh_log(WH_LOG_WARN, "no database and no notifications: processing "
-               "%s:%d again from its beginning, the group's offset was %"
-               PRId64, start->topic, start->partition, next);
-        next = 0;
-    }
-
-    if (next < low) {
-
-        if (!r->conf->skip_trimmed_commands) {
-            return wh_error_set(err, WH_ERROR, "commands %" PRId64 " to %"
-                                PRId64 " of %s:%d were deleted before they "
-                                "were processed; to go on without them, start "
-                                "once with --skip_trimmed_commands=yes",
-                                next, low - 1, start->topic, start->partition);
-        }
-
-        wh_log(WH_LOG_WARN, "passing over commands %" PRId64 " to %" PRId64
-               " of %s:%d, deleted before they were processed", next, low - 1,
-               start->topic, start->partition);
-        next = low;
-    }
-
-    start->offset = next;
-
-    return WH_OK;
-}
-
-
-/* A broker that has just started may show an old high watermark at first. */
-
-static int
-wh_recover_watermarks(const wh_recovery_t *r, const char *topic, int partition,
-    int64_t position, int64_t *low, int64_t *high, wh_error_t *err)
-{
-    int  i, rc;
-
-    for (i = 0; ; i++) {
-        rc = wh_query_watermarks(r->watcher, topic, partition, low, high, err);
-
-        if (rc != WH_OK || position <= *high || i == WH_RECOVER_LOOKS) {
-            return rc;
-        }
-
-        wh_wait(WH_RECOVER_WAIT);
+    while (wh_follow_position(f) < high) {
 
         if (wh_stopping()) {
             return wh_error_set(err, WH_AGAIN, "asked to stop");
         }
+
+        position = wh_follow_position(f);
+
+        rc = wh_follow_step(f, err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+
+        if (wh_follow_position(f) > position) {
+            silence = 0;
+            continue;
+        }
+
+        wh_signal_serve();
+
+        if (++silence == WH_RECOVER_SAY) {
+            wh_log(WH_LOG_NOTICE, "waiting for notifications %" PRId64
+                   " to %" PRId64 ": brokers away, or somebody's "
+                   "transaction is open", position, high);
+        }
+
+        if (silence == WH_RECOVER_SILENCE) {
+            return wh_error_set(err, WH_AGAIN, "notifications %" PRId64
+                                " to %" PRId64 " do not come: brokers "
+                                "away, or a transaction is open", position,
+                                high);
+        }
     }
+
+    return WH_OK;
 }

@@ -9,6 +9,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include "base/worker.h"
 #include "conf/conf.h"
 #include "store/store.h"
 #include "wh_error.h"
@@ -16,6 +17,7 @@
 
 typedef struct {
     const wh_conf_t   *conf;
+    wh_worker_t       *worker;      /* the store's thread */
     rd_kafka_t        *producer;    /* after init_transactions() */
     rd_kafka_t        *consumer;    /* the group member, joined or not */
     rd_kafka_t        *watcher;

@@ -67,6 +67,8 @@ static int wh_client_set_table(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
     const wh_client_property_t *table, size_t n, wh_error_t *err);
 static int wh_client_set_all(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
     const wh_conf_t *conf, int brokers, wh_error_t *err);
+static int wh_client_set_identity(rd_kafka_conf_t *rkconf,
+    wh_client_kind_t kind, const char *id, wh_error_t *err);
 static int wh_client_new(rd_kafka_t **rk, wh_client_kind_t kind,
     const wh_conf_t *conf, const wh_callbacks_t *callbacks, int brokers,
     wh_error_t *err);
@@ -141,7 +143,7 @@ wh_client_new(rd_kafka_t **rk, wh_client_kind_t kind, const wh_conf_t *conf,
         if (callbacks->on_new != NULL) {
             (void) rd_kafka_conf_interceptor_add_on_new(rkconf, "warehouse",
                                                         callbacks->on_new,
-                                                        callbacks->opaque);
+                                                     callbacks->on_new_opaque);
         }
     }
 
@@ -216,29 +218,30 @@ wh_client_set_all(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
         return WH_ERROR;
     }
 
-    switch (kind) {
+    return wh_client_set_identity(rkconf, kind, conf->group_id, err);
+}
 
-    case WH_CLIENT_PRODUCER:
-        return wh_client_set(rkconf, "transactional.id", conf->group_id, err);
 
-    case WH_CLIENT_CONSUMER:
-
-        /*
-         * Static membership: a restart takes its place back at once, and a
-         * second process of the same name is fenced, not balanced with.
-         */
-
-        if (wh_client_set(rkconf, "group.instance.id", conf->group_id, err)
-            != WH_OK)
-        {
-            return WH_ERROR;
-        }
-
-        return wh_client_set(rkconf, "group.id", conf->group_id, err);
-
-    default:
-        return wh_client_set(rkconf, "group.id", conf->group_id, err);
+static int
+wh_client_set_identity(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
+    const char *id, wh_error_t *err)
+{
+    if (kind == WH_CLIENT_PRODUCER) {
+        return wh_client_set(rkconf, "transactional.id", id, err);
     }
+
+    /*
+     * Static membership: a restart takes its place back at once, and a second
+     * process of the same name is fenced, not balanced with.
+     */
+
+    if (kind == WH_CLIENT_CONSUMER
+        && wh_client_set(rkconf, "group.instance.id", id, err) != WH_OK)
+    {
+        return WH_ERROR;
+    }
+
+    return wh_client_set(rkconf, "group.id", id, err);
 }
 
 
@@ -347,47 +350,4 @@ wh_client_number(rd_kafka_t *rk, const char *name)
     }
 
     return strtoll(text, NULL, 10);
-}
-
-
-int
-wh_client_headers(const rd_kafka_message_t *message, wh_header_t *headers,
-    size_t count)
-{
-    size_t               i, k, len;
-    const char          *name;
-    const void          *value;
-    rd_kafka_headers_t  *all;
-
-    for (k = 0; k < count; k++) {
-        headers[k].n = 0;
-        headers[k].value = NULL;
-        headers[k].len = 0;
-    }
-
-    if (rd_kafka_message_headers(message, &all) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return WH_OK;
-    }
-
-    /* by index: rd_kafka_header_get() would begin anew for each one */
-
-    for (i = 0;
-         rd_kafka_header_get_all(all, i, &name, &value, &len)
-         == RD_KAFKA_RESP_ERR_NO_ERROR;
-         i++)
-    {
-        if (i == WH_HEADERS_MAX) {
-            return WH_ERROR;
-        }
-
-        for (k = 0; k < count; k++) {
-            if (strcmp(name, headers[k].name) == 0) {
-                headers[k].n++;
-                headers[k].value = value;
-                headers[k].len = len;
-            }
-        }
-    }
-
-    return WH_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * librdkafka handles: how each kind is configured, and what its messages hold.
+ * librdkafka handles: how each kind is configured.
  */
 
 #ifndef WH_CLIENT_H
@@ -32,6 +32,7 @@ typedef struct {
                        rd_kafka_topic_partition_list_t *partitions,
                        void *opaque);
     rd_kafka_interceptor_f_on_new_t  *on_new;
+    void                             *on_new_opaque;
 } wh_callbacks_t;
 
 
@@ -52,28 +53,6 @@ int wh_client_check(const wh_conf_t *conf, wh_error_t *err);
 
 /* The value that a handle has for a property which is a number. */
 int64_t wh_client_number(rd_kafka_t *rk, const char *name);
-
-
-/* of one message; a thousand times what anybody needs */
-#define WH_HEADERS_MAX  1000
-
-
-/* A header that is looked for, and what was found. */
-
-typedef struct {
-    const char  *name;
-    int          n;          /* how many of that name there are */
-    const char  *value;      /* the last one's, the message's; maybe NULL */
-    size_t       len;        /* bytes */
-} wh_header_t;
-
-
-/*
- * Looks for headers of a message, in one pass: count of them, whose names the
- * caller sets.  WH_OK; WH_ERROR: the message has more than WH_HEADERS_MAX.
- */
-int wh_client_headers(const rd_kafka_message_t *message, wh_header_t *headers,
-    size_t count);
 
 
 #endif

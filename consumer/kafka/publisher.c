@@ -3,7 +3,8 @@
 #include "base/log.h"
 #include "base/signal.h"
 #include "kafka/client.h"
-#include "kafka/message.h"
+#include "kafka/produce.h"
+#include "kafka/suspect.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -21,8 +22,7 @@ struct wh_publisher_s {
     rd_kafka_topic_t    *notifications;
     rd_kafka_topic_t    *rejections;    /* NULL: none are wanted */
     const wh_conf_t     *conf;
-    int                  suspect;       /* written by librdkafka's threads */
-    int                  closing;
+    wh_suspect_t         suspect;
     size_t               sent;          /* messages, ever */
     int64_t              timeout;       /* ms a transaction may take */
     int64_t              first;         /* offset of the first notification */
@@ -32,14 +32,9 @@ struct wh_publisher_s {
 };
 
 
+static int wh_publisher_init(wh_publisher_t *p, wh_error_t *err);
 static int wh_publisher_topic(wh_publisher_t *p, rd_kafka_topic_t **topic,
     const char *name, wh_error_t *err);
-static rd_kafka_resp_err_t wh_publisher_on_new(rd_kafka_t *rk,
-    const rd_kafka_conf_t *rkconf, void *data, char *text, size_t size);
-static rd_kafka_resp_err_t wh_publisher_on_response(rd_kafka_t *rk,
-    int sockfd, const char *broker, int32_t broker_id, int16_t key,
-    int16_t version, int32_t correlation, size_t size, int64_t rtt,
-    rd_kafka_resp_err_t e, void *data);
 static void wh_publisher_delivered(rd_kafka_t *rk,
     const rd_kafka_message_t *message, void *data);
 static int wh_publisher_fail(wh_publisher_t *p, const char *what,
@@ -52,10 +47,9 @@ int
 wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
     wh_error_t *err)
 {
-    int                rc, waiting;
-    wh_callbacks_t     callbacks;
-    wh_publisher_t    *p;
-    rd_kafka_error_t  *error;
+    int              rc;
+    wh_callbacks_t   callbacks;
+    wh_publisher_t  *p;
 
     *publisher = NULL;
 
@@ -69,7 +63,8 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
     memset(&callbacks, 0, sizeof(callbacks));
     callbacks.opaque = p;
     callbacks.delivered = wh_publisher_delivered;
-    callbacks.on_new = wh_publisher_on_new;
+    callbacks.on_new = wh_suspect_on_new;
+    callbacks.on_new_opaque = &p->suspect;
 
     rc = wh_client_open(&p->rk, WH_CLIENT_PRODUCER, conf, &callbacks, err);
     if (rc != WH_OK) {
@@ -92,17 +87,39 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
         return rc;
     }
 
+    rc = wh_publisher_init(p, err);
+
+    if (rc != WH_OK) {
+        wh_publisher_close(p);
+        return rc;
+    }
+
+    /* the producer is new: nothing of it can be on its way any more */
+
+    wh_suspect_clear(&p->suspect);
+    *publisher = p;
+
+    return WH_OK;
+}
+
+
+/* Waits for the brokers, however long they are away. */
+
+static int
+wh_publisher_init(wh_publisher_t *p, wh_error_t *err)
+{
+    int                waiting;
+    rd_kafka_error_t  *error;
+
     for (waiting = 0; ; waiting = 1) {
         error = rd_kafka_init_transactions(p->rk, WH_PUBLISHER_INIT_TIMEOUT);
 
         if (error == NULL) {
-            break;
+            return WH_OK;
         }
 
         if (wh_stopping() || !rd_kafka_error_is_retriable(error)) {
-            rc = wh_publisher_fail(p, "init_transactions", error, err);
-            wh_publisher_close(p);
-            return rc;
+            return wh_publisher_fail(p, "init_transactions", error, err);
         }
 
         if (!waiting) {
@@ -113,13 +130,6 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
         rd_kafka_error_destroy(error);
         wh_signal_serve();
     }
-
-    /* the producer is new: nothing of it can be on its way any more */
-
-    __atomic_store_n(&p->suspect, 0, __ATOMIC_RELAXED);
-    *publisher = p;
-
-    return WH_OK;
 }
 
 
@@ -145,7 +155,7 @@ wh_publisher_close(wh_publisher_t *p)
         return;
     }
 
-    __atomic_store_n(&p->closing, 1, __ATOMIC_RELAXED);
+    wh_suspect_off(&p->suspect);
 
     /*
      * librdkafka 2.0.2 aborts the process if it sends AddPartitionsToTxn
@@ -190,61 +200,7 @@ wh_publisher_timeout(const wh_publisher_t *p)
 int
 wh_publisher_suspect(const wh_publisher_t *p)
 {
-    return __atomic_load_n(&p->suspect, __ATOMIC_RELAXED);
-}
-
-
-static rd_kafka_resp_err_t
-wh_publisher_on_new(rd_kafka_t *rk, const rd_kafka_conf_t *rkconf, void *data,
-    char *text, size_t size)
-{
-    (void) rkconf;
-    (void) text;
-    (void) size;
-
-    return rd_kafka_interceptor_add_on_response_received(rk, "warehouse",
-                                                 wh_publisher_on_response,
-                                                 data);
-}
-
-
-static rd_kafka_resp_err_t
-wh_publisher_on_response(rd_kafka_t *rk, int sockfd, const char *broker,
-    int32_t broker_id, int16_t key, int16_t version, int32_t correlation,
-    size_t size, int64_t rtt, rd_kafka_resp_err_t e, void *data)
-{
-    wh_publisher_t  *p = data;
-
-    (void) rk;
-    (void) sockfd;
-    (void) broker;
-    (void) broker_id;
-    (void) version;
-    (void) correlation;
-    (void) size;
-    (void) rtt;
-
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR
-        || __atomic_load_n(&p->closing, __ATOMIC_RELAXED))
-    {
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    }
-
-    switch (key) {
-
-    case 0:    /* Produce */
-    case 24:   /* AddPartitionsToTxn */
-    case 25:   /* AddOffsetsToTxn */
-    case 26:   /* EndTxn */
-    case 28:   /* TxnOffsetCommit */
-        __atomic_store_n(&p->suspect, 1, __ATOMIC_RELAXED);
-        break;
-
-    default:
-        break;
-    }
-
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
+    return wh_suspect_any(&p->suspect);
 }
 
 
@@ -306,16 +262,10 @@ wh_publisher_begin(wh_publisher_t *p, wh_error_t *err)
 
 
 int
-wh_publisher_send(wh_publisher_t *p, const wh_outcome_t *o, wh_error_t *err)
+wh_publisher_send(wh_publisher_t *p, const wh_message_t *m, wh_error_t *err)
 {
     rd_kafka_topic_t     *topic;
     rd_kafka_resp_err_t   e;
-
-    topic = (o->verdict == WH_APPLIED) ? p->notifications : p->rejections;
-
-    if (topic == NULL) {
-        return WH_OK;
-    }
 
     /* reports that wait to be taken keep their messages in memory */
 
@@ -323,10 +273,13 @@ wh_publisher_send(wh_publisher_t *p, const wh_outcome_t *o, wh_error_t *err)
         (void) rd_kafka_poll(p->rk, 0);
     }
 
+    topic = m->notification ? p->notifications : p->rejections;
+
     /* the opaque tells wh_publisher_delivered() a notification */
 
-    e = wh_message_send(p->rk, topic, p->conf, o,
-                        topic == p->notifications ? p : NULL);
+    e = wh_produce(p->rk, topic,
+                   m->notification ? 0 : RD_KAFKA_PARTITION_UA, m,
+                   m->notification ? p : NULL);
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return wh_publisher_fail(p, rd_kafka_topic_name(topic),

@@ -11,7 +11,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include "conf/conf.h"
-#include "ledger/batch.h"
+#include "ledger/message.h"
 #include "wh_error.h"
 
 
@@ -51,9 +51,9 @@ int wh_publisher_fenced(wh_publisher_t *publisher,
     const rd_kafka_topic_partition_list_t *offsets);
 
 /*
- * One transaction: begin; one wh_publisher_send() for each command, which
- * makes a notification of an applied one, and of others a message of
- * rejections_topic where there is such a topic; wh_publisher_pending() says
+ * One transaction: begin; one wh_publisher_send() for each message, a
+ * notification or a rejection (of which there are none unless rejections_topic
+ * is set), whose texts are copied; wh_publisher_pending() says
  * whether delivery reports are to come; wh_publisher_flush() waits for them,
  * refuses offsets of notifications below *next, the position known so far, and
  * sets *next to the position behind them and the commit marker, or leaves it
@@ -65,7 +65,7 @@ int wh_publisher_fenced(wh_publisher_t *publisher,
  * transactional.id.
  */
 int wh_publisher_begin(wh_publisher_t *publisher, wh_error_t *err);
-int wh_publisher_send(wh_publisher_t *publisher, const wh_outcome_t *outcome,
+int wh_publisher_send(wh_publisher_t *publisher, const wh_message_t *message,
     wh_error_t *err);
 int wh_publisher_pending(wh_publisher_t *publisher);
 int wh_publisher_flush(wh_publisher_t *publisher, int64_t *next,

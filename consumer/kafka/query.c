@@ -1,4 +1,5 @@
 #include "kafka/query.h"
+#include "base/signal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,8 @@
 
 
 #define WH_QUERY_TIMEOUT  5000    /* ms a question may take */
+#define WH_QUERY_LOOKS    5       /* at a watermark that seems to go back */
+#define WH_QUERY_WAIT     500     /* ms between two looks */
 
 
 static rd_kafka_event_t *wh_query_answer(rd_kafka_queue_t *queue,
@@ -113,6 +116,30 @@ wh_query_watermarks(rd_kafka_t *rk, const char *topic, int partition,
     }
 
     return WH_OK;
+}
+
+
+/* A broker that has just started may show an old high watermark at first. */
+
+int
+wh_query_watermarks_past(rd_kafka_t *rk, const char *topic, int partition,
+    int64_t position, int64_t *low, int64_t *high, wh_error_t *err)
+{
+    int  i, rc;
+
+    for (i = 0; ; i++) {
+        rc = wh_query_watermarks(rk, topic, partition, low, high, err);
+
+        if (rc != WH_OK || position <= *high || i == WH_QUERY_LOOKS) {
+            return rc;
+        }
+
+        wh_wait(WH_QUERY_WAIT);
+
+        if (wh_stopping()) {
+            return wh_error_set(err, WH_AGAIN, "asked to stop");
+        }
+    }
 }
 
 

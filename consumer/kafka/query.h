@@ -43,6 +43,13 @@ int wh_query_watermarks(rd_kafka_t *rk, const char *topic, int partition,
     int64_t *low, int64_t *high, wh_error_t *err);
 
 /*
+ * The same, asked again for some seconds while the high one is below position,
+ * an offset known to have been there.  WH_OK, also if it stays there; WH_AGAIN.
+ */
+int wh_query_watermarks_past(rd_kafka_t *rk, const char *topic, int partition,
+    int64_t position, int64_t *low, int64_t *high, wh_error_t *err);
+
+/*
  * The group's committed offsets of partitions 0..count-1, after waiting for
  * those that a transaction still holds.  *list belongs to the caller;
  * an offset of RD_KAFKA_OFFSET_INVALID means that there is none.

@@ -1,6 +1,7 @@
 #include "ledger/batch.h"
 #include "ledger/items.h"
 #include "ledger/keys.h"
+#include "ledger/rule.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,10 @@ struct wh_batch_s {
 };
 
 
+static int wh_batch_decode(wh_batch_t *batch, const wh_record_t *record,
+    wh_outcome_t *outcome, wh_error_t *why);
+static int wh_batch_malformed(wh_batch_t *batch, const wh_record_t *record,
+    const char *reason, wh_outcome_t *outcome, wh_error_t *err);
 static int wh_batch_copy(char **dst, const char *src, size_t len,
     wh_error_t *err);
 static int wh_batch_items(wh_batch_t *batch, size_t first, size_t count,
@@ -30,7 +35,6 @@ static int wh_batch_outcomes(wh_batch_t *batch, wh_store_t *store,
     wh_error_t *err);
 static int wh_batch_outcome_of(wh_batch_t *batch, wh_outcome_t *outcome,
     wh_item_t *item, wh_store_t *store, wh_error_t *err);
-static int64_t wh_change(const wh_command_t *command);
 static void wh_batch_forget(wh_batch_t *batch);
 
 
@@ -84,7 +88,6 @@ int
 wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
 {
     int            rc;
-    size_t         kept;
     wh_key_t       key;
     wh_error_t     why;
     wh_outcome_t  *o;
@@ -104,44 +107,21 @@ wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
     o->partition = r->partition;
     o->offset = r->offset;
 
-    if (r->odd != NULL) {
-        rc = WH_ECOMMAND;
-        why.reason = r->odd;
+    rc = wh_batch_decode(b, r, o, &why);
 
-    } else {
-        rc = wh_command_decode(r->value ? r->value : "", r->len, &o->command,
-                               b->skus + b->skus_len, &why);
+    if (rc == WH_OK && r->key != NULL) {
+        rc = wh_key_set(&key, r->key, r->key_len, &why);
     }
 
     if (rc == WH_NOMEM) {
         return wh_error_set(err, rc, "%s", why.text);
     }
 
-    if (rc == WH_OK) {
-        b->skus_len += o->command.sku_len + 1;
-    }
-
-    if (rc == WH_OK && r->key != NULL) {
-        rc = wh_key_set(&key, r->key, r->key_len, &why);
-    }
-
     if (rc != WH_OK) {
-        o->verdict = WH_MALFORMED;
-        o->reason = why.reason;
-        o->malformed.value = NULL;
-        o->malformed.len = r->len;
-    }
+        rc = wh_batch_malformed(b, r, why.reason, o, err);
 
-    if (rc != WH_OK && b->limits.keep && r->value != NULL) {
-        kept = (r->len < WH_VALUE_MAX) ? r->len : WH_VALUE_MAX;
-        b->bytes += kept;
-        rc = wh_batch_copy(&o->malformed.value, r->value, kept, err);
-
-    } else if (rc == WH_OK && r->key != NULL) {
+    } else if (r->key != NULL) {
         rc = wh_batch_copy(&o->key, key.text, key.len, err);
-
-    } else {
-        rc = WH_OK;
     }
 
     if (rc == WH_OK) {
@@ -149,6 +129,51 @@ wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
     }
 
     return rc;
+}
+
+
+/* The command, whose sku goes to the batch.  WH_OK, or why it is malformed. */
+
+static int
+wh_batch_decode(wh_batch_t *b, const wh_record_t *r, wh_outcome_t *o,
+    wh_error_t *why)
+{
+    int  rc;
+
+    if (r->odd != NULL) {
+        why->reason = r->odd;
+        return WH_ECOMMAND;
+    }
+
+    rc = wh_command_decode(r->value ? r->value : "", r->len, &o->command,
+                           b->skus + b->skus_len, why);
+    if (rc == WH_OK) {
+        b->skus_len += o->command.sku_len + 1;
+    }
+
+    return rc;
+}
+
+
+static int
+wh_batch_malformed(wh_batch_t *b, const wh_record_t *r, const char *reason,
+    wh_outcome_t *o, wh_error_t *err)
+{
+    size_t  kept;
+
+    o->verdict = WH_MALFORMED;
+    o->reason = reason;
+    o->malformed.value = NULL;
+    o->malformed.len = r->len;
+
+    if (!b->limits.keep || r->value == NULL) {
+        return WH_OK;
+    }
+
+    kept = (r->len < WH_VALUE_MAX) ? r->len : WH_VALUE_MAX;
+    b->bytes += kept;
+
+    return wh_batch_copy(&o->malformed.value, r->value, kept, err);
 }
 
 
@@ -410,24 +435,6 @@ wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_item_t *item,
 }
 
 
-void
-wh_use(wh_use_t *use, const wh_command_t *command, int64_t time,
-    int32_t partition, int64_t offset)
-{
-    use->change = wh_change(command);
-    use->time = time;
-    use->partition = partition;
-    use->offset = offset;
-}
-
-
-static int64_t
-wh_change(const wh_command_t *command)
-{
-    return (command->action == WH_DECREASE) ? -command->qty : command->qty;
-}
-
-
 int
 wh_batch_write(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
 {
@@ -459,34 +466,4 @@ wh_batch_write(wh_batch_t *b, wh_store_t *store, wh_error_t *err)
     }
 
     return WH_OK;
-}
-
-
-const char *
-wh_apply(wh_item_t *item, const wh_command_t *command)
-{
-    if (command->action == WH_DECREASE) {
-
-        if (item->version == 0) {
-            return "unknown_sku";
-        }
-
-        if (command->qty > item->qty) {
-            return "insufficient_stock";
-        }
-
-        item->qty -= command->qty;
-
-    } else {
-
-        if (command->qty > WH_QTY_MAX - item->qty) {
-            return "stock_limit";
-        }
-
-        item->qty += command->qty;
-    }
-
-    item->version++;
-
-    return NULL;
 }

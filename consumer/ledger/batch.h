@@ -10,24 +10,12 @@
 #include <stdint.h>
 
 #include "store/store.h"
-#include "wh_command.h"
+#include "ledger/outcome.h"
 #include "wh_error.h"
-#include "wh_key.h"
 
-
-/* of a malformed command's bytes, those that are kept for a rejection */
-#define WH_VALUE_MAX  (256 * 1024)
 
 /* a batch is full with so many of these bytes, too */
 #define WH_BATCH_BYTES  (4 * 1024 * 1024)
-
-
-typedef enum {
-    WH_APPLIED = 0,
-    WH_REFUSED,
-    WH_DUPLICATE,                /* its idempotency key was used before */
-    WH_MALFORMED
-} wh_verdict_t;
 
 
 /* One record of commands, as it was read; nothing in it is owned. */
@@ -42,38 +30,6 @@ typedef struct {
     int64_t        offset;
     const char    *odd;          /* why it is malformed, static; NULL: look */
 } wh_record_t;
-
-
-/* A position in commands. */
-
-typedef struct {
-    int32_t        partition;
-    int64_t        offset;
-} wh_position_t;
-
-
-/* What became of the command at one position. */
-
-typedef struct {
-    wh_verdict_t   verdict;
-    int32_t        partition;
-    int64_t        offset;
-    const char    *reason;       /* unless applied: a word for machines */
-    wh_command_t   command;      /* unless malformed */
-    char          *key;          /* idempotency key, or NULL */
-    int64_t        time;         /* of the record, ms since 1970 */
-    int64_t        stock;        /* after the command; malformed: 0 */
-    int64_t        version;      /* after the command; malformed: 0 */
-
-    union {
-        wh_position_t  original;     /* duplicate: the command it repeats */
-
-        struct {
-            char          *value;    /* its first WH_VALUE_MAX bytes, or NULL */
-            size_t         len;      /* how many there were */
-        } malformed;
-    };
-} wh_outcome_t;
 
 
 /* What a batch has to know of the configuration. */
@@ -142,16 +98,6 @@ int wh_batch_prefetched(const wh_batch_t *batch);
  * back and compute again.
  */
 int wh_batch_write(wh_batch_t *batch, wh_store_t *store, wh_error_t *err);
-
-/* Fills use for a command that used its key at this time and position. */
-void wh_use(wh_use_t *use, const wh_command_t *command, int64_t time,
-    int32_t partition, int64_t offset);
-
-/*
- * The rule of the ledger: applies command to item and returns NULL, or leaves
- * item alone and returns the reason why it is refused.
- */
-const char *wh_apply(wh_item_t *item, const wh_command_t *command);
 
 
 #endif

@@ -1,94 +1,107 @@
 #include "ledger/rejection.h"
-#include "wh_json.h"
 
 #include <openssl/evp.h>
 
 
+#define WH_REJECTION_BASE64  (3 * 1024)    /* bytes in one go */
+
+
 static size_t wh_rejection_kept(const wh_outcome_t *o);
-static char *wh_rejection_command(char *p, const wh_outcome_t *o);
-static char *wh_rejection_value(char *p, const wh_outcome_t *o);
+static void wh_rejection_command(wh_text_t *t, const wh_outcome_t *o);
+static void wh_rejection_value(wh_text_t *t, const wh_outcome_t *o);
 
 
 size_t
 wh_rejection_size(const wh_outcome_t *o)
 {
-    /* two sources, a few words, and 4 characters for 3 bytes */
+    /* two positions, a few words, and 4 characters for 3 bytes */
 
-    return WH_COMMAND_LEN + 2 * 512 + (wh_rejection_kept(o) + 2) / 3 * 4 + 1;
+    return WH_COMMAND_LEN + 2 * WH_SOURCE_LEN
+           + (wh_rejection_kept(o) + 2) / 3 * 4;
 }
 
 
-size_t
-wh_rejection_write(char *dst, const wh_outcome_t *o, const char *topic)
+void
+wh_rejection_put(wh_text_t *t, const wh_outcome_t *o, const char *topic)
 {
-    char  *p;
-
-    static const char  *outcomes[] = {
+    static const char *const  outcomes[] = {
         [WH_REFUSED] = "refused",
         [WH_DUPLICATE] = "duplicate",
         [WH_MALFORMED] = "malformed",
     };
 
-    p = wh_put(dst, "{\"outcome\":\"");
-    p = wh_put(p, outcomes[o->verdict]);
-    p = wh_put(p, "\",\"reason\":\"");
-    p = wh_put(p, o->reason);
-    p = wh_put(p, "\"");
+    wh_text_put(t, "{\"outcome\":\"");
+    wh_text_put(t, outcomes[o->verdict]);
+    wh_text_put(t, "\",\"reason\":\"");
+    wh_text_put(t, o->reason);
+    wh_text_put(t, "\"");
 
     if (o->verdict != WH_MALFORMED) {
-        p = wh_rejection_command(p, o);
+        wh_rejection_command(t, o);
     }
 
-    p = wh_put(p, ",\"source\":");
-    p = wh_put_source(p, topic, o->partition, o->offset);
+    wh_text_put(t, ",\"source\":");
+    wh_source_put(t, topic, o->partition, o->offset);
 
     if (o->verdict == WH_DUPLICATE) {
-        p = wh_put(p, ",\"original\":");
-        p = wh_put_source(p, topic, o->original.partition, o->original.offset);
+        wh_text_put(t, ",\"original\":");
+        wh_source_put(t, topic, o->original.partition, o->original.offset);
     }
 
     if (o->verdict == WH_MALFORMED) {
-        p = wh_rejection_value(p, o);
+        wh_rejection_value(t, o);
     }
 
-    *p++ = '}';
-
-    return (size_t) (p - dst);
+    wh_text_put(t, "}");
 }
 
 
-static char *
-wh_rejection_command(char *p, const wh_outcome_t *o)
+static void
+wh_rejection_command(wh_text_t *t, const wh_outcome_t *o)
 {
-    p = wh_put(p, ",");
-    p = wh_put_fields(p, &o->command);
-    p = wh_put(p, ",\"stock\":");
-    p += wh_json_int(p, o->stock);
-
-    return p;
+    wh_text_put(t, ",");
+    wh_command_put_fields(t, &o->command);
+    wh_text_put(t, ",\"stock\":");
+    wh_text_int(t, o->stock);
 }
 
 
 /* All the bytes there were, or the first of them; size says how many. */
 
-static char *
-wh_rejection_value(char *p, const wh_outcome_t *o)
+static void
+wh_rejection_value(wh_text_t *t, const wh_outcome_t *o)
 {
-    p = wh_put(p, ",\"size\":");
-    p += wh_json_int(p, (int64_t) o->malformed.len);
-    p = wh_put(p, ",\"value\":");
+    int            n;
+    size_t         i, kept, len;
+    unsigned char  piece[WH_REJECTION_BASE64 / 3 * 4 + 1];
+
+    wh_text_put(t, ",\"size\":");
+    wh_text_int(t, (int64_t) o->malformed.len);
+    wh_text_put(t, ",\"value\":");
 
     if (o->malformed.value == NULL) {
-        return wh_put(p, "null");
+        wh_text_put(t, "null");
+        return;
     }
 
-    *p++ = '"';
-    p += EVP_EncodeBlock((unsigned char *) p,
-                         (unsigned char *) o->malformed.value,
-                         (int) wh_rejection_kept(o));
-    *p++ = '"';
+    wh_text_put(t, "\"");
 
-    return p;
+    kept = wh_rejection_kept(o);
+
+    for (i = 0; i < kept; i += len) {
+        len = kept - i;
+
+        if (len > WH_REJECTION_BASE64) {
+            len = WH_REJECTION_BASE64;
+        }
+
+        n = EVP_EncodeBlock(piece,
+                            (const unsigned char *) o->malformed.value + i,
+                            (int) len);
+        wh_text_add(t, (char *) piece, (size_t) n);
+    }
+
+    wh_text_put(t, "\"");
 }
 
 

@@ -9,17 +9,18 @@
 
 #include <stddef.h>
 
-#include "ledger/batch.h"
+#include "ledger/outcome.h"
+#include "wh_text.h"
 
 
-/* Bytes that wh_rejection_write() may need for an outcome. */
+/* Bytes that the record of an outcome may have. */
 size_t wh_rejection_size(const wh_outcome_t *outcome);
 
 /*
- * Writes the JSON of an outcome that is not WH_APPLIED to dst; topic is that
- * of the command.  Returns the number of bytes written; no NUL counts.
+ * Puts the JSON of an outcome that is not WH_APPLIED; topic is that of the
+ * command.
  */
-size_t wh_rejection_write(char *dst, const wh_outcome_t *outcome,
+void wh_rejection_put(wh_text_t *text, const wh_outcome_t *outcome,
     const char *topic);
 
 

@@ -1,51 +1,51 @@
 #include "session/session.h"
-#include "session/internal.h"
 #include "base/fail.h"
 #include "base/log.h"
 #include "base/signal.h"
 #include "kafka/client.h"
-#include "kafka/query.h"
 #include "follow/recover.h"
+#include "session/pipeline.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 
-static int wh_session_create(wh_polled_t *polled, const wh_conf_t *conf,
-    wh_error_t *err);
-static void wh_session_destroy(wh_polled_t *polled);
+#define WH_SESSION_POLL        200     /* ms */
+#define WH_SESSION_HEARTBEATS  2000    /* ms, on top of two heartbeats */
+
+
 static int wh_session_open_store(wh_session_t *s, wh_store_file_t *whole,
     wh_error_t *err);
+static int wh_session_open_kafka(wh_session_t *s, wh_error_t *err);
 static int wh_session_recover(wh_session_t *s, wh_error_t *err);
-static int wh_session_join(wh_session_t *s, wh_error_t *err);
 static void wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
     rd_kafka_topic_partition_list_t *partitions, void *data);
+static int wh_session_read(wh_session_t *s, wh_error_t *err);
+static int wh_session_assign(wh_session_t *s, wh_error_t *err);
+static int wh_session_fenced(wh_session_t *s);
 
 
 int
 wh_session_open(wh_session_t *s, const wh_conf_t *conf,
-    wh_store_file_t *whole, wh_error_t *err)
+    wh_store_file_t *whole, wh_pace_t *pace, wh_error_t *err)
 {
-    int             rc;
-    wh_callbacks_t  callbacks;
+    int            rc;
+    wh_handles_t  *h;
 
     memset(s, 0, sizeof(wh_session_t));
 
-    s->conf = conf;
+    h = &s->handles;
+    h->conf = conf;
+    h->pace = pace;
 
-    memset(&callbacks, 0, sizeof(callbacks));
-    callbacks.opaque = s;
-    callbacks.rebalanced = wh_session_rebalanced;
+    wh_pace_restart(pace);
 
-    rc = wh_session_create(&s->now, conf, err);
-
-    if (rc == WH_OK) {
-        rc = wh_session_create(&s->ahead, conf, err);
-    }
+    rc = wh_reader_open(&h->reader, conf, err);
 
     if (rc == WH_OK) {
-        rc = wh_worker_create(&s->worker, err);
+        rc = wh_worker_create(&h->worker, err);
     }
+
+    /* before the producer, which fences the owner that another node may have */
 
     if (rc == WH_OK) {
         rc = wh_session_open_store(s, whole, err);
@@ -53,17 +53,7 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf,
     }
 
     if (rc == WH_OK) {
-        rc = wh_publisher_open(&s->publisher, conf, err);
-        rc = wh_fail(rc, "transactions_initialized", err);
-    }
-
-    if (rc == WH_OK) {
-        rc = wh_client_open(&s->watcher, WH_CLIENT_WATCHER, conf, NULL, err);
-    }
-
-    if (rc == WH_OK) {
-        rc = wh_client_open(&s->consumer, WH_CLIENT_CONSUMER, conf,
-                            &callbacks, err);
+        rc = wh_session_open_kafka(s, err);
     }
 
     /*
@@ -76,7 +66,7 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf,
     }
 
     if (rc == WH_OK) {
-        rc = wh_session_join(s, err);
+        rc = wh_assignment_join(&h->assignment, err);
         rc = wh_fail(rc, "joined", err);
     }
 
@@ -87,102 +77,89 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf,
 void
 wh_session_close(wh_session_t *s)
 {
-    wh_worker_destroy(s->worker);
+    wh_handles_t  *h = &s->handles;
 
-    if (s->store != NULL) {
-        wh_store_rollback(s->store);
+    wh_worker_destroy(h->worker);
+
+    if (h->store != NULL) {
+        wh_store_rollback(h->store);
     }
 
     (void) wh_fail(WH_OK, "closing", NULL);
 
-    wh_publisher_close(s->publisher);
+    wh_publisher_close(h->publisher);
     wh_client_close(s->consumer);
     wh_client_close(s->watcher);
-    wh_store_close(s->store);
+    wh_store_close(h->store);
 
-    wh_session_release(s);
+    wh_assignment_close(&h->assignment);
+    wh_reader_close(&h->reader);
 
-    if (s->metadata != NULL) {
-        rd_kafka_consumer_group_metadata_destroy(s->metadata);
-        s->metadata = NULL;
-    }
-
-    if (s->list != NULL) {
-        rd_kafka_topic_partition_list_destroy(s->list);
-    }
-
-    wh_positions_free(&s->next);
-    wh_session_destroy(&s->now);
-    wh_session_destroy(&s->ahead);
-
-    s->worker = NULL;
-    s->publisher = NULL;
-    s->consumer = NULL;
-    s->watcher = NULL;
-    s->store = NULL;
-    s->list = NULL;
+    memset(s, 0, sizeof(wh_session_t));
 
     (void) wh_fail(WH_OK, "closed", NULL);
 }
 
 
 static int
-wh_session_create(wh_polled_t *p, const wh_conf_t *conf, wh_error_t *err)
-{
-    wh_limits_t  limits;
-
-    limits.max = (size_t) conf->batch_size;
-    limits.keep = (*conf->rejections_topic != '\0');
-    limits.retention = conf->idempotency_retention * 1000;
-    limits.keys = conf->idempotency_keys;
-
-    return wh_batch_create(&p->batch, &limits, err);
-}
-
-
-void
-wh_session_clear(wh_polled_t *p)
-{
-    wh_batch_clear(p->batch);
-    wh_positions_clear(&p->ends);
-}
-
-
-static void
-wh_session_destroy(wh_polled_t *p)
-{
-    wh_batch_destroy(p->batch);
-    wh_positions_free(&p->ends);
-
-    p->batch = NULL;
-}
-
-
-/* Before the producer, which fences the owner that another node may have. */
-
-static int
 wh_session_open_store(wh_session_t *s, wh_store_file_t *whole,
     wh_error_t *err)
 {
-    int              rc;
-    wh_store_conf_t  conf;
+    int               rc;
+    wh_handles_t     *h = &s->handles;
+    wh_store_conf_t   conf;
 
-    conf.path = s->conf->database;
-    conf.mode = s->conf->database_mode;
-    conf.wal_limit = s->conf->wal_limit;
-    conf.cache = s->conf->database_cache;
+    conf.path = h->conf->database;
+    conf.mode = h->conf->database_mode;
+    conf.wal_limit = h->conf->wal_limit;
+    conf.cache = h->conf->database_cache;
 
-    rc = wh_store_open(&s->store, &conf, err);
+    rc = wh_store_open(&h->store, &conf, err);
 
     if (rc == WH_OK) {
-        rc = wh_store_check(s->store, whole, err);
+        rc = wh_store_check(h->store, whole, err);
 
     } else if (rc == WH_NONE) {
-        wh_log(WH_LOG_NOTICE, "no database yet (%s): building it beside \"%s\"",
-               err->text, conf.path);
+        wh_log(WH_LOG_NOTICE, "no database yet (%s): building it beside "
+               "\"%s\"", err->text, conf.path);
 
-        rc = wh_store_create(&s->store, &conf, err);
+        rc = wh_store_create(&h->store, &conf, err);
     }
+
+    return rc;
+}
+
+
+static int
+wh_session_open_kafka(wh_session_t *s, wh_error_t *err)
+{
+    int              rc;
+    wh_handles_t    *h = &s->handles;
+    wh_callbacks_t   callbacks;
+
+    rc = wh_publisher_open(&h->publisher, h->conf, err);
+    rc = wh_fail(rc, "transactions_initialized", err);
+
+    if (rc == WH_OK) {
+        rc = wh_client_open(&s->watcher, WH_CLIENT_WATCHER, h->conf, NULL,
+                            err);
+    }
+
+    if (rc == WH_OK) {
+        memset(&callbacks, 0, sizeof(callbacks));
+        callbacks.opaque = s;
+        callbacks.rebalanced = wh_session_rebalanced;
+
+        rc = wh_client_open(&s->consumer, WH_CLIENT_CONSUMER, h->conf,
+                            &callbacks, err);
+    }
+
+    h->assignment.conf = h->conf;
+    h->assignment.consumer = s->consumer;
+
+    h->reader.consumer = s->consumer;
+    h->reader.assignment = &h->assignment;
+    h->reader.pace = h->pace;
 
     return rc;
 }
@@ -191,60 +168,33 @@ wh_session_open_store(wh_session_t *s, wh_store_file_t *whole,
 static int
 wh_session_recover(wh_session_t *s, wh_error_t *err)
 {
-    int            i, rc;
-    wh_recovery_t  r;
+    int                               rc;
+    wh_handles_t                     *h = &s->handles;
+    wh_recovery_t                     r;
+    rd_kafka_topic_partition_list_t  *start;
 
-    r.conf = s->conf;
-    r.producer = wh_publisher_handle(s->publisher);
+    r.conf = h->conf;
+    r.worker = h->worker;
+    r.producer = wh_publisher_handle(h->publisher);
     r.consumer = s->consumer;
     r.watcher = s->watcher;
+    r.again = (h->assignment.list != NULL);
 
-    r.again = (s->list != NULL);
+    rc = wh_recover(&r, &h->store, &start, err);
 
-    if (s->list != NULL) {
-        rd_kafka_topic_partition_list_destroy(s->list);
-        s->list = NULL;
+    if (rc != WH_OK) {
+        return rc;
     }
 
-    rc = wh_recover(&r, &s->store, &s->list, err);
-
-    wh_positions_clear(&s->next);
-
-    for (i = 0; rc == WH_OK && i < s->list->cnt; i++) {
-        rc = wh_positions_set(&s->next, s->list->elems[i].partition,
-                              s->list->elems[i].offset, err);
-    }
-
-    return rc;
-}
-
-
-static int
-wh_session_join(wh_session_t *s, wh_error_t *err)
-{
-    rd_kafka_resp_err_t               e;
-    rd_kafka_topic_partition_list_t  *topics;
-
-    topics = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(topics, s->conf->commands_topic,
-                                      RD_KAFKA_PARTITION_UA);
-
-    e = rd_kafka_subscribe(s->consumer, topics);
-    rd_kafka_topic_partition_list_destroy(topics);
-
-    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return wh_error_set(err, WH_AGAIN, "joining the group: %s",
-                            rd_kafka_err2str(e));
-    }
-
-    return WH_OK;
+    return wh_assignment_begin_at(&h->assignment, start, err);
 }
 
 
 /*
  * Called by rd_kafka_consumer_poll(), in our own thread; the batch in hand
  * may be on its way.  If its partitions have gone to somebody else, the
- * brokers refuse its offsets, and with them the transaction.
+ * brokers refuse its offsets, and with them the transaction.  What was read
+ * ahead under the old assignment is not ours to process.
  */
 
 static void
@@ -253,64 +203,149 @@ wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
 {
     wh_session_t  *s = data;
 
-    /* what was polled under the old assignment is not ours to process */
+    (void) rk;
 
-    wh_session_clear(&s->ahead);
-    s->assigned = 0;
-
-    if (s->metadata != NULL && s->metadata != s->in_use) {
-        rd_kafka_consumer_group_metadata_destroy(s->metadata);
-    }
-
-    s->metadata = NULL;
-
-    if (e == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-        s->metadata = rd_kafka_consumer_group_metadata(rk);
-        s->partitions = partitions->cnt;
-        s->assigned = 1;
-        return;
-    }
-
-    wh_log(WH_LOG_NOTICE, "partitions of \"%s\" %s", s->conf->commands_topic,
-           rd_kafka_assignment_lost(rk) ? "lost" : "revoked");
-
-    (void) rd_kafka_assign(rk, NULL);
+    wh_reader_drop(&s->handles.reader);
+    wh_assignment_rebalanced(&s->handles.assignment, e, partitions);
 }
 
 
 int
+wh_session_step(wh_session_t *s, wh_error_t *err)
+{
+    int            rc;
+    wh_handles_t  *h = &s->handles;
+
+    rc = wh_session_read(s, err);
+
+    if (rc == WH_OK && wh_batch_size(h->reader.now.batch) > 0) {
+        rc = wh_fail(rc, "polled", err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_pipeline_run(h, err);
+    }
+
+    if (rc == WH_AGAIN
+        && (h->reader.failed == WH_ERROR || h->reader.failed == WH_FENCED))
+    {
+        /* the batch failed, but what was read ahead of it says more */
+        rc = h->reader.failed;
+        *err = h->reader.why;
+    }
+
+    return rc;
+}
+
+
+/* Puts the next batch in hand, in a session that is still good. */
+
+static int
+wh_session_read(wh_session_t *s, wh_error_t *err)
+{
+    int            rc;
+    wh_handles_t  *h = &s->handles;
+
+    wh_assignment_release(&h->assignment);
+
+    /* the other handles' errors and logs */
+
+    (void) rd_kafka_poll(wh_publisher_handle(h->publisher), 0);
+    (void) rd_kafka_poll(s->watcher, 0);
+
+    rc = wh_reader_poll(&h->reader, h->committed, err);
+
+    if (rc == WH_OK && h->assignment.due) {
+        rc = wh_session_assign(s, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_assignment_fatal(&h->assignment, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_store_same_file(h->store, err);
+    }
+
+    if (rc == WH_OK) {
+        wh_assignment_hold(&h->assignment);
+        wh_reader_next(&h->reader);
+    }
+
+    return rc;
+}
+
+
+static int
 wh_session_assign(wh_session_t *s, wh_error_t *err)
 {
-    int                  rc;
-    rd_kafka_resp_err_t  e;
+    int               rc;
+    wh_assignment_t  *a = &s->handles.assignment;
 
-    s->assigned = 0;
+    a->due = 0;
 
-    if (s->metadata == NULL) {
+    if (a->metadata == NULL) {
         return wh_error_set(err, WH_AGAIN, "no group metadata");
     }
 
     rc = wh_session_recover(s, err);
-    if (rc != WH_OK) {
-        return rc;
+
+    if (rc == WH_OK) {
+        rc = wh_assignment_take_up(a, err);
     }
 
-    if (s->partitions != s->list->cnt) {
-        return wh_error_set(err, WH_AGAIN, "group \"%s\" gave us %d of %d "
-                            "partitions: partitions were added, or there is "
-                            "another member, which there must not be",
-                            s->conf->group_id, s->partitions, s->list->cnt);
+    return wh_fail(rc, "assigned", err);
+}
+
+
+int
+wh_session_replaced(wh_session_t *s)
+{
+    int64_t              end;
+    wh_error_t           err;
+    rd_kafka_message_t  *m;
+
+    if (s->consumer == NULL) {
+        /* fenced before it could join: nobody to ask, and a clear case */
+        return 1;
     }
 
-    e = rd_kafka_assign(s->consumer, s->list);
+    end = wh_clock() + WH_SESSION_HEARTBEATS
+          + 2 * wh_client_number(s->consumer, "heartbeat.interval.ms");
 
-    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return wh_error_set(err, WH_AGAIN, "assigning commands: %s",
-                            rd_kafka_err2str(e));
+    while (wh_clock() < end && !wh_stopping()) {
+
+        if (wh_assignment_fatal(&s->handles.assignment, &err) == WH_FENCED) {
+            return wh_session_fenced(s);
+        }
+
+        m = rd_kafka_consumer_poll(s->consumer, WH_SESSION_POLL);
+
+        if (m != NULL) {
+            /* of a batch that the next session reads again */
+            rd_kafka_message_destroy(m);
+        }
     }
 
-    wh_log(WH_LOG_NOTICE, "processing \"%s\", %d partition(s)",
-           s->conf->commands_topic, s->partitions);
+    return 0;
+}
 
-    return wh_fail(WH_OK, "assigned", err);
+
+/*
+ * The group member is fenced.  A JoinGroup of our own that came late has the
+ * same effect; but a process fences our producer before it joins.
+ */
+
+static int
+wh_session_fenced(wh_session_t *s)
+{
+    int                               fenced;
+    wh_handles_t                     *h = &s->handles;
+    rd_kafka_topic_partition_list_t  *offsets;
+
+    offsets = wh_positions_list(&h->assignment.next, h->conf->commands_topic);
+    fenced = wh_publisher_fenced(h->publisher, offsets);
+    rd_kafka_topic_partition_list_destroy(offsets);
+
+    return fenced;
 }

@@ -9,15 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <librdkafka/rdkafka.h>
-
 #include "store/store.h"
-#include "session/session.h"
+#include "kafka/positions.h"
+#include "session/handles.h"
 #include "wh_error.h"
 
 
 typedef struct {
-    wh_session_t    *session;
+    wh_handles_t    *handles;
     size_t           first;     /* of its commands, in the ... */
     size_t           count;     /* ... batch, and how many */
     wh_positions_t   next;      /* offsets behind it */
@@ -31,9 +30,10 @@ typedef struct {
 
 /*
  * Takes a slice through both commits, logs its outcomes, and moves the
- * session's positions.  The caller sets session, first, count, next and
+ * assignment's positions.  The caller sets handles, first, count, next and
  * counts[WH_STAT_CONFLICTS].  WH_OK; WH_CONFLICT: another process wrote an
- * item: roll back and try again; WH_AGAIN, WH_ERROR, WH_NOMEM.
+ * item: roll back and try again; WH_AGAIN, WH_ERROR,
+ * WH_FENCED, WH_NOMEM.
  */
 int wh_slice_commit(wh_slice_t *slice, wh_error_t *err);
 

@@ -1,6 +1,7 @@
 /*
- * What the parts of the store share: store.c (the file), check.c
- * (is it whole) and sql.c (the statements).  Included by nobody else.
+ * What the parts of the store share: store.c (opening, publishing), wal.c (its
+ * log), check.c (is it whole) and sql.c (the statements).  Included by nobody
+ * else.
  */
 
 #ifndef WH_STORE_INT_H
@@ -10,6 +11,9 @@
 #include <sys/types.h>
 
 #include "store/store.h"
+
+
+#define WH_STORE_BUSY_TIMEOUT  5000    /* ms to wait for another writer */
 
 
 typedef enum {

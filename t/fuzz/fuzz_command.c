@@ -28,6 +28,7 @@ fuzz_round_trip(const wh_command_t *c, const judge_command_t *expected)
     char             *text, *exact, *sku;
     size_t            len;
     judge_t           j;
+    wh_text_t         t;
     wh_error_t        err;
     wh_command_t      again;
     judge_command_t   judged;
@@ -35,8 +36,10 @@ fuzz_round_trip(const wh_command_t *c, const judge_command_t *expected)
     text = fuzz_alloc(WH_COMMAND_LEN);
     sku = fuzz_alloc(WH_SKU_MAX + 1);
 
-    len = wh_command_write(text, c);
-    fuzz_check(len <= WH_COMMAND_LEN);
+    wh_text_init(&t, text, WH_COMMAND_LEN);
+    wh_command_put(&t, c);
+    fuzz_check(!t.full);
+    len = wh_text_len(&t);
 
     exact = fuzz_alloc(len);
     memcpy(exact, text, len);

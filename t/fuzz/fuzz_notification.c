@@ -171,6 +171,7 @@ fuzz_round_trip(const wh_notification_t *n, const fuzz_expected_t *expected)
     char               *text;
     size_t              len, topic;
     judge_t             j;
+    wh_text_t           t;
     wh_error_t          err;
     fuzz_expected_t     e;
     wh_notification_t  *again;
@@ -189,8 +190,10 @@ fuzz_round_trip(const wh_notification_t *n, const fuzz_expected_t *expected)
     text = fuzz_alloc(WH_NOTIFICATION_LEN);
     memset(&e, 0, sizeof(e));
 
-    len = wh_notification_write(text, n);
-    fuzz_check(len <= WH_NOTIFICATION_LEN);
+    wh_text_init(&t, text, WH_NOTIFICATION_LEN);
+    wh_notification_put(&t, n);
+    fuzz_check(!t.full);
+    len = wh_text_len(&t);
 
     fuzz_check(fuzz_judge(judge_json(&j, text, len), &e) == JUDGE_OK);
     fuzz_same(n, &e);

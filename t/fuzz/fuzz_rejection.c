@@ -1,6 +1,6 @@
 /*
  * The bytes are an outcome: a few of its fields, then its sku or the bytes of
- * a malformed command.  What wh_rejection_write() makes of it has to be JSON
+ * a malformed command.  What wh_rejection_put() makes of it has to be JSON
  * with those values and no others, within wh_rejection_size().
  */
 
@@ -292,6 +292,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     char            *text;
     size_t           size, n;
     judge_t          j;
+    wh_text_t        t;
     fuzz_outcome_t   f;
 
     fuzz_outcome(&f, data, len);
@@ -300,8 +301,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     fuzz_check(size <= 360000);          /* docs/topics.md */
 
     text = fuzz_alloc(size);
-    n = wh_rejection_write(text, &f.o, f.topic);
-    fuzz_check(n <= size);
+    wh_text_init(&t, text, size);
+    wh_rejection_put(&t, &f.o, f.topic);
+    fuzz_check(!t.full);
+    n = wh_text_len(&t);
 
     fuzz_judge(&f, judge_json(&j, text, n));
 

@@ -30,17 +30,28 @@ class Docs(stack.unittest.TestCase):
         text = read("docs/http.md")
         for name in names:
             self.assertIn("**`%s`**" % name, text)
-        for name in re.findall(r'ngx_string\("(warehouse_\w+)"\);', source):
+        names = re.findall(r'ngx_string\("(warehouse_\w+)"\), NULL,', source)
+        self.assertIn("warehouse_position", names)
+        for name in names:
             self.assertIn("`$%s`" % name, text)
 
     def test_keys(self):
-        """Those that --help prints, each with its default."""
+        """What --help prints: subcommands and keys."""
         r = subprocess.run([stack.BUILD + "/warehouse-consumer", "--help"], check=True,
                            stdout=subprocess.PIPE, text=True)
-        keys = [line.split()[0] for line in r.stdout.splitlines()
-                if line.startswith("  ") and not line.startswith(("   ", "  -"))]
+        parts = {"subcommands:": [], "keys,": []}
+        part = None
+        for line in r.stdout.splitlines():
+            if line and not line.startswith(" "):
+                part = parts.get(line.split()[0])
+            elif re.match(r"  \w", line) and part is not None:
+                part.append(line.split()[0])
+        subcommands, keys = parts.values()
+        self.assertIn("run", subcommands)
         self.assertIn("batch_size", keys)
         text = read("docs/daemon.md")
+        for name in subcommands:
+            self.assertIn("`%s`" % name, text)
         for key in keys:
             self.assertIn("\n| `%s` | " % key, text)
 

@@ -6,6 +6,7 @@
 #include "unit_store.h"
 
 #include "ledger/batch.h"
+#include "ledger/rule.h"
 
 
 #define UNIT_RETENTION  1000     /* ms */

@@ -470,6 +470,7 @@ test_write(void **state)
 {
     char                *dst;
     size_t               len;
+    wh_text_t            text;
     wh_error_t           err;
     char                 sku[WH_SKU_MAX];
     wh_command_t         c, read;
@@ -486,7 +487,9 @@ test_write(void **state)
     c.sku_len = 6;
     c.sku = "SKU123";
 
-    assert_int_equal(wh_command_write(dst, &c), sizeof(expected) - 1);
+    wh_text_init(&text, dst, WH_COMMAND_LEN);
+    wh_command_put(&text, &c);
+    assert_int_equal(wh_text_len(&text), sizeof(expected) - 1);
     assert_memory_equal(dst, expected, sizeof(expected) - 1);
 
     /* the longest: every byte of the sku escaped */
@@ -497,7 +500,10 @@ test_write(void **state)
     memset(sku, '"', WH_SKU_MAX);
     c.sku = sku;
 
-    len = wh_command_write(dst, &c);
+    wh_text_init(&text, dst, WH_COMMAND_LEN);
+    wh_command_put(&text, &c);
+    assert_false(text.full);
+    len = wh_text_len(&text);
     assert_in_range(len, 2 * WH_SKU_MAX, WH_COMMAND_LEN);
     assert_int_equal(unit_decode(dst, len, &read, &err), WH_OK);
     assert_int_equal(read.action, WH_DECREASE);

@@ -136,6 +136,7 @@ static void
 test_round_trip(void **state)
 {
     char                *dst;
+    wh_text_t            text;
     wh_error_t           err;
     wh_notification_t    n, read;
     static const char    expected[] =
@@ -159,7 +160,9 @@ test_round_trip(void **state)
     dst = malloc(WH_NOTIFICATION_LEN);
     assert_non_null(dst);
 
-    assert_int_equal(wh_notification_write(dst, &n), sizeof(expected) - 1);
+    wh_text_init(&text, dst, WH_NOTIFICATION_LEN);
+    wh_notification_put(&text, &n);
+    assert_int_equal(wh_text_len(&text), sizeof(expected) - 1);
     assert_memory_equal(dst, expected, sizeof(expected) - 1);
 
     assert_int_equal(unit_decode_notification(T(expected), &read, &err),
@@ -185,6 +188,7 @@ test_longest(void **state)
 {
     char               *dst;
     size_t              len;
+    wh_text_t           text;
     wh_error_t          err;
     wh_notification_t   n, read;
 
@@ -205,7 +209,10 @@ test_longest(void **state)
     dst = malloc(WH_NOTIFICATION_LEN);
     assert_non_null(dst);
 
-    len = wh_notification_write(dst, &n);
+    wh_text_init(&text, dst, WH_NOTIFICATION_LEN);
+    wh_notification_put(&text, &n);
+    assert_false(text.full);
+    len = wh_text_len(&text);
     assert_in_range(len, 1, WH_NOTIFICATION_LEN);
 
     assert_int_equal(unit_decode_notification(dst, len, &read, &err), WH_OK);

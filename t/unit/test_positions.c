@@ -72,7 +72,7 @@ test_pace(void **state)
 
     (void) state;
 
-    wh_pace_init(&pace, 1000);
+    wh_pace_init(&pace, 1000, 20);
     assert_int_equal(pace.most, 1000);
 
     wh_pace_failed(&pace, 1000, 10000, 10000);
@@ -92,7 +92,7 @@ test_pace(void **state)
 
     assert_int_equal(pace.most, 1);
 
-    wh_pace_init(&pace, 1000);
+    wh_pace_init(&pace, 1000, 20);
     wh_pace_failed(&pace, 1000, 10000, 10000);
 
     /* a quick one that was small says nothing */
@@ -113,7 +113,7 @@ test_pace(void **state)
     assert_int_equal(pace.most, 1000);
 
     /* it grows from the smallest there is */
-    wh_pace_init(&pace, 1);
+    wh_pace_init(&pace, 1, 20);
     wh_pace_failed(&pace, 1, 9000, 10000);
     wh_pace_committed(&pace, 1, 0, 10000);
     assert_int_equal(pace.most, 1);
@@ -124,12 +124,45 @@ test_pace(void **state)
 }
 
 
+/* The pause grows with the load, and never ends before the markers are there. */
+
+static void
+test_pause(void **state)
+{
+    wh_pace_t  pace;
+
+    (void) state;
+
+    wh_pace_init(&pace, 1000, 20);
+    assert_int_equal(wh_pace_pause(&pace), 3);
+
+    pace.rate = 6000;
+    assert_int_equal(wh_pace_pause(&pace), 10);
+
+    pace.rate = 1e9;
+    assert_int_equal(wh_pace_pause(&pace), 20);
+
+    wh_pace_restart(&pace);
+    assert_int_equal(wh_pace_pause(&pace), 3);
+
+    /* what was not counted since is not known */
+
+    wh_pace_count(&pace, 1000000);
+    assert_int_equal(wh_pace_pause(&pace), 3);
+
+    wh_pace_init(&pace, 1000, 0);
+    pace.rate = 1e9;
+    assert_int_equal(wh_pace_pause(&pace), 3);
+}
+
+
 int
 main(void)
 {
     static const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_pace),
+        cmocka_unit_test(test_pause),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

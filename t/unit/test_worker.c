@@ -1,5 +1,5 @@
 /*
- * The second thread: one piece of work at a time, each result told once.
+ * The second thread: work in the order it was handed over, failures told once.
  */
 
 #include "unit.h"
@@ -70,7 +70,7 @@ test_work(void **state)
     assert_string_equal(err.text, "as asked");
     assert_int_equal(wh_worker_wait(worker, &err), WH_OK);
 
-    /* nor is it forgotten for what comes later */
+    /* nor forgotten for what comes later, which is not done */
 
     wh_worker_start(worker, unit_work, &w);
 
@@ -81,6 +81,10 @@ test_work(void **state)
     w.rc = WH_OK;
     wh_worker_start(worker, unit_work, &w);
     assert_int_equal(wh_worker_wait(worker, NULL), WH_CONFLICT);
+
+    assert_int_equal(w.done, 3);
+    wh_worker_start(worker, unit_work, &w);
+    assert_int_equal(wh_worker_wait(worker, NULL), WH_OK);
 
     wh_worker_destroy(worker);
     assert_int_equal(w.done, 4);

@@ -1,0 +1,42 @@
+/*
+ * The tokens of a JSON text, checked byte by byte to the letter of RFC 8259,
+ * in UTF-8 and without U+0000.
+ */
+
+#ifndef WH_JSON_SCAN_H
+#define WH_JSON_SCAN_H
+
+#include <stddef.h>
+
+#include "wh_error.h"
+
+
+typedef struct {
+    const unsigned char  *start;
+    const unsigned char  *p;            /* the next byte */
+    const unsigned char  *end;
+    int                   escaped;      /* the last string has escapes */
+    wh_error_t           *err;          /* filled, or NULL */
+} wh_scan_t;
+
+
+/*
+ * Say what is wrong at the next byte; reason is a static word.  The second is
+ * for something else than what was expected.  Return WH_EJSON.
+ */
+int wh_scan_fail(wh_scan_t *scan, const char *reason, const char *what);
+int wh_scan_grammar(wh_scan_t *scan, const char *expected);
+
+/* Passes over white space. */
+void wh_scan_space(wh_scan_t *scan);
+
+/*
+ * Check a string, a number, the word that is to come; p is at its first byte,
+ * afterwards behind its last.  WH_OK, WH_EJSON.
+ */
+int wh_scan_string(wh_scan_t *scan);
+int wh_scan_number(wh_scan_t *scan);
+int wh_scan_word(wh_scan_t *scan, const char *word);
+
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * What processing works with: opened and closed by the session, used by the
+ * pipeline and its slices.
+ */
+
+#ifndef WH_HANDLES_H
+#define WH_HANDLES_H
+
+#include <stdint.h>
+
+#include "base/worker.h"
+#include "conf/conf.h"
+#include "store/store.h"
+#include "kafka/publisher.h"
+#include "session/assignment.h"
+#include "session/pace.h"
+#include "session/reader.h"
+
+
+typedef struct {
+    const wh_conf_t  *conf;
+    wh_store_t       *store;
+    wh_worker_t      *worker;        /* the store's thread */
+    wh_publisher_t   *publisher;
+    wh_assignment_t   assignment;
+    wh_reader_t       reader;
+    wh_pace_t        *pace;          /* outlives the session */
+
+    int64_t           committed;     /* Kafka's last commit, wh_clock() */
+    int               worked;        /* a slice went through */
+} wh_handles_t;
+
+
+#endif

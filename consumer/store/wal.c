@@ -1,0 +1,180 @@
+#include "store/wal.h"
+#include "base/log.h"
+#include "base/signal.h"
+#include "store/files.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+
+#define WH_WAL_FRAME     (4096 + 24)   /* bytes of a page in the log */
+#define WH_WAL_WAIT_MIN  50            /* ms to wait for readers at first */
+#define WH_WAL_WAIT_MAX  21000         /* twice what nginx gives a list */
+
+
+static const char  *wh_wal_files[] = { "-wal", "-shm" };
+
+
+static int wh_wal_hook(void *data, sqlite3 *db, const char *name, int pages);
+static int wh_wal_wait(void *data, int count);
+static ino_t wh_wal_ino(const wh_store_t *store, int i);
+
+
+void
+wh_store_wal_init(wh_store_t *s)
+{
+    s->wal_retry = s->conf.wal_limit;
+    s->wal_wait = WH_WAL_WAIT_MIN;
+
+    (void) sqlite3_wal_hook(s->db, wh_wal_hook, s);
+}
+
+
+/* Runs after each commit: remembers the log's size, copies what it may. */
+
+static int
+wh_wal_hook(void *data, sqlite3 *db, const char *name, int pages)
+{
+    wh_store_t  *s = data;
+
+    s->wal_size = (int64_t) pages * WH_WAL_FRAME;
+
+    if (s->wal_size > s->conf.wal_limit / 2
+        && s->wal_size <= s->conf.wal_limit)
+    {
+        (void) sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE,
+                                         NULL, NULL);
+    }
+
+    return SQLITE_OK;
+}
+
+
+/* SQLite asks whether to wait for readers once more. */
+
+static int
+wh_wal_wait(void *data, int count)
+{
+    wh_store_t  *s = data;
+
+    if (wh_stopping() || wh_clock() >= s->wal_since + s->wal_wait) {
+        return 0;
+    }
+
+    wh_wait(count < 10 ? 1 : 5);
+
+    return 1;
+}
+
+
+/*
+ * A reader marks the snapshot it uses, and those that come later share the
+ * newest mark there is; back-to-back readers thus keep an old mark in use, and
+ * the checkpoint waits.  A read of our own first sets a fresh mark.
+ */
+
+void
+wh_store_checkpoint(wh_store_t *s)
+{
+    int         rc;
+    wh_item_t   item;
+    wh_error_t  err;
+
+    if (s->wal_size <= s->wal_retry) {
+        return;
+    }
+
+    if (wh_store_get_item(s, "", 0, &item, &err) != WH_OK) {
+        wh_log(WH_LOG_WARN, "%s", err.text);
+    }
+
+    s->wal_since = wh_clock();
+    (void) sqlite3_busy_handler(s->db, wh_wal_wait, s);
+
+    rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+                                   NULL, NULL);
+
+    (void) sqlite3_busy_timeout(s->db, WH_STORE_BUSY_TIMEOUT);
+
+    if (rc == SQLITE_OK) {
+        s->wal_size = 0;
+        s->wal_retry = s->conf.wal_limit;
+        s->wal_wait = WH_WAL_WAIT_MIN;
+        return;
+    }
+
+    /*
+     * Not again at once, only after the log has grown by a quarter; but then
+     * with more patience, or readers who follow each other closely would have
+     * it grow for ever.
+     */
+
+    s->wal_retry = s->wal_size + s->conf.wal_limit / 4;
+
+    if (s->wal_wait < WH_WAL_WAIT_MAX) {
+        s->wal_wait = (s->wal_wait * 2 < WH_WAL_WAIT_MAX)
+                      ? s->wal_wait * 2 : WH_WAL_WAIT_MAX;
+
+    } else if (rc == SQLITE_BUSY && !wh_stopping()) {
+
+        /* none of nginx's: commands do not wait for it all the time */
+
+        s->wal_wait = WH_WAL_WAIT_MIN;
+        wh_log(WH_LOG_WARN, "the log of the database is %" PRId64 " bytes long "
+               "and cannot be emptied: somebody has been reading the database "
+               "for more than %d s", s->wal_size, WH_WAL_WAIT_MAX / 1000);
+    }
+
+    if (rc != SQLITE_BUSY) {
+        wh_log(WH_LOG_WARN, "checkpoint of the database: %s",
+               sqlite3_errmsg(s->db));
+    }
+}
+
+
+void
+wh_store_log_opened(wh_store_t *s)
+{
+    s->log_ino[0] = wh_wal_ino(s, 0);
+    s->log_ino[1] = wh_wal_ino(s, 1);
+}
+
+
+static ino_t
+wh_wal_ino(const wh_store_t *s, int i)
+{
+    char         file[PATH_MAX];
+    wh_error_t   err;
+    struct stat  st;
+
+    if (wh_file_name(file, s->file, wh_wal_files[i], &err) != WH_OK
+        || stat(file, &st) == -1)
+    {
+        return 0;
+    }
+
+    return st.st_ino;
+}
+
+
+/*
+ * The database was replaced, its log was not: SQLite would apply the log of
+ * the one to the other.
+ */
+
+void
+wh_store_log_drop(const wh_store_t *s)
+{
+    int         i;
+    wh_error_t  err;
+
+    for (i = 0; i < 2; i++) {
+
+        if (s->log_ino[i] != 0 && wh_wal_ino(s, i) == s->log_ino[i]
+            && wh_file_remove(s->file, wh_wal_files[i], &err) != WH_OK)
+        {
+            wh_log(WH_LOG_ERROR, "%s", err.text);
+        }
+    }
+}
