@@ -1,6 +1,9 @@
-#include "ngx_http_warehouse_headers.h"
+#include "ngx_http_warehouse_commands.h"
+#include "ngx_http_warehouse_conf.h"
 #include "ngx_http_warehouse_problem.h"
-#include "ngx_http_warehouse_producer.h"
+#include "ngx_http_warehouse_producers.h"
+#include "ngx_http_warehouse_reply.h"
+#include "ngx_http_warehouse_request.h"
 #include "wh_command.h"
 
 
@@ -8,27 +11,87 @@
 #define NGX_HTTP_WAREHOUSE_GUARD  2000
 
 
+/* A request that waits for the delivery report of its command. */
+
+typedef struct {
+    ngx_http_request_t           *request;
+    ngx_http_warehouse_waiter_t   waiter;
+    ngx_event_t                   guard;
+} ngx_http_warehouse_wait_t;
+
+
 static void ngx_http_warehouse_commands_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_warehouse_commands_read(ngx_http_request_t *r,
     ngx_str_t *body);
+static ngx_int_t ngx_http_warehouse_commands_malformed(ngx_http_request_t *r,
+    int rc, const wh_error_t *err);
 static ngx_int_t ngx_http_warehouse_commands_produce(ngx_http_request_t *r,
     ngx_str_t *body, wh_command_t *command);
-static ngx_int_t ngx_http_warehouse_commands_wait(ngx_http_request_t *r,
-    ngx_http_warehouse_ctx_t *ctx);
+static ngx_http_warehouse_wait_t *ngx_http_warehouse_commands_wait(
+    ngx_http_request_t *r);
 static void ngx_http_warehouse_commands_cleanup(void *data);
-static void ngx_http_warehouse_commands_guard(ngx_event_t *ev);
 static void ngx_http_warehouse_commands_release(
-    ngx_http_warehouse_ctx_t *ctx);
-static void ngx_http_warehouse_commands_finish(ngx_http_request_t *r,
-    ngx_int_t rc);
+    ngx_http_warehouse_wait_t *wait);
+static void ngx_http_warehouse_commands_guard(ngx_event_t *ev);
+static void ngx_http_warehouse_commands_done(void *data,
+    const ngx_http_warehouse_report_t *report);
 static ngx_int_t ngx_http_warehouse_commands_accepted(ngx_http_request_t *r,
-    int32_t partition, int64_t offset);
+    const ngx_http_warehouse_report_t *report);
+static ngx_int_t ngx_http_warehouse_commands_failed(ngx_http_request_t *r,
+    ngx_http_warehouse_fate_e fate);
+
+
+/* What a client is told, by what became of its command. */
+
+static const ngx_http_warehouse_problem_t  ngx_http_warehouse_fates[] = {
+
+    [NGX_HTTP_WAREHOUSE_NOT_PERSISTED] = {
+        NGX_HTTP_SERVICE_UNAVAILABLE,
+        "commands cannot be taken now; this one was not written",
+        NULL, NULL, 1 },
+
+    [NGX_HTTP_WAREHOUSE_BUSY] = {
+        NGX_HTTP_SERVICE_UNAVAILABLE,
+        "too many commands are waiting; this one was not written",
+        NULL, NULL, 1 },
+
+    [NGX_HTTP_WAREHOUSE_DENIED] = {
+        NGX_HTTP_SERVICE_UNAVAILABLE,
+        "commands cannot be taken now; this one was not written",
+        NULL, NULL, 0 },
+
+    [NGX_HTTP_WAREHOUSE_TOO_LARGE] = {
+        NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+        "the body is larger than the brokers accept",
+        NULL, NULL, 0 },
+
+    [NGX_HTTP_WAREHOUSE_TOO_LARGE_HERE] = {
+        NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+        "the body is larger than Kafka's message.max.bytes",
+        NULL, NULL, 0 },
+
+    [NGX_HTTP_WAREHOUSE_UNKNOWN] = {
+        NGX_HTTP_GATEWAY_TIME_OUT,
+        "the brokers did not answer in time; the command may have been written",
+        NULL, NULL, 0 },
+};
 
 
 ngx_int_t
 ngx_http_warehouse_commands_handler(ngx_http_request_t *r)
 {
-    ngx_int_t  rc;
+    ngx_int_t                     rc;
+    ngx_http_warehouse_problem_t  problem;
+
+    static const ngx_http_warehouse_problem_t  not_allowed = {
+        NGX_HTTP_NOT_ALLOWED, "the method is not allowed here", NULL,
+        "POST", 0
+    };
+
+    static const ngx_http_warehouse_problem_t  too_large = {
+        NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+        "the body is larger than client_max_body_size", NULL, NULL, 0
+    };
 
     if (r != r->main) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -37,37 +100,29 @@ ngx_http_warehouse_commands_handler(ngx_http_request_t *r)
     }
 
     if (r->method != NGX_HTTP_POST) {
-        return ngx_http_warehouse_not_allowed(r, "POST");
+        return ngx_http_warehouse_problem(r, &not_allowed);
     }
 
-    rc = ngx_http_warehouse_check_media(r);
-
-    if (rc == NGX_DECLINED) {
-        rc = ngx_http_warehouse_read_key(r);
-    }
-
-    if (rc != NGX_DECLINED) {
-        return rc;
+    if (ngx_http_warehouse_check_media(r, &problem) != NGX_OK
+        || ngx_http_warehouse_read_key(r, &problem) != NGX_OK)
+    {
+        return ngx_http_warehouse_problem(r, &problem);
     }
 
     r->request_body_in_single_buf = 1;
 
-    rc = ngx_http_read_client_request_body(r, ngx_http_warehouse_commands_body);
+    rc = ngx_http_read_client_request_body(r,
+                                           ngx_http_warehouse_commands_body);
 
     if (rc == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
 
         /* what is left of the body must not be taken for the next request */
         r->keepalive = 0;
 
-        return ngx_http_warehouse_problem(r, rc, "the body is larger than "
-                                          "client_max_body_size", NULL);
+        return ngx_http_warehouse_problem(r, &too_large);
     }
 
-    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        return rc;
-    }
-
-    return NGX_DONE;
+    return (rc >= NGX_HTTP_SPECIAL_RESPONSE) ? rc : NGX_DONE;
 }
 
 
@@ -87,33 +142,21 @@ ngx_http_warehouse_commands_body(ngx_http_request_t *r)
 
     rc = wh_command_decode((char *) body.data, body.len, &command, sku, &err);
 
-    switch (rc) {
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "warehouse: command of %uz bytes: %d", body.len, rc);
 
-    case WH_OK:
-        rc = ngx_http_warehouse_commands_produce(r, &body, &command);
-
-        if (rc == NGX_DONE) {
-            return;
-        }
-
-        break;
-
-    case WH_EJSON:
-        rc = ngx_http_warehouse_problem(r, NGX_HTTP_BAD_REQUEST, err.text,
-                                        err.pointer);
-        break;
-
-    case WH_ECOMMAND:
-        rc = ngx_http_warehouse_problem(r, NGX_HTTP_WAREHOUSE_UNPROCESSABLE,
-                                        err.text, err.pointer);
-        break;
-
-    default:
-        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
-        break;
+    if (rc != WH_OK) {
+        ngx_http_finalize_request(r,
+                             ngx_http_warehouse_commands_malformed(r, rc,
+                                                                   &err));
+        return;
     }
 
-    ngx_http_finalize_request(r, rc);
+    rc = ngx_http_warehouse_commands_produce(r, &body, &command);
+
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
 }
 
 
@@ -184,89 +227,111 @@ ngx_http_warehouse_commands_read(ngx_http_request_t *r, ngx_str_t *body)
 }
 
 
+static ngx_int_t
+ngx_http_warehouse_commands_malformed(ngx_http_request_t *r, int rc,
+    const wh_error_t *err)
+{
+    ngx_http_warehouse_problem_t  problem;
+
+    ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
+
+    switch (rc) {
+
+    case WH_EJSON:
+        problem.status = NGX_HTTP_BAD_REQUEST;
+        break;
+
+    case WH_ECOMMAND:
+        problem.status = NGX_HTTP_WAREHOUSE_UNPROCESSABLE;
+        break;
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    problem.detail = err->text;
+    problem.pointer = err->pointer;
+
+    return ngx_http_warehouse_problem(r, &problem);
+}
+
+
 /* NGX_DONE: waiting for the report; otherwise what finishes the request. */
 
 static ngx_int_t
 ngx_http_warehouse_commands_produce(ngx_http_request_t *r, ngx_str_t *body,
     wh_command_t *command)
 {
-    ngx_int_t                        rc;
-    ngx_str_t                        key;
     ngx_http_warehouse_ctx_t        *ctx;
+    ngx_http_warehouse_wait_t       *wait;
+    ngx_http_warehouse_fate_e        fate;
+    ngx_http_warehouse_message_t     message;
     ngx_http_warehouse_loc_conf_t   *wlcf;
     ngx_http_warehouse_main_conf_t  *wmcf;
 
     ctx = ngx_http_warehouse_get_ctx(r);
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    wait = ngx_http_warehouse_commands_wait(r);
 
-    rc = ngx_http_warehouse_commands_wait(r, ctx);
-    if (rc != NGX_OK) {
-        return rc;
+    if (ctx == NULL || wait == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     wmcf = ngx_http_get_module_main_conf(r, ngx_http_warehouse_module);
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_warehouse_module);
 
-    key.data = (u_char *) command->sku;
-    key.len = command->sku_len;
+    message.topic = (ngx_uint_t) wlcf->topic;
+    message.value = *body;
+    message.key.data = (u_char *) command->sku;
+    message.key.len = command->sku_len;
+    message.idempotency_key = ctx->idempotency_key;
 
-    rc = ngx_http_warehouse_produce(wmcf, wlcf->topic, body, &key,
-                                    &ctx->idempotency_key, r, &ctx->pending);
-
-    switch (rc) {
-
-    case NGX_OK:
-#if (NGX_HTTP_WAREHOUSE_FORGET)
-        /* for script/bench only: not to wait for the brokers */
-        ngx_http_warehouse_commands_release(ctx);
-        return ngx_http_warehouse_commands_accepted(r, 0, -1);
-#endif
-        ngx_add_timer(&ctx->guard, wmcf->timeout + NGX_HTTP_WAREHOUSE_GUARD);
-        return NGX_DONE;
-
-    case NGX_DECLINED:
-        return ngx_http_warehouse_problem(r, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                          "the body is larger than Kafka's "
-                                          "message.max.bytes", NULL);
-
-    case NGX_BUSY:
-        return ngx_http_warehouse_unavailable(r, "too many commands are "
-                                              "waiting; this one was not "
-                                              "written", 1);
-    default:
-        return ngx_http_warehouse_unavailable(r, "commands cannot be taken "
-                                              "now; this one was not written",
-                                              !wmcf->denied);
+    if (ngx_http_warehouse_produce(&wmcf->producers, &message, &wait->waiter,
+                                   &fate)
+        != NGX_OK)
+    {
+        return ngx_http_warehouse_commands_failed(r, fate);
     }
+
+    ngx_add_timer(&wait->guard, wmcf->kafka.timeout
+                                + NGX_HTTP_WAREHOUSE_GUARD);
+
+    return NGX_DONE;
 }
 
 
-/* Sets up what ends the wait, before there is anything to wait for. */
+/*
+ * Sets up what ends the wait, before there is anything to wait for.  NULL: out
+ * of memory.
+ */
 
-static ngx_int_t
-ngx_http_warehouse_commands_wait(ngx_http_request_t *r,
-    ngx_http_warehouse_ctx_t *ctx)
+static ngx_http_warehouse_wait_t *
+ngx_http_warehouse_commands_wait(ngx_http_request_t *r)
 {
-    ngx_pool_cleanup_t  *cln;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_warehouse_wait_t  *wait;
 
-    cln = ngx_pool_cleanup_add(r->pool, 0);
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_warehouse_wait_t));
     if (cln == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NULL;
     }
 
+    wait = cln->data;
+    ngx_memzero(wait, sizeof(ngx_http_warehouse_wait_t));
+
     cln->handler = ngx_http_warehouse_commands_cleanup;
-    cln->data = ctx;
+
+    wait->request = r;
+    wait->waiter.handler = ngx_http_warehouse_commands_done;
+    wait->waiter.data = wait;
 
     /*
      * The timer keeps a worker that shuts down alive for the answer: nginx
      * leaves when only cancelable timers remain.
      */
 
-    ctx->guard.handler = ngx_http_warehouse_commands_guard;
-    ctx->guard.data = r;
-    ctx->guard.log = r->connection->log;
+    wait->guard.handler = ngx_http_warehouse_commands_guard;
+    wait->guard.data = wait;
+    wait->guard.log = r->connection->log;
 
     /*
      * A client that goes away in the meantime is not looked for: the command
@@ -276,7 +341,7 @@ ngx_http_warehouse_commands_wait(ngx_http_request_t *r,
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
 
-    return NGX_OK;
+    return wait;
 }
 
 
@@ -287,18 +352,13 @@ ngx_http_warehouse_commands_cleanup(void *data)
 }
 
 
-/* Parts the request from its message: the report will find nobody. */
-
 static void
-ngx_http_warehouse_commands_release(ngx_http_warehouse_ctx_t *ctx)
+ngx_http_warehouse_commands_release(ngx_http_warehouse_wait_t *wait)
 {
-    if (ctx->pending != NULL) {
-        ctx->pending->request = NULL;
-        ctx->pending = NULL;
-    }
+    ngx_http_warehouse_forget(&wait->waiter);
 
-    if (ctx->guard.timer_set) {
-        ngx_del_timer(&ctx->guard);
+    if (wait->guard.timer_set) {
+        ngx_del_timer(&wait->guard);
     }
 }
 
@@ -306,75 +366,44 @@ ngx_http_warehouse_commands_release(ngx_http_warehouse_ctx_t *ctx)
 static void
 ngx_http_warehouse_commands_guard(ngx_event_t *ev)
 {
-    ngx_http_request_t              *r;
-    ngx_http_warehouse_ctx_t        *ctx;
+    ngx_http_warehouse_wait_t       *wait;
+    ngx_http_warehouse_report_t      report;
     ngx_http_warehouse_main_conf_t  *wmcf;
 
-    r = ev->data;
-    ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
-    wmcf = ngx_http_get_module_main_conf(r, ngx_http_warehouse_module);
+    wait = ev->data;
+    wmcf = ngx_http_get_module_main_conf(wait->request,
+                                         ngx_http_warehouse_module);
 
-    ngx_http_warehouse_commands_release(ctx);
-    ngx_http_warehouse_producer_failed(wmcf, "no delivery report in time");
+    ngx_http_warehouse_outage_more(&wmcf->producers.outage,
+                                   "no delivery report in time");
 
-    ngx_http_warehouse_commands_done(r, NGX_HTTP_WAREHOUSE_UNKNOWN, 0, -1);
-}
+    ngx_memzero(&report, sizeof(ngx_http_warehouse_report_t));
+    report.fate = NGX_HTTP_WAREHOUSE_UNKNOWN;
 
-
-void
-ngx_http_warehouse_commands_done(ngx_http_request_t *r,
-    ngx_http_warehouse_outcome_e outcome, int32_t partition, int64_t offset)
-{
-    ngx_int_t                  rc;
-    ngx_http_warehouse_ctx_t  *ctx;
-
-    ngx_http_set_log_request(r->connection->log, r);
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
-
-    /* the message was freed with its report, or is left to it */
-
-    ctx->pending = NULL;
-    ngx_http_warehouse_commands_release(ctx);
-
-    switch (outcome) {
-
-    case NGX_HTTP_WAREHOUSE_PERSISTED:
-        rc = ngx_http_warehouse_commands_accepted(r, partition, offset);
-        break;
-
-    case NGX_HTTP_WAREHOUSE_NOT_PERSISTED:
-    case NGX_HTTP_WAREHOUSE_DENIED:
-        rc = ngx_http_warehouse_unavailable(r, "commands cannot be taken now; "
-                                            "this one was not written",
-                                            outcome
-                                            != NGX_HTTP_WAREHOUSE_DENIED);
-        break;
-
-    case NGX_HTTP_WAREHOUSE_TOO_LARGE:
-        rc = ngx_http_warehouse_problem(r, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                                        "the body is larger than the brokers "
-                                        "accept", NULL);
-        break;
-
-    default:
-        rc = ngx_http_warehouse_problem(r, NGX_HTTP_GATEWAY_TIME_OUT,
-                                        "the brokers did not answer in time; "
-                                        "the command may have been written",
-                                        NULL);
-        break;
-    }
-
-    ngx_http_warehouse_commands_finish(r, rc);
+    ngx_http_warehouse_commands_done(wait, &report);
 }
 
 
 static void
-ngx_http_warehouse_commands_finish(ngx_http_request_t *r, ngx_int_t rc)
+ngx_http_warehouse_commands_done(void *data,
+    const ngx_http_warehouse_report_t *report)
 {
-    ngx_connection_t  *c;
+    ngx_http_warehouse_wait_t *wait = data;
 
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = wait->request;
     c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_warehouse_commands_release(wait);
+
+    rc = (report->fate == NGX_HTTP_WAREHOUSE_PERSISTED)
+         ? ngx_http_warehouse_commands_accepted(r, report)
+         : ngx_http_warehouse_commands_failed(r, report->fate);
 
     ngx_http_finalize_request(r, rc);
     ngx_http_run_posted_requests(c);
@@ -382,32 +411,32 @@ ngx_http_warehouse_commands_finish(ngx_http_request_t *r, ngx_int_t rc)
 
 
 static ngx_int_t
-ngx_http_warehouse_commands_accepted(ngx_http_request_t *r, int32_t partition,
-    int64_t offset)
+ngx_http_warehouse_commands_accepted(ngx_http_request_t *r,
+    const ngx_http_warehouse_report_t *report)
 {
     u_char                    *p;
-    ngx_int_t                  rc;
-    ngx_buf_t                 *b;
-    ngx_chain_t                out;
     ngx_http_warehouse_ctx_t  *ctx;
 
-    static u_char  accepted[] = "{\"status\":\"accepted\"}";
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
+    static ngx_str_t  type = ngx_string("application/json");
+    static ngx_str_t  accepted = ngx_string("{\"status\":\"accepted\"}");
 
     /*
      * A message that was written by a try whose answer got lost has no known
      * offset; then there is no header.
      */
 
-    if (offset >= 0) {
+    if (report->offset >= 0) {
+        ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
+
         p = ngx_pnalloc(r->pool, NGX_INT32_LEN + 1 + NGX_INT64_LEN);
         if (p == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
         ctx->position.data = p;
-        ctx->position.len = ngx_sprintf(p, "%D:%L", partition, offset) - p;
+        ctx->position.len = ngx_sprintf(p, "%D:%L", report->partition,
+                                        report->offset)
+                            - p;
 
         if (ngx_http_warehouse_add_header(r, "Warehouse-Position",
                                           &ctx->position)
@@ -417,33 +446,13 @@ ngx_http_warehouse_commands_accepted(ngx_http_request_t *r, int32_t partition,
         }
     }
 
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = sizeof(accepted) - 1;
-    ngx_str_set(&r->headers_out.content_type, "application/json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    return ngx_http_warehouse_reply(r, NGX_HTTP_OK, &type, &accepted);
+}
 
-    /* If-None-Match and its kind would turn what was written into a 412 */
-    r->disable_not_modified = 1;
 
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->pos = accepted;
-    b->last = accepted + sizeof(accepted) - 1;
-    b->memory = 1;
-    b->last_buf = 1;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+static ngx_int_t
+ngx_http_warehouse_commands_failed(ngx_http_request_t *r,
+    ngx_http_warehouse_fate_e fate)
+{
+    return ngx_http_warehouse_problem(r, &ngx_http_warehouse_fates[fate]);
 }

@@ -1,68 +1,84 @@
 #include "ngx_http_warehouse_db.h"
+#include "ngx_http_warehouse_build.h"
+#include "ngx_http_warehouse_outage.h"
 #include "ngx_http_warehouse_reader.h"
-#include "wh_json.h"
-
-#include <time.h>
-
-
-#define NGX_HTTP_WAREHOUSE_SLICE   1000      /* us of building in one go */
-#define NGX_HTTP_WAREHOUSE_LATE    3000      /* ms, then five times as much */
-#define NGX_HTTP_WAREHOUSE_ROWS    32        /* rows between two looks */
-#define NGX_HTTP_WAREHOUSE_LONGEST 10000     /* ms: consumer/store counts on it */
 
 
 struct ngx_http_warehouse_db_s {
     ngx_http_warehouse_reader_t     reader;
+    ngx_http_warehouse_build_t      build;      /* of the next list */
 
     ngx_http_warehouse_snapshot_t  *current;    /* the newest, or NULL */
-    ngx_http_warehouse_snapshot_t  *building;   /* or NULL */
     ngx_queue_t                     waiting;    /* for the one being built */
     ngx_queue_t                     late;       /* for the one after it */
     ngx_queue_t                     dropped;    /* the database went away */
     int                             why;        /* as reader.rc was then */
     wh_error_t                      why_err;
-    ngx_event_t                     slice;
     ngx_event_t                     drop;
-    ngx_event_t                     hold;       /* set while one is built */
-    ngx_msec_t                      begun;      /* the build was */
     ngx_http_warehouse_room_t       room;
-    off_t                           live;       /* bytes of all snapshots */
+    off_t                           live;       /* bytes of all lists */
     ngx_http_warehouse_outage_t     outage;
     unsigned                        crowded:1;  /* no room for a new one */
 };
 
 
+static ngx_http_warehouse_db_t *ngx_http_warehouse_db_create(ngx_conf_t *cf,
+    ngx_str_t *path);
 static void ngx_http_warehouse_db_cleanup(void *data);
 static ngx_int_t ngx_http_warehouse_db_look(ngx_http_warehouse_db_t *db,
     int *version);
 static ngx_int_t ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db);
-static void ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
-    ngx_http_warehouse_refusal_t *refusal);
-static ngx_uint_t ngx_http_warehouse_db_crowded(ngx_http_warehouse_db_t *db);
 static void ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db);
 static void ngx_http_warehouse_db_forget(ngx_http_warehouse_db_t *db);
 static void ngx_http_warehouse_db_drop(ngx_event_t *ev);
-
-static ngx_int_t ngx_http_warehouse_build_start(ngx_http_warehouse_db_t *db,
+static ngx_int_t ngx_http_warehouse_db_build(ngx_http_warehouse_db_t *db,
     int version);
-static ngx_int_t ngx_http_warehouse_build_slice(ngx_http_warehouse_db_t *db);
-static void ngx_http_warehouse_build_event(ngx_event_t *ev);
-static void ngx_http_warehouse_build_hold(ngx_event_t *ev);
-static void ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db,
-    ngx_int_t rc);
-static void ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
+static ngx_uint_t ngx_http_warehouse_db_crowded(ngx_http_warehouse_db_t *db);
+static void ngx_http_warehouse_db_built(void *data, ngx_int_t rc);
+static void ngx_http_warehouse_db_late(ngx_http_warehouse_db_t *db);
+static void ngx_http_warehouse_db_answer(ngx_http_warehouse_db_t *db,
     ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot);
+static void ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
+    ngx_http_warehouse_refusal_t *refusal);
 static void ngx_http_warehouse_queue_move(ngx_queue_t *to, ngx_queue_t *from);
-static void ngx_http_warehouse_build_late(ngx_http_warehouse_db_t *db);
-static ngx_int_t ngx_http_warehouse_build_item(ngx_http_warehouse_db_t *db,
-    const ngx_http_warehouse_item_t *item);
-static ngx_int_t ngx_http_warehouse_build_byte(ngx_http_warehouse_db_t *db,
-    u_char byte);
-static ngx_int_t ngx_http_warehouse_build_failed(ngx_http_warehouse_db_t *db,
-    const char *why);
 
 
 ngx_http_warehouse_db_t *
+ngx_http_warehouse_db_add(ngx_conf_t *cf, ngx_array_t *databases,
+    ngx_str_t *path)
+{
+    ngx_str_t                 *known;
+    ngx_uint_t                 i;
+    ngx_http_warehouse_db_t  **db;
+
+    if (ngx_conf_full_name(cf->cycle, path, 0) != NGX_OK) {
+        return NULL;
+    }
+
+    db = databases->elts;
+
+    for (i = 0; i < databases->nelts; i++) {
+        known = &db[i]->reader.path;
+
+        if (known->len == path->len
+            && ngx_strncmp(known->data, path->data, path->len) == 0)
+        {
+            return db[i];
+        }
+    }
+
+    db = ngx_array_push(databases);
+    if (db == NULL) {
+        return NULL;
+    }
+
+    *db = ngx_http_warehouse_db_create(cf, path);
+
+    return *db;
+}
+
+
+static ngx_http_warehouse_db_t *
 ngx_http_warehouse_db_create(ngx_conf_t *cf, ngx_str_t *path)
 {
     ngx_pool_cleanup_t       *cln;
@@ -82,32 +98,26 @@ ngx_http_warehouse_db_create(ngx_conf_t *cf, ngx_str_t *path)
     ngx_queue_init(&db->late);
     ngx_queue_init(&db->dropped);
 
-    if (ngx_http_warehouse_reader_init(&db->reader, cf->pool, path) != NGX_OK) {
-        return NULL;
-    }
+    ngx_http_warehouse_build_init(&db->build, &cf->cycle->new_log);
+
+    db->build.reader = &db->reader;
+    db->build.format = &ngx_http_warehouse_json;
+    db->build.handler = ngx_http_warehouse_db_built;
+    db->build.data = db;
 
     db->outage.name = *path;
-
-    db->slice.handler = ngx_http_warehouse_build_event;
-    db->slice.data = db;
-    db->slice.log = &cf->cycle->new_log;
 
     db->drop.handler = ngx_http_warehouse_db_drop;
     db->drop.data = db;
     db->drop.log = &cf->cycle->new_log;
 
-    db->hold.handler = ngx_http_warehouse_build_hold;
-    db->hold.data = db;
-    db->hold.log = &cf->cycle->new_log;
+    if (ngx_http_warehouse_reader_init(&db->reader, cf->pool, path)
+        != NGX_OK)
+    {
+        return NULL;
+    }
 
     return db;
-}
-
-
-ngx_str_t *
-ngx_http_warehouse_db_path(ngx_http_warehouse_db_t *db)
-{
-    return &db->reader.path;
 }
 
 
@@ -128,16 +138,102 @@ ngx_http_warehouse_db_cleanup(void *data)
 
     while (!ngx_queue_empty(&db->dropped)) {
         q = ngx_queue_head(&db->dropped);
-        ngx_http_warehouse_db_cancel(
-                        ngx_queue_data(q, ngx_http_warehouse_ctx_t, queue));
+        ngx_http_warehouse_db_cancel(ngx_queue_data(q,
+                                          ngx_http_warehouse_list_waiter_t,
+                                          queue));
     }
 }
 
 
-/*
- * Makes sure that the file at the path is the one that is open.  NGX_OK,
- * NGX_DECLINED.
- */
+ngx_int_t
+ngx_http_warehouse_db_list(ngx_http_warehouse_db_t *db,
+    ngx_http_warehouse_list_waiter_t *waiter,
+    const ngx_http_warehouse_room_t *room,
+    ngx_http_warehouse_snapshot_t **snapshot,
+    ngx_http_warehouse_refusal_t *refusal)
+{
+    int         version;
+    ngx_int_t   rc;
+    ngx_uint_t  fresh;
+
+    if (ngx_http_warehouse_db_look(db, &version) != NGX_OK) {
+        ngx_http_warehouse_db_refuse(db, refusal);
+        return NGX_ERROR;
+    }
+
+    rc = NGX_AGAIN;
+
+    if (db->current != NULL
+        && ngx_http_warehouse_snapshot_version(db->current) == version)
+    {
+        rc = NGX_OK;
+
+    } else if (db->build.snapshot == NULL) {
+        db->room = *room;
+        rc = ngx_http_warehouse_db_build(db, version);
+    }
+
+    if (rc == NGX_OK) {
+        ngx_http_warehouse_snapshot_retain(db->current);
+        *snapshot = db->current;
+        return NGX_OK;
+    }
+
+    if (rc == NGX_ERROR) {
+        ngx_http_warehouse_db_refuse(db, refusal);
+        return NGX_ERROR;
+    }
+
+    /*
+     * A build that began before the last commit may not show it, and who
+     * asks after a commit is to see it.
+     */
+
+    fresh = (ngx_http_warehouse_snapshot_version(db->build.snapshot)
+             == version);
+
+    ngx_queue_insert_tail(fresh ? &db->waiting : &db->late, &waiter->queue);
+    waiter->queued = 1;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "warehouse: \"%V\": waiting for %s list",
+                   &db->reader.path, fresh ? "this" : "the next");
+
+    return NGX_AGAIN;
+}
+
+
+void
+ngx_http_warehouse_db_cancel(ngx_http_warehouse_list_waiter_t *waiter)
+{
+    if (waiter->queued) {
+        ngx_queue_remove(&waiter->queue);
+        waiter->queued = 0;
+    }
+}
+
+
+/* Finds the file and the version of its contents.  NGX_OK, NGX_ERROR. */
+
+static ngx_int_t
+ngx_http_warehouse_db_look(ngx_http_warehouse_db_t *db, int *version)
+{
+    db->crowded = 0;
+
+    if (ngx_http_warehouse_db_open(db) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_warehouse_reader_version(&db->reader, version) != NGX_OK) {
+        ngx_http_warehouse_db_close(db);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* Makes sure that the file at the path is open.  NGX_OK, NGX_ERROR. */
 
 static ngx_int_t
 ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db)
@@ -148,7 +244,8 @@ ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db)
 
     if (rc == NGX_DONE) {
         /* for who waits */
-        (void) ngx_http_warehouse_build_failed(db, "the database was replaced");
+        (void) ngx_http_warehouse_reader_failed(&db->reader, "the database was "
+                                                "replaced");
     }
 
     if (rc != NGX_OK) {
@@ -176,13 +273,7 @@ ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db)
 static void
 ngx_http_warehouse_db_forget(ngx_http_warehouse_db_t *db)
 {
-    if (db->slice.posted) {
-        ngx_delete_posted_event(&db->slice);
-    }
-
-    if (db->hold.timer_set) {
-        ngx_del_timer(&db->hold);
-    }
+    ngx_http_warehouse_build_drop(&db->build);
 
     ngx_http_warehouse_queue_move(&db->dropped, &db->waiting);
     ngx_http_warehouse_queue_move(&db->dropped, &db->late);
@@ -191,11 +282,6 @@ ngx_http_warehouse_db_forget(ngx_http_warehouse_db_t *db)
         db->why = db->reader.rc;
         db->why_err = db->reader.err;
         ngx_post_event(&db->drop, &ngx_posted_events);
-    }
-
-    if (db->building != NULL) {
-        ngx_http_warehouse_snapshot_release(db->building);
-        db->building = NULL;
     }
 
     if (db->current != NULL) {
@@ -219,120 +305,49 @@ ngx_http_warehouse_db_drop(ngx_event_t *ev)
     db->reader.rc = db->why;
     db->reader.err = db->why_err;
 
-    ngx_http_warehouse_build_answer(db, &dropped, NULL);
-}
-
-
-ngx_int_t
-ngx_http_warehouse_db_snapshot(ngx_http_warehouse_db_t *db,
-    ngx_http_warehouse_ctx_t *ctx, const ngx_http_warehouse_room_t *room,
-    ngx_http_warehouse_snapshot_t **snapshot,
-    ngx_http_warehouse_refusal_t *refusal)
-{
-    int         version;
-    ngx_int_t   rc;
-    ngx_uint_t  fresh;
-
-    if (ngx_http_warehouse_db_look(db, &version) != NGX_OK) {
-        ngx_http_warehouse_db_refuse(db, refusal);
-        return NGX_DECLINED;
-    }
-
-    if (db->current != NULL
-        && ngx_http_warehouse_snapshot_version(db->current) == version)
-    {
-        ngx_http_warehouse_snapshot_retain(db->current);
-        *snapshot = db->current;
-        return NGX_OK;
-    }
-
-    if (db->building == NULL) {
-
-        db->room = *room;
-
-        rc = ngx_http_warehouse_build_start(db, version);
-
-        if (rc == NGX_OK) {
-            ngx_http_warehouse_snapshot_retain(db->current);
-            *snapshot = db->current;
-            return NGX_OK;
-        }
-
-        if (rc == NGX_DECLINED) {
-            ngx_http_warehouse_db_refuse(db, refusal);
-            return NGX_DECLINED;
-        }
-    }
-
-    /*
-     * A build that began before the last commit may not show it, and who
-     * asks after a commit is to see it.
-     */
-
-    fresh = (ngx_http_warehouse_snapshot_version(db->building) == version);
-
-    ngx_queue_insert_tail(fresh ? &db->waiting : &db->late, &ctx->queue);
-    ctx->queued = 1;
-
-    return NGX_AGAIN;
-}
-
-
-/* Finds the file and the version of its contents.  NGX_OK, NGX_DECLINED. */
-
-static ngx_int_t
-ngx_http_warehouse_db_look(ngx_http_warehouse_db_t *db, int *version)
-{
-    db->crowded = 0;
-
-    if (ngx_http_warehouse_db_open(db) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    if (ngx_http_warehouse_reader_version(&db->reader, version) != NGX_OK) {
-        ngx_http_warehouse_db_close(db);
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
+    ngx_http_warehouse_db_answer(db, &dropped, NULL);
 }
 
 
 /*
- * For a request that gets no list because of the database: tells the operator
- * and finds the words for the client, who is not to learn of paths and
- * schemas.
+ * Begins a build.  version was read before the transaction, which is thus at
+ * least as new.  NGX_OK: db->current is the new list; NGX_AGAIN; NGX_ERROR.
  */
 
-static void
-ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
-    ngx_http_warehouse_refusal_t *refusal)
+static ngx_int_t
+ngx_http_warehouse_db_build(ngx_http_warehouse_db_t *db, int version)
 {
-    ngx_http_warehouse_outage_request(&db->outage, db->reader.rc,
-                                      db->reader.err.text);
+    ngx_int_t                       rc;
+    ngx_http_warehouse_snapshot_t  *s;
 
-    refusal->retry = 1;
+    db->crowded = ngx_http_warehouse_db_crowded(db);
 
-    switch (db->reader.rc) {
-
-    case WH_NONE:
-        refusal->detail = "there is no stock yet";
-        break;
-
-    case WH_RECOVERING:
-        refusal->detail = "the stock is being recovered";
-        break;
-
-    case WH_ERROR:
-        refusal->detail = "the stock cannot be read";
-        refusal->retry = 0;
-        break;
-
-    default:
-        refusal->detail = db->crowded ? "too many lists are still being sent"
-                                      : "the stock cannot be read now";
-        break;
+    if (db->crowded) {
+        return ngx_http_warehouse_reader_failed(&db->reader, "lists that "
+                                                "clients are slow to take fill "
+                                                "warehouse_items_limit");
     }
+
+    s = ngx_http_warehouse_snapshot_create(version, db->room.buffer,
+                                           db->room.temp_path, &db->live,
+                                           db->drop.log);
+    if (s == NULL) {
+        return ngx_http_warehouse_reader_failed(&db->reader, "out of memory");
+    }
+
+    rc = ngx_http_warehouse_build_start(&db->build, s);
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_warehouse_db_built(db, rc);
+
+        /* its answers may have led here again, and to a close */
+
+        if (rc == NGX_OK && db->current == NULL) {
+            rc = NGX_ERROR;
+        }
+    }
+
+    return rc;
 }
 
 
@@ -361,213 +376,17 @@ ngx_http_warehouse_db_crowded(ngx_http_warehouse_db_t *db)
 }
 
 
-void
-ngx_http_warehouse_db_cancel(ngx_http_warehouse_ctx_t *ctx)
-{
-    if (ctx->queued) {
-        ngx_queue_remove(&ctx->queue);
-        ctx->queued = 0;
-    }
-}
-
-
-/*
- * Begins a build and does its first slice, which for most lists is all.
- * version was read before the snapshot, which is thus at least as new.
- * NGX_OK: db->current is the new snapshot; NGX_AGAIN; NGX_DECLINED.
- */
-
-static ngx_int_t
-ngx_http_warehouse_build_start(ngx_http_warehouse_db_t *db, int version)
-{
-    ngx_int_t  rc;
-
-    db->crowded = ngx_http_warehouse_db_crowded(db);
-
-    if (db->crowded) {
-        return ngx_http_warehouse_build_failed(db, "lists that clients are "
-                                               "slow to take fill "
-                                               "warehouse_items_limit");
-    }
-
-    db->building = ngx_http_warehouse_snapshot_create(version, db->room.buffer,
-                                                      db->room.temp_path,
-                                                      &db->live,
-                                                      db->slice.log);
-    if (db->building == NULL) {
-        return ngx_http_warehouse_build_failed(db, "out of memory");
-    }
-
-    rc = NGX_DECLINED;
-    db->begun = ngx_current_msec;
-
-    if (ngx_http_warehouse_reader_begin(&db->reader) == NGX_OK
-        && ngx_http_warehouse_build_byte(db, '[') == NGX_OK)
-    {
-        rc = ngx_http_warehouse_build_slice(db);
-    }
-
-    if (rc == NGX_AGAIN) {
-
-        /* a worker that shuts down leaves when no such timer is set */
-        ngx_add_timer(&db->hold, NGX_HTTP_WAREHOUSE_LONGEST);
-
-        ngx_post_event(&db->slice, &ngx_posted_next_events);
-
-    } else {
-        ngx_http_warehouse_build_end(db, rc);
-
-        /* its answers may have led here again, and to a close */
-
-        if (rc == NGX_OK && db->current == NULL) {
-            rc = NGX_DECLINED;
-        }
-    }
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_http_warehouse_build_slice(ngx_http_warehouse_db_t *db)
-{
-    ngx_int_t                  rc;
-    ngx_uint_t                 n;
-    ngx_uint_t                 us;
-    struct timespec            begin, now;
-    ngx_http_warehouse_item_t  item;
-
-    /* where other events leave a build little time it takes more at once */
-
-    us = NGX_HTTP_WAREHOUSE_SLICE;
-
-    if (ngx_current_msec - db->begun > NGX_HTTP_WAREHOUSE_LATE) {
-        us *= 5;
-    }
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &begin);
-
-    for (n = 1; ; n++) {
-
-        rc = ngx_http_warehouse_reader_next(&db->reader, &item);
-
-        if (rc != NGX_OK) {
-            break;
-        }
-
-        if (ngx_http_warehouse_build_item(db, &item) != NGX_OK) {
-            return NGX_DECLINED;
-        }
-
-        if (n % NGX_HTTP_WAREHOUSE_ROWS == 0) {
-            (void) clock_gettime(CLOCK_MONOTONIC, &now);
-
-            if ((now.tv_sec - begin.tv_sec) * 1000000
-                + (now.tv_nsec - begin.tv_nsec) / 1000 >= (long) us)
-            {
-                return NGX_AGAIN;
-            }
-        }
-    }
-
-    if (rc != NGX_DONE) {
-        return rc;
-    }
-
-    if (ngx_http_warehouse_build_byte(db, ']') != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}
-
-
-/* NGX_DECLINED, with a reason that will pass. */
-
-static ngx_int_t
-ngx_http_warehouse_build_failed(ngx_http_warehouse_db_t *db, const char *why)
-{
-    db->reader.rc = wh_error_set(&db->reader.err, WH_AGAIN, "%s", why);
-
-    return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_http_warehouse_build_byte(ngx_http_warehouse_db_t *db, u_char byte)
-{
-    u_char  *p;
-
-    p = ngx_http_warehouse_snapshot_reserve(db->building, 1);
-
-    if (p == NULL) {
-        return ngx_http_warehouse_build_failed(db,
-                             ngx_http_warehouse_snapshot_error(db->building));
-    }
-
-    *p = byte;
-    ngx_http_warehouse_snapshot_append(db->building, 1);
-
-    return NGX_OK;
-}
-
+/* A build has ended: keeps or frees the list, answers. */
 
 static void
-ngx_http_warehouse_build_event(ngx_event_t *ev)
+ngx_http_warehouse_db_built(void *data, ngx_int_t rc)
 {
-    ngx_int_t                 rc;
-    ngx_http_warehouse_db_t  *db;
+    ngx_http_warehouse_db_t *db = data;
 
-    db = ev->data;
-    rc = ngx_http_warehouse_build_slice(db);
-
-    if (rc == NGX_AGAIN) {
-        ngx_post_event(&db->slice, &ngx_posted_next_events);
-        return;
-    }
-
-    ngx_http_warehouse_build_end(db, rc);
-}
-
-
-/*
- * The build keeps the log of the database from being truncated for too long:
- * it is given up.
- */
-
-static void
-ngx_http_warehouse_build_hold(ngx_event_t *ev)
-{
-    ngx_http_warehouse_db_t  *db;
-
-    db = ev->data;
-
-    (void) ngx_http_warehouse_build_failed(db, "reading the items takes too "
-                                           "long");
-    ngx_http_warehouse_build_end(db, NGX_DECLINED);
-}
-
-
-/* Ends the read transaction, keeps or frees the snapshot, answers. */
-
-static void
-ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db, ngx_int_t rc)
-{
     ngx_queue_t                     waiting;
     ngx_http_warehouse_snapshot_t  *s;
 
-    s = db->building;
-    db->building = NULL;
-
-    if (db->slice.posted) {
-        ngx_delete_posted_event(&db->slice);
-    }
-
-    if (db->hold.timer_set) {
-        ngx_del_timer(&db->hold);
-    }
-
-    ngx_http_warehouse_reader_end(&db->reader);
+    s = ngx_http_warehouse_build_take(&db->build);
 
     if (rc == NGX_OK) {
 
@@ -585,20 +404,50 @@ ngx_http_warehouse_build_end(ngx_http_warehouse_db_t *db, ngx_int_t rc)
     ngx_queue_init(&waiting);
     ngx_http_warehouse_queue_move(&waiting, &db->waiting);
 
-    ngx_http_warehouse_build_answer(db, &waiting, rc == NGX_OK ? s : NULL);
+    ngx_http_warehouse_db_answer(db, &waiting, rc == NGX_OK ? s : NULL);
     ngx_http_warehouse_snapshot_release(s);
 
-    ngx_http_warehouse_build_late(db);
+    ngx_http_warehouse_db_late(db);
+}
+
+
+/* The requests that came during a build, after a commit. */
+
+static void
+ngx_http_warehouse_db_late(ngx_http_warehouse_db_t *db)
+{
+    int          version;
+    ngx_queue_t  waiting;
+
+    if (db->build.snapshot != NULL || ngx_queue_empty(&db->late)) {
+        return;
+    }
+
+    if (ngx_http_warehouse_reader_version(&db->reader, &version) != NGX_OK) {
+        ngx_http_warehouse_db_close(db);
+        return;
+    }
+
+    ngx_http_warehouse_queue_move(&db->waiting, &db->late);
+
+    if (ngx_http_warehouse_db_build(db, version) == NGX_ERROR) {
+
+        /* those that wait for one that did not even begin */
+
+        ngx_queue_init(&waiting);
+        ngx_http_warehouse_queue_move(&waiting, &db->waiting);
+        ngx_http_warehouse_db_answer(db, &waiting, NULL);
+    }
 }
 
 
 static void
-ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
-    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot)
+ngx_http_warehouse_db_answer(ngx_http_warehouse_db_t *db, ngx_queue_t *queue,
+    ngx_http_warehouse_snapshot_t *snapshot)
 {
-    ngx_queue_t                   *q;
-    ngx_http_warehouse_ctx_t      *ctx;
-    ngx_http_warehouse_refusal_t   refusal;
+    ngx_queue_t                       *q;
+    ngx_http_warehouse_refusal_t       refusal;
+    ngx_http_warehouse_list_waiter_t  *waiter;
 
     /* first: what an answer leads to may meet other trouble, or none */
 
@@ -612,16 +461,32 @@ ngx_http_warehouse_build_answer(ngx_http_warehouse_db_t *db,
     while (!ngx_queue_empty(queue)) {
 
         q = ngx_queue_head(queue);
-        ctx = ngx_queue_data(q, ngx_http_warehouse_ctx_t, queue);
+        waiter = ngx_queue_data(q, ngx_http_warehouse_list_waiter_t, queue);
 
-        ngx_http_warehouse_db_cancel(ctx);
+        ngx_http_warehouse_db_cancel(waiter);
 
         if (snapshot != NULL) {
             ngx_http_warehouse_snapshot_retain(snapshot);
         }
 
-        ngx_http_warehouse_items_done(ctx->request, snapshot, &refusal);
+        waiter->handler(waiter->data, snapshot, &refusal);
     }
+}
+
+
+/*
+ * For a request that gets no list because of the database: tells the operator
+ * and finds the words for the client.
+ */
+
+static void
+ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
+    ngx_http_warehouse_refusal_t *refusal)
+{
+    ngx_http_warehouse_outage_request(&db->outage, db->reader.rc,
+                                      db->reader.err.text);
+
+    ngx_http_warehouse_refusal(refusal, db->reader.rc, db->crowded);
 }
 
 
@@ -632,71 +497,4 @@ ngx_http_warehouse_queue_move(ngx_queue_t *to, ngx_queue_t *from)
         ngx_queue_add(to, from);
         ngx_queue_init(from);
     }
-}
-
-
-/* The requests that came during a build, after a commit. */
-
-static void
-ngx_http_warehouse_build_late(ngx_http_warehouse_db_t *db)
-{
-    int          version;
-    ngx_queue_t  waiting;
-
-    if (db->building != NULL || ngx_queue_empty(&db->late)) {
-        return;
-    }
-
-    if (ngx_http_warehouse_reader_version(&db->reader, &version) != NGX_OK) {
-        ngx_http_warehouse_db_close(db);
-        return;
-    }
-
-    ngx_http_warehouse_queue_move(&db->waiting, &db->late);
-
-    if (ngx_http_warehouse_build_start(db, version) == NGX_DECLINED) {
-
-        /* those that wait for one that did not even begin */
-
-        ngx_queue_init(&waiting);
-        ngx_http_warehouse_queue_move(&waiting, &db->waiting);
-        ngx_http_warehouse_build_answer(db, &waiting, NULL);
-    }
-}
-
-
-static ngx_int_t
-ngx_http_warehouse_build_item(ngx_http_warehouse_db_t *db,
-    const ngx_http_warehouse_item_t *item)
-{
-    u_char                         *p, *start;
-    size_t                          need;
-    ngx_http_warehouse_snapshot_t  *s;
-
-    s = db->building;
-
-    need = sizeof(",{\"sku\":,\"qty\":}") - 1
-           + wh_json_string(NULL, item->sku, item->len) + WH_JSON_INT_LEN;
-
-    start = ngx_http_warehouse_snapshot_reserve(s, need);
-    if (start == NULL) {
-        return ngx_http_warehouse_build_failed(db,
-                                       ngx_http_warehouse_snapshot_error(s));
-    }
-
-    p = start;
-
-    if (ngx_http_warehouse_snapshot_size(s) > 1) {
-        *p++ = ',';
-    }
-
-    p = ngx_cpymem(p, "{\"sku\":", 7);
-    p += wh_json_string((char *) p, item->sku, item->len);
-    p = ngx_cpymem(p, ",\"qty\":", 7);
-    p += wh_json_int((char *) p, item->qty);
-    *p++ = '}';
-
-    ngx_http_warehouse_snapshot_append(s, p - start);
-
-    return NGX_OK;
 }

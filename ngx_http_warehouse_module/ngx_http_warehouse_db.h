@@ -1,25 +1,30 @@
 /*
- * A database to read from: opened when needed, found again when replaced; its
- * snapshots are built from one read transaction in slices between other
- * events, and kept until the database changes.
+ * A database to read from: opened when needed, found again when replaced; one
+ * list of its items is kept, until the database changes.
  */
 
 #ifndef _NGX_HTTP_WAREHOUSE_DB_H_INCLUDED_
 #define _NGX_HTTP_WAREHOUSE_DB_H_INCLUDED_
 
 
-#include "ngx_http_warehouse_module.h"
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_http_warehouse_refusal.h"
 #include "ngx_http_warehouse_snapshot.h"
 
 
+typedef struct ngx_http_warehouse_db_s  ngx_http_warehouse_db_t;
+
+
 /*
- * A database as configured, one for each path; its handles are opened by the
- * worker when it needs them, and closed with the configuration.  NULL: out of
- * memory.
+ * The database at a path, one for each in databases (of pointers to them); its
+ * handles are opened by the worker when it needs them, and closed with the
+ * configuration.  NULL: out of memory, or the path is none, which is logged.
  */
-ngx_http_warehouse_db_t *ngx_http_warehouse_db_create(ngx_conf_t *cf,
-    ngx_str_t *path);
-ngx_str_t *ngx_http_warehouse_db_path(ngx_http_warehouse_db_t *db);
+ngx_http_warehouse_db_t *ngx_http_warehouse_db_add(ngx_conf_t *cf,
+    ngx_array_t *databases, ngx_str_t *path);
+
 
 /* What a location allows its lists. */
 
@@ -30,35 +35,37 @@ typedef struct {
 } ngx_http_warehouse_room_t;
 
 
-/* Why there is no list, for clients. */
-
-typedef struct {
-    const char  *detail;        /* a sentence, static */
-    ngx_uint_t   retry;         /* it will pass */
-} ngx_http_warehouse_refusal_t;
-
-
 /*
- * Finds a snapshot of the state that the database has now, or one of later.
- *
- * NGX_OK: *snapshot, with a reference for the caller.  NGX_AGAIN: ctx was
- * queued, and ngx_http_warehouse_items_done() will be called with its request
- * unless ngx_http_warehouse_db_cancel() is called first.  NGX_DECLINED: the
- * stock cannot be shown now, *refusal says why, and to operators the log.
+ * Who waits for a list: told once, from the event loop.  With a snapshot comes
+ * a reference; NULL: refusal says why there is none.
  */
-ngx_int_t ngx_http_warehouse_db_snapshot(ngx_http_warehouse_db_t *db,
-    ngx_http_warehouse_ctx_t *ctx, const ngx_http_warehouse_room_t *room,
-    ngx_http_warehouse_snapshot_t **snapshot,
-    ngx_http_warehouse_refusal_t *refusal);
-void ngx_http_warehouse_db_cancel(ngx_http_warehouse_ctx_t *ctx);
 
-/*
- * In ngx_http_warehouse_items.c: answers a queued request.  With a snapshot
- * comes a reference; without one, refusal says why.
- */
-void ngx_http_warehouse_items_done(ngx_http_request_t *r,
+typedef void (*ngx_http_warehouse_list_pt)(void *data,
     ngx_http_warehouse_snapshot_t *snapshot,
     const ngx_http_warehouse_refusal_t *refusal);
+
+typedef struct {
+    ngx_queue_t                  queue;
+    ngx_http_warehouse_list_pt   handler;
+    void                        *data;
+    unsigned                     queued:1;
+} ngx_http_warehouse_list_waiter_t;
+
+
+/*
+ * Finds a list of the state that the database has now, or one of later.
+ *
+ * NGX_OK: *snapshot, with a reference for the caller.  NGX_AGAIN: waiter was
+ * queued, and will be told unless ngx_http_warehouse_db_cancel() is called
+ * first.  NGX_ERROR: the stock cannot be shown now, *refusal says why, and to
+ * operators the log.
+ */
+ngx_int_t ngx_http_warehouse_db_list(ngx_http_warehouse_db_t *db,
+    ngx_http_warehouse_list_waiter_t *waiter,
+    const ngx_http_warehouse_room_t *room,
+    ngx_http_warehouse_snapshot_t **snapshot,
+    ngx_http_warehouse_refusal_t *refusal);
+void ngx_http_warehouse_db_cancel(ngx_http_warehouse_list_waiter_t *waiter);
 
 
 #endif /* _NGX_HTTP_WAREHOUSE_DB_H_INCLUDED_ */

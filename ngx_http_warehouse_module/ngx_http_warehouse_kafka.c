@@ -1,4 +1,4 @@
-#include "ngx_http_warehouse_module.h"
+#include "ngx_http_warehouse_kafka.h"
 
 
 typedef struct {
@@ -7,22 +7,27 @@ typedef struct {
 } ngx_http_warehouse_reserved_t;
 
 
-static ngx_int_t ngx_http_warehouse_kafka_conf(ngx_conf_t *cf,
-    ngx_http_warehouse_main_conf_t *wmcf);
+static const char *ngx_http_warehouse_kafka_reserved(ngx_str_t *name);
+static ngx_int_t ngx_http_warehouse_kafka_begin(ngx_conf_t *cf,
+    ngx_http_warehouse_kafka_t *kafka);
 static void ngx_http_warehouse_kafka_cleanup(void *data);
+static ngx_int_t ngx_http_warehouse_kafka_set_all(ngx_conf_t *cf,
+    rd_kafka_conf_t *properties, ngx_keyval_t *kv, ngx_uint_t n);
 static char *ngx_http_warehouse_kafka_set(ngx_conf_t *cf,
-    rd_kafka_conf_t *kafka, ngx_str_t *name, ngx_str_t *value);
+    rd_kafka_conf_t *properties, ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_warehouse_kafka_key(ngx_conf_t *cf,
     ngx_str_t *path, ngx_str_t *pem);
-static ngx_int_t ngx_http_warehouse_kafka_check(ngx_conf_t *cf,
-    ngx_http_warehouse_main_conf_t *wmcf);
+static ngx_int_t ngx_http_warehouse_kafka_timeout(ngx_conf_t *cf,
+    ngx_http_warehouse_kafka_t *kafka);
+static ngx_int_t ngx_http_warehouse_kafka_try(ngx_conf_t *cf,
+    ngx_http_warehouse_kafka_t *kafka);
 static void ngx_http_warehouse_kafka_log(const rd_kafka_t *rk, int level,
     const char *fac, const char *text);
 
 
 /* what the guarantees rest on, or what librdkafka does for us elsewhere */
 
-static ngx_http_warehouse_reserved_t  ngx_http_warehouse_reserved[] = {
+static const ngx_http_warehouse_reserved_t  ngx_http_warehouse_reserved[] = {
     { "acks", "200 means that all in-sync replicas have the command" },
     { "request.required.acks",
       "200 means that all in-sync replicas have the command" },
@@ -57,19 +62,72 @@ static ngx_keyval_t  ngx_http_warehouse_fixed[] = {
 };
 
 
-char *
-ngx_http_warehouse_kafka(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_int_t
+ngx_http_warehouse_kafka_init(ngx_conf_t *cf,
+    ngx_http_warehouse_kafka_t *kafka)
 {
-    ngx_http_warehouse_main_conf_t *wmcf = conf;
+    return ngx_array_init(&kafka->topics, cf->pool, 1, sizeof(ngx_str_t));
+}
 
-    char                           *name;
-    size_t                          len;
-    ngx_str_t                      *value, pem, key;
-    ngx_uint_t                      i;
-    ngx_http_warehouse_reserved_t  *reserved;
 
-    value = cf->args->elts;
-    name = (char *) value[1].data;
+char *
+ngx_http_warehouse_kafka_property(ngx_conf_t *cf,
+    ngx_http_warehouse_kafka_t *kafka, ngx_str_t *name, ngx_str_t *value)
+{
+    ngx_str_t    pem, key;
+    const char  *reason;
+
+    reason = ngx_http_warehouse_kafka_reserved(name);
+
+    if (reason != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka property \"%V\" is reserved: %s", name,
+                           reason);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_warehouse_kafka_begin(cf, kafka) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_strcmp(name->data, "bootstrap.servers") == 0
+        || ngx_strcmp(name->data, "metadata.broker.list") == 0)
+    {
+        if (value->len == 0) {
+            return "has no value";
+        }
+
+        /* without it a producer connects to nobody: "nginx -t" relies on it */
+        kafka->brokers = *value;
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(name->data, "ssl.key.location") == 0) {
+
+        /* workers may not be able to read it: the master reads it now */
+
+        if (ngx_http_warehouse_kafka_key(cf, value, &pem) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_str_set(&key, "ssl.key.pem");
+
+        return ngx_http_warehouse_kafka_set(cf, kafka->properties, &key, &pem);
+    }
+
+    return ngx_http_warehouse_kafka_set(cf, kafka->properties, name, value);
+}
+
+
+/* Why it may not be set; NULL: it may. */
+
+static const char *
+ngx_http_warehouse_kafka_reserved(ngx_str_t *name)
+{
+    size_t                                len;
+    ngx_uint_t                            i;
+    const ngx_http_warehouse_reserved_t  *reserved;
 
     for (i = 0; i < sizeof(ngx_http_warehouse_reserved)
                     / sizeof(ngx_http_warehouse_reserved_t); i++)
@@ -78,59 +136,24 @@ ngx_http_warehouse_kafka(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         len = ngx_strlen(reserved->name);
 
         if (reserved->name[len - 1] == '*'
-            ? ngx_strncmp(name, reserved->name, len - 1) == 0
-            : ngx_strcmp(name, reserved->name) == 0)
+            ? ngx_strncmp(name->data, reserved->name, len - 1) == 0
+            : ngx_strcmp(name->data, reserved->name) == 0)
         {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "kafka property \"%V\" is reserved: %s",
-                               &value[1], reserved->reason);
-            return NGX_CONF_ERROR;
+            return reserved->reason;
         }
     }
 
-    if (ngx_http_warehouse_kafka_conf(cf, wmcf) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_strcmp(name, "bootstrap.servers") == 0
-        || ngx_strcmp(name, "metadata.broker.list") == 0)
-    {
-        if (value[2].len == 0) {
-            return "has no value";
-        }
-
-        /* without it a producer connects to nobody: "nginx -t" relies on it */
-        wmcf->brokers = value[2];
-
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_strcmp(name, "ssl.key.location") == 0) {
-
-        /* workers may not be able to read it: the master reads it now */
-
-        if (ngx_http_warehouse_kafka_key(cf, &value[2], &pem) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_str_set(&key, "ssl.key.pem");
-
-        return ngx_http_warehouse_kafka_set(cf, wmcf->kafka, &key, &pem);
-    }
-
-    return ngx_http_warehouse_kafka_set(cf, wmcf->kafka, &value[1], &value[2]);
+    return NULL;
 }
 
 
 static ngx_int_t
-ngx_http_warehouse_kafka_conf(ngx_conf_t *cf,
-    ngx_http_warehouse_main_conf_t *wmcf)
+ngx_http_warehouse_kafka_begin(ngx_conf_t *cf,
+    ngx_http_warehouse_kafka_t *kafka)
 {
-    ngx_uint_t           i;
-    ngx_keyval_t        *kv;
     ngx_pool_cleanup_t  *cln;
 
-    if (wmcf->kafka != NULL) {
+    if (kafka->properties != NULL) {
         return NGX_OK;
     }
 
@@ -139,22 +162,10 @@ ngx_http_warehouse_kafka_conf(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    wmcf->kafka = rd_kafka_conf_new();
+    kafka->properties = rd_kafka_conf_new();
 
     cln->handler = ngx_http_warehouse_kafka_cleanup;
-    cln->data = wmcf->kafka;
-
-    for (i = 0; i < sizeof(ngx_http_warehouse_defaults)
-                    / sizeof(ngx_keyval_t); i++)
-    {
-        kv = &ngx_http_warehouse_defaults[i];
-
-        if (ngx_http_warehouse_kafka_set(cf, wmcf->kafka, &kv->key, &kv->value)
-            != NGX_CONF_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
+    cln->data = kafka->properties;
 
     /*
      * From 2.5 to 2.9 rd_kafka_destroy() can miss the signal that pushing
@@ -162,11 +173,14 @@ ngx_http_warehouse_kafka_conf(ngx_conf_t *cf,
      */
 
     if (rd_kafka_version() < 0x020a0000) {
-        (void) rd_kafka_conf_set(wmcf->kafka, "enable.metrics.push", "false",
-                                 NULL, 0);
+        (void) rd_kafka_conf_set(kafka->properties, "enable.metrics.push",
+                                 "false", NULL, 0);
     }
 
-    return NGX_OK;
+    return ngx_http_warehouse_kafka_set_all(cf, kafka->properties,
+                                            ngx_http_warehouse_defaults,
+                                            sizeof(ngx_http_warehouse_defaults)
+                                            / sizeof(ngx_keyval_t));
 }
 
 
@@ -177,16 +191,35 @@ ngx_http_warehouse_kafka_cleanup(void *data)
 }
 
 
+static ngx_int_t
+ngx_http_warehouse_kafka_set_all(ngx_conf_t *cf, rd_kafka_conf_t *properties,
+    ngx_keyval_t *kv, ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (ngx_http_warehouse_kafka_set(cf, properties, &kv[i].key,
+                                         &kv[i].value)
+            != NGX_CONF_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 /* Strings from the configuration end with a NUL, and so do the constants. */
 
 static char *
-ngx_http_warehouse_kafka_set(ngx_conf_t *cf, rd_kafka_conf_t *kafka,
+ngx_http_warehouse_kafka_set(ngx_conf_t *cf, rd_kafka_conf_t *properties,
     ngx_str_t *name, ngx_str_t *value)
 {
     char  text[512];
 
-    if (rd_kafka_conf_set(kafka, (char *) name->data, (char *) value->data,
-                          text, sizeof(text))
+    if (rd_kafka_conf_set(properties, (char *) name->data,
+                          (char *) value->data, text, sizeof(text))
         == RD_KAFKA_CONF_OK)
     {
         return NGX_CONF_OK;
@@ -258,41 +291,87 @@ ngx_http_warehouse_kafka_key(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *pem)
 
 
 ngx_int_t
-ngx_http_warehouse_kafka_init(ngx_conf_t *cf,
-    ngx_http_warehouse_main_conf_t *wmcf)
+ngx_http_warehouse_kafka_topic(ngx_conf_t *cf,
+    ngx_http_warehouse_kafka_t *kafka, ngx_str_t *name)
 {
-    char              text[512];
-    size_t            size;
-    ngx_int_t         timeout;
-    ngx_uint_t        i;
-    ngx_keyval_t     *kv;
+    ngx_str_t   *topic;
+    ngx_uint_t   i;
 
-    if (wmcf->kafka == NULL && wmcf->topics.nelts == 0) {
+    /* Kafka's own rule for the names of topics */
+
+    if (name->len == 0 || name->len > 249
+        || strspn((char *) name->data, "abcdefghijklmnopqrstuvwxyz"
+                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+           != name->len
+        || ngx_strcmp(name->data, ".") == 0
+        || ngx_strcmp(name->data, "..") == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is not the name of a topic", name);
+        return NGX_ERROR;
+    }
+
+    topic = kafka->topics.elts;
+
+    for (i = 0; i < kafka->topics.nelts; i++) {
+        if (topic[i].len == name->len
+            && ngx_strncmp(topic[i].data, name->data, name->len) == 0)
+        {
+            return i;
+        }
+    }
+
+    topic = ngx_array_push(&kafka->topics);
+    if (topic == NULL) {
+        return NGX_ERROR;
+    }
+
+    *topic = *name;
+
+    return kafka->topics.nelts - 1;
+}
+
+
+ngx_int_t
+ngx_http_warehouse_kafka_check(ngx_conf_t *cf,
+    ngx_http_warehouse_kafka_t *kafka)
+{
+    if (kafka->properties == NULL && kafka->topics.nelts == 0) {
         return NGX_OK;
     }
 
-    if (wmcf->brokers.len == 0 && wmcf->topics.nelts) {
+    if (kafka->brokers.len == 0 && kafka->topics.nelts) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"warehouse_commands\" needs "
                       "\"warehouse_kafka bootstrap.servers\"");
         return NGX_ERROR;
     }
 
-    for (i = 0; i < sizeof(ngx_http_warehouse_fixed)
-                    / sizeof(ngx_keyval_t); i++)
+    if (ngx_http_warehouse_kafka_set_all(cf, kafka->properties,
+                                         ngx_http_warehouse_fixed,
+                                         sizeof(ngx_http_warehouse_fixed)
+                                         / sizeof(ngx_keyval_t))
+        != NGX_OK
+        || ngx_http_warehouse_kafka_timeout(cf, kafka) != NGX_OK)
     {
-        kv = &ngx_http_warehouse_fixed[i];
-
-        if (ngx_http_warehouse_kafka_set(cf, wmcf->kafka, &kv->key, &kv->value)
-            != NGX_CONF_OK)
-        {
-            return NGX_ERROR;
-        }
+        return NGX_ERROR;
     }
+
+    return ngx_http_warehouse_kafka_try(cf, kafka);
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_kafka_timeout(ngx_conf_t *cf,
+    ngx_http_warehouse_kafka_t *kafka)
+{
+    char       text[32];
+    size_t     size;
+    ngx_int_t  timeout;
 
     size = sizeof(text);
 
-    if (rd_kafka_conf_get(wmcf->kafka, "message.timeout.ms", text, &size)
+    if (rd_kafka_conf_get(kafka->properties, "message.timeout.ms", text, &size)
         != RD_KAFKA_CONF_OK)
     {
         return NGX_ERROR;
@@ -307,9 +386,9 @@ ngx_http_warehouse_kafka_init(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    wmcf->timeout = (ngx_msec_t) timeout;
+    kafka->timeout = (ngx_msec_t) timeout;
 
-    return ngx_http_warehouse_kafka_check(cf, wmcf);
+    return NGX_OK;
 }
 
 
@@ -320,29 +399,28 @@ ngx_http_warehouse_kafka_init(ngx_conf_t *cf,
  */
 
 static ngx_int_t
-ngx_http_warehouse_kafka_check(ngx_conf_t *cf,
-    ngx_http_warehouse_main_conf_t *wmcf)
+ngx_http_warehouse_kafka_try(ngx_conf_t *cf, ngx_http_warehouse_kafka_t *kafka)
 {
     char              text[512];
     rd_kafka_t       *rk;
-    rd_kafka_conf_t  *kafka;
+    rd_kafka_conf_t  *properties;
 
-    kafka = rd_kafka_conf_dup(wmcf->kafka);
+    properties = rd_kafka_conf_dup(kafka->properties);
 
-    if (rd_kafka_conf_set(kafka, "log.queue", "false", NULL, 0)
+    if (rd_kafka_conf_set(properties, "log.queue", "false", NULL, 0)
         != RD_KAFKA_CONF_OK)
     {
-        rd_kafka_conf_destroy(kafka);
+        rd_kafka_conf_destroy(properties);
         return NGX_ERROR;
     }
 
-    rd_kafka_conf_set_opaque(kafka, cf->log);
-    rd_kafka_conf_set_log_cb(kafka, ngx_http_warehouse_kafka_log);
+    rd_kafka_conf_set_opaque(properties, cf->log);
+    rd_kafka_conf_set_log_cb(properties, ngx_http_warehouse_kafka_log);
 
-    rk = rd_kafka_new(RD_KAFKA_PRODUCER, kafka, text, sizeof(text));
+    rk = rd_kafka_new(RD_KAFKA_PRODUCER, properties, text, sizeof(text));
 
     if (rk == NULL) {
-        rd_kafka_conf_destroy(kafka);
+        rd_kafka_conf_destroy(properties);
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"warehouse_kafka\": %s",
                       text);
         return NGX_ERROR;

@@ -19,6 +19,17 @@ ngx_http_warehouse_outage_request(ngx_http_warehouse_outage_t *outage,
 }
 
 
+/* What all the requests of an outage meet differs, by how far each has come. */
+
+void
+ngx_http_warehouse_outage_more(ngx_http_warehouse_outage_t *outage,
+    const char *why)
+{
+    ngx_http_warehouse_outage_say(outage, outage->kind,
+                                  outage->failing ? NULL : why, 1);
+}
+
+
 void
 ngx_http_warehouse_outage_begin(ngx_http_warehouse_outage_t *outage,
     ngx_int_t kind, const char *why)

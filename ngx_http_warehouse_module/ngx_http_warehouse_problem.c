@@ -1,14 +1,6 @@
 #include "ngx_http_warehouse_problem.h"
+#include "ngx_http_warehouse_reply.h"
 #include "wh_json.h"
-
-
-typedef struct {
-    ngx_uint_t   status;
-    ngx_str_t    detail;
-    ngx_str_t    pointer;
-    ngx_str_t    allow;      /* of a 405 */
-    ngx_uint_t   retry;      /* with Retry-After */
-} ngx_http_warehouse_problem_t;
 
 
 typedef struct {
@@ -18,19 +10,21 @@ typedef struct {
 } ngx_http_warehouse_status_t;
 
 
-static ngx_int_t ngx_http_warehouse_problem_answer(ngx_http_request_t *r,
-    ngx_http_warehouse_problem_t *problem);
-static ngx_int_t ngx_http_warehouse_problem_send(ngx_http_request_t *r,
-    ngx_http_warehouse_problem_t *problem);
-static void ngx_http_warehouse_problem_expect(ngx_http_request_t *r);
-static ngx_int_t ngx_http_warehouse_problem_headers(ngx_http_request_t *r,
-    ngx_http_warehouse_problem_t *problem);
+static ngx_int_t ngx_http_warehouse_problem_keep(ngx_http_request_t *r,
+    const ngx_http_warehouse_problem_t *problem);
+static void ngx_http_warehouse_problem_cleanup(void *data);
 static ngx_http_warehouse_problem_t *ngx_http_warehouse_problem_kept(
     ngx_http_request_t *r);
-static void ngx_http_warehouse_problem_cleanup(void *data);
-static ngx_uint_t ngx_http_warehouse_has_error_page(ngx_http_request_t *r,
+static ngx_uint_t ngx_http_warehouse_problem_has_page(ngx_http_request_t *r,
     ngx_uint_t status);
-static const ngx_http_warehouse_status_t *ngx_http_warehouse_status(
+static ngx_int_t ngx_http_warehouse_problem_send(ngx_http_request_t *r,
+    const ngx_http_warehouse_problem_t *problem);
+static ngx_int_t ngx_http_warehouse_problem_document(ngx_http_request_t *r,
+    const ngx_http_warehouse_problem_t *problem, ngx_str_t *document);
+static ngx_int_t ngx_http_warehouse_problem_headers(ngx_http_request_t *r,
+    const ngx_http_warehouse_problem_t *problem);
+static void ngx_http_warehouse_problem_expect(ngx_http_request_t *r);
+static const ngx_http_warehouse_status_t *ngx_http_warehouse_problem_status(
     ngx_uint_t status);
 
 
@@ -60,84 +54,39 @@ static const ngx_http_warehouse_status_t  ngx_http_warehouse_statuses[] = {
 
 
 ngx_int_t
-ngx_http_warehouse_problem(ngx_http_request_t *r, ngx_uint_t status,
-    const char *detail, const char *pointer)
+ngx_http_warehouse_problem(ngx_http_request_t *r,
+    const ngx_http_warehouse_problem_t *problem)
 {
-    ngx_http_warehouse_problem_t  problem;
-
-    ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
-
-    problem.status = status;
-    problem.detail.data = (u_char *) detail;
-    problem.detail.len = ngx_strlen(detail);
-
-    if (pointer != NULL) {
-        problem.pointer.data = (u_char *) pointer;
-        problem.pointer.len = ngx_strlen(pointer);
-    }
-
-    return ngx_http_warehouse_problem_answer(r, &problem);
-}
-
-
-ngx_int_t
-ngx_http_warehouse_not_allowed(ngx_http_request_t *r, const char *allow)
-{
-    ngx_http_warehouse_problem_t  problem;
-
-    ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
-
-    problem.status = NGX_HTTP_NOT_ALLOWED;
-    ngx_str_set(&problem.detail, "the method is not allowed here");
-    problem.allow.data = (u_char *) allow;
-    problem.allow.len = ngx_strlen(allow);
-
-    return ngx_http_warehouse_problem_answer(r, &problem);
-}
-
-
-ngx_int_t
-ngx_http_warehouse_unavailable(ngx_http_request_t *r, const char *detail,
-    ngx_uint_t retry)
-{
-    ngx_http_warehouse_problem_t  problem;
-
-    ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
-
-    problem.status = NGX_HTTP_SERVICE_UNAVAILABLE;
-    problem.detail.data = (u_char *) detail;
-    problem.detail.len = ngx_strlen(detail);
-    problem.retry = retry;
-
-    return ngx_http_warehouse_problem_answer(r, &problem);
-}
-
-
-static ngx_int_t
-ngx_http_warehouse_problem_answer(ngx_http_request_t *r,
-    ngx_http_warehouse_problem_t *problem)
-{
-    u_char                        *p;
-    ngx_pool_cleanup_t            *cln;
-    ngx_http_warehouse_problem_t  *kept;
-
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "warehouse: %ui: %V",
-                  problem->status, &problem->detail);
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "warehouse: %ui: %s",
+                  problem->status, problem->detail);
 
     ngx_http_warehouse_problem_expect(r);
 
-    if (!ngx_http_warehouse_has_error_page(r, problem->status)) {
-        return ngx_http_warehouse_problem_send(r, problem);
-    }
+    return ngx_http_warehouse_problem_has_page(r, problem->status)
+           ? ngx_http_warehouse_problem_keep(r, problem)
+           : ngx_http_warehouse_problem_send(r, problem);
+}
 
-    /*
-     * An internal redirect clears the contexts of all modules, so the text
-     * is kept where warehouse_problem finds it again: among the cleanups.
-     */
+
+/*
+ * An internal redirect clears the contexts of all modules, so the problem is
+ * kept where warehouse_problem finds it again: among the cleanups.
+ */
+
+static ngx_int_t
+ngx_http_warehouse_problem_keep(ngx_http_request_t *r,
+    const ngx_http_warehouse_problem_t *problem)
+{
+    u_char                        *p;
+    size_t                         detail, pointer;
+    ngx_pool_cleanup_t            *cln;
+    ngx_http_warehouse_problem_t  *kept;
+
+    detail = ngx_strlen(problem->detail) + 1;
+    pointer = problem->pointer ? ngx_strlen(problem->pointer) + 1 : 0;
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_warehouse_problem_t)
-                                        + problem->detail.len
-                                        + problem->pointer.len);
+                                        + detail + pointer);
     if (cln == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -148,23 +97,29 @@ ngx_http_warehouse_problem_answer(ngx_http_request_t *r,
     *kept = *problem;
     p = (u_char *) &kept[1];
 
-    kept->detail.data = p;
-    p = ngx_cpymem(p, problem->detail.data, problem->detail.len);
+    kept->detail = (char *) p;
+    p = ngx_cpymem(p, problem->detail, detail);
 
-    if (problem->pointer.len) {
-        kept->pointer.data = p;
-        (void) ngx_cpymem(p, problem->pointer.data, problem->pointer.len);
+    if (pointer) {
+        kept->pointer = (char *) p;
+        (void) ngx_cpymem(p, problem->pointer, pointer);
     }
 
     return (ngx_int_t) problem->status;
 }
 
 
+static void
+ngx_http_warehouse_problem_cleanup(void *data)
+{
+    /* marks the kept text; its memory is the pool's */
+}
+
+
 ngx_int_t
 ngx_http_warehouse_problem_handler(ngx_http_request_t *r)
 {
-    ngx_http_warehouse_problem_t        *kept, problem;
-    const ngx_http_warehouse_status_t   *status;
+    ngx_http_warehouse_problem_t  *kept, problem;
 
     if (r->err_status == 0) {
         return NGX_HTTP_NOT_FOUND;
@@ -176,13 +131,10 @@ ngx_http_warehouse_problem_handler(ngx_http_request_t *r)
         return ngx_http_warehouse_problem_send(r, kept);
     }
 
-    status = ngx_http_warehouse_status(r->err_status);
-
     ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
 
     problem.status = r->err_status;
-    problem.detail.data = (u_char *) status->detail;
-    problem.detail.len = ngx_strlen(status->detail);
+    problem.detail = ngx_http_warehouse_problem_status(r->err_status)->detail;
 
     return ngx_http_warehouse_problem_send(r, &problem);
 }
@@ -205,15 +157,8 @@ ngx_http_warehouse_problem_kept(ngx_http_request_t *r)
 }
 
 
-static void
-ngx_http_warehouse_problem_cleanup(void *data)
-{
-    /* marks the kept text; its memory is the pool's */
-}
-
-
 static ngx_uint_t
-ngx_http_warehouse_has_error_page(ngx_http_request_t *r, ngx_uint_t status)
+ngx_http_warehouse_problem_has_page(ngx_http_request_t *r, ngx_uint_t status)
 {
     ngx_uint_t                 i;
     ngx_http_err_page_t       *page;
@@ -239,77 +184,104 @@ ngx_http_warehouse_has_error_page(ngx_http_request_t *r, ngx_uint_t status)
 
 static ngx_int_t
 ngx_http_warehouse_problem_send(ngx_http_request_t *r,
-    ngx_http_warehouse_problem_t *problem)
+    const ngx_http_warehouse_problem_t *problem)
 {
-    u_char                             *p;
-    size_t                              len;
-    ngx_int_t                           rc;
-    ngx_buf_t                          *b;
-    ngx_chain_t                         out;
-    const ngx_http_warehouse_status_t  *status;
+    ngx_int_t  rc;
+    ngx_str_t  document;
+
+    static ngx_str_t  type = ngx_string("application/problem+json");
 
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    if (ngx_http_warehouse_problem_headers(r, problem) != NGX_OK) {
+    if (ngx_http_warehouse_problem_headers(r, problem) != NGX_OK
+        || ngx_http_warehouse_problem_document(r, problem, &document)
+           != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    status = ngx_http_warehouse_status(problem->status);
-
-    len = sizeof("{\"type\":\"about:blank\",\"title\":\"\",\"status\":"
-                 ",\"detail\":,\"pointer\":\"\"}")
-          + ngx_strlen(status->title) + NGX_INT_T_LEN
-          + wh_json_string(NULL, (char *) problem->detail.data,
-                           problem->detail.len)
-          + problem->pointer.len;
-
-    b = ngx_create_temp_buf(r->pool, len);
-    if (b == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    p = ngx_sprintf(b->last, "{\"type\":\"about:blank\",\"title\":\"%s\","
-                    "\"status\":%ui,\"detail\":", status->title,
-                    problem->status);
-    p += wh_json_string((char *) p, (char *) problem->detail.data,
-                        problem->detail.len);
-
-    if (problem->pointer.len) {
-        p = ngx_sprintf(p, ",\"pointer\":\"%V\"", &problem->pointer);
-    }
-
-    *p++ = '}';
-
-    b->last = p;
-    b->last_buf = (r == r->main) ? 1 : 0;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    r->headers_out.status = problem->status;
-    r->headers_out.content_length_n = b->last - b->pos;
 
     if (problem->status == NGX_HTTP_WAREHOUSE_UNPROCESSABLE) {
         /* not among the statuses that nginx has a text for */
         ngx_str_set(&r->headers_out.status_line, "422 Unprocessable Content");
     }
 
-    ngx_str_set(&r->headers_out.content_type, "application/problem+json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-    r->disable_not_modified = 1;
+    return ngx_http_warehouse_reply(r, problem->status, &type, &document);
+}
 
-    rc = ngx_http_send_header(r);
 
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
+static ngx_int_t
+ngx_http_warehouse_problem_document(ngx_http_request_t *r,
+    const ngx_http_warehouse_problem_t *problem, ngx_str_t *document)
+{
+    u_char      *p;
+    size_t       len;
+    const char  *title, *pointer;
+
+    title = ngx_http_warehouse_problem_status(problem->status)->title;
+    pointer = problem->pointer ? problem->pointer : "";
+    len = ngx_strlen(problem->detail);
+
+    p = ngx_pnalloc(r->pool, sizeof("{\"type\":\"about:blank\",\"title\":\"\","
+                                    "\"status\":,\"detail\":,"
+                                    "\"pointer\":\"\"}")
+                             + ngx_strlen(title) + NGX_INT_T_LEN
+                             + wh_json_string(NULL, problem->detail, len)
+                             + ngx_strlen(pointer));
+    if (p == NULL) {
+        return NGX_ERROR;
     }
 
-    return ngx_http_output_filter(r, &out);
+    document->data = p;
+
+    p = ngx_sprintf(p, "{\"type\":\"about:blank\",\"title\":\"%s\","
+                    "\"status\":%ui,\"detail\":", title, problem->status);
+    p += wh_json_string((char *) p, problem->detail, len);
+
+    if (*pointer != '\0') {
+        p = ngx_sprintf(p, ",\"pointer\":\"%s\"", pointer);
+    }
+
+    *p++ = '}';
+
+    document->len = p - document->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_problem_headers(ngx_http_request_t *r,
+    const ngx_http_warehouse_problem_t *problem)
+{
+    ngx_str_t  value;
+
+    if (problem->retry) {
+        value.data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+        if (value.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        value.len = ngx_sprintf(value.data, "%ui", problem->retry)
+                    - value.data;
+
+        if (ngx_http_warehouse_add_header(r, "Retry-After", &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (problem->allow != NULL) {
+        value.data = (u_char *) problem->allow;
+        value.len = ngx_strlen(problem->allow);
+
+        if (ngx_http_warehouse_add_header(r, "Allow", &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -331,32 +303,8 @@ ngx_http_warehouse_problem_expect(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
-ngx_http_warehouse_problem_headers(ngx_http_request_t *r,
-    ngx_http_warehouse_problem_t *problem)
-{
-    static ngx_str_t  retry_after = ngx_string("1");
-
-    if (problem->retry
-        && ngx_http_warehouse_add_header(r, "Retry-After", &retry_after)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (problem->allow.len
-        && ngx_http_warehouse_add_header(r, "Allow", &problem->allow)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
 static const ngx_http_warehouse_status_t *
-ngx_http_warehouse_status(ngx_uint_t status)
+ngx_http_warehouse_problem_status(ngx_uint_t status)
 {
     const ngx_http_warehouse_status_t  *s;
 
@@ -367,27 +315,4 @@ ngx_http_warehouse_status(ngx_uint_t status)
     }
 
     return s;
-}
-
-
-ngx_int_t
-ngx_http_warehouse_add_header(ngx_http_request_t *r, const char *name,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value = *value;
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-
-    return NGX_OK;
 }

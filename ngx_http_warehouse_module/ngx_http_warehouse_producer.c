@@ -2,103 +2,60 @@
 #include "ngx_http_warehouse_reaper.h"
 #include "wh_key.h"
 
-#include <sys/eventfd.h>
+
+#define NGX_HTTP_WAREHOUSE_PURGE  100     /* ms, for the reports of a purge */
 
 
-#define NGX_HTTP_WAREHOUSE_REPORTS  256     /* replies sent in one go */
-#define NGX_HTTP_WAREHOUSE_RETRY    1000    /* ms between two creations */
+/* A message on its way.  It outlives a waiter that does not wait any more. */
 
-/* at exit, ms: 1.5 s after SIGTERM the master kills what is left */
-#define NGX_HTTP_WAREHOUSE_DRAIN    400     /* for reports */
-#define NGX_HTTP_WAREHOUSE_PURGE    100     /* for those of a purge */
-#define NGX_HTTP_WAREHOUSE_REAP     500     /* for the handles' threads */
-
-
-struct ngx_http_warehouse_producer_s {
-    rd_kafka_t                      *rk;
-    rd_kafka_queue_t                *queue;
-    rd_kafka_topic_t               **topics;
-    ngx_uint_t                       ntopics;
-    ngx_connection_t                *connection;    /* the eventfd's */
-    rd_kafka_event_t                *event;         /* begun, or NULL */
-    ngx_event_t                      more;          /* work left over */
-    ngx_uint_t                       pending;       /* without a report */
-    ngx_queue_t                      link;          /* among the retired */
-    ngx_http_warehouse_main_conf_t  *wmcf;
-    unsigned                         failed:1;      /* fatally */
-    unsigned                         exiting:1;
-    unsigned                         invented:1;    /* the event's offsets */
+struct ngx_http_warehouse_pending_s {
+    ngx_http_warehouse_waiter_t  *waiter;    /* or NULL */
 };
 
 
-static ngx_http_warehouse_producer_t *ngx_http_warehouse_producer_create(
-    ngx_http_warehouse_main_conf_t *wmcf);
 static ngx_int_t ngx_http_warehouse_producer_topics(
-    ngx_http_warehouse_producer_t *p);
-static ngx_int_t ngx_http_warehouse_producer_listen(
     ngx_http_warehouse_producer_t *p);
 static void ngx_http_warehouse_producer_destroy(
     ngx_http_warehouse_producer_t *p);
-static rd_kafka_resp_err_t ngx_http_warehouse_producer_send(
-    ngx_http_warehouse_producer_t *p, ngx_uint_t topic, ngx_str_t *payload,
-    ngx_str_t *key, ngx_str_t *idempotency_key,
+static rd_kafka_resp_err_t ngx_http_warehouse_producer_produce(
+    ngx_http_warehouse_producer_t *p, const ngx_http_warehouse_message_t *m,
     ngx_http_warehouse_pending_t *pn);
-static void ngx_http_warehouse_producer_readable(ngx_event_t *ev);
-static void ngx_http_warehouse_producer_more(ngx_event_t *ev);
-static void ngx_http_warehouse_producer_serve(
-    ngx_http_warehouse_producer_t *p);
-static ngx_int_t ngx_http_warehouse_producer_step(
-    ngx_http_warehouse_producer_t *p, int timeout);
-static void ngx_http_warehouse_producer_report(
-    ngx_http_warehouse_producer_t *p, const rd_kafka_message_t *message);
-static int64_t ngx_http_warehouse_producer_offset(
-    ngx_http_warehouse_producer_t *p, const rd_kafka_message_t *message);
+static ngx_http_warehouse_fate_e ngx_http_warehouse_producer_refused(
+    ngx_http_warehouse_producer_t *p, rd_kafka_resp_err_t e);
+
+static void ngx_http_warehouse_producer_report(void *data,
+    const rd_kafka_message_t *message, ngx_uint_t first);
+static void ngx_http_warehouse_producer_event(void *data,
+    rd_kafka_event_t *event);
 static void ngx_http_warehouse_producer_error(
     ngx_http_warehouse_producer_t *p, rd_kafka_event_t *event);
 static void ngx_http_warehouse_producer_fatal(
     ngx_http_warehouse_producer_t *p);
 static void ngx_http_warehouse_producer_log(
     ngx_http_warehouse_producer_t *p, rd_kafka_event_t *event);
-static ngx_uint_t ngx_http_warehouse_producer_denied(rd_kafka_resp_err_t e);
+static void ngx_http_warehouse_producer_idle(void *data);
 static void ngx_http_warehouse_producer_retire(
+    ngx_http_warehouse_producer_t *p);
+static void ngx_http_warehouse_producer_purge(
     ngx_http_warehouse_producer_t *p);
 static void ngx_http_warehouse_producer_drain(
     ngx_http_warehouse_producer_t *p, ngx_msec_t until);
 
 
-ngx_int_t
-ngx_http_warehouse_producer_ready(ngx_http_warehouse_main_conf_t *wmcf)
+static const ngx_http_warehouse_events_handlers_t
+    ngx_http_warehouse_producer_handlers =
 {
-    if (wmcf->producer != NULL) {
-        return NGX_OK;
-    }
-
-    if ((ngx_msec_int_t) (ngx_current_msec - wmcf->retry) < 0) {
-        return NGX_AGAIN;
-    }
-
-    /* also where it succeeds: a producer may fail with its first message */
-
-    wmcf->retry = ngx_current_msec + NGX_HTTP_WAREHOUSE_RETRY;
-    wmcf->denied = 0;
-    wmcf->producer = ngx_http_warehouse_producer_create(wmcf);
-
-    if (wmcf->producer == NULL) {
-        return NGX_AGAIN;
-    }
-
-    ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
-                  "warehouse: kafka: a producer was created");
-
-    return NGX_OK;
-}
+    ngx_http_warehouse_producer_report,
+    ngx_http_warehouse_producer_event,
+    ngx_http_warehouse_producer_idle
+};
 
 
-static ngx_http_warehouse_producer_t *
-ngx_http_warehouse_producer_create(ngx_http_warehouse_main_conf_t *wmcf)
+ngx_http_warehouse_producer_t *
+ngx_http_warehouse_producer_create(ngx_http_warehouse_producers_t *producers)
 {
     char                            text[512];
-    rd_kafka_conf_t                *kafka;
+    rd_kafka_conf_t                *properties;
     ngx_http_warehouse_producer_t  *p;
 
     p = ngx_calloc(sizeof(ngx_http_warehouse_producer_t), ngx_cycle->log);
@@ -106,33 +63,37 @@ ngx_http_warehouse_producer_create(ngx_http_warehouse_main_conf_t *wmcf)
         return NULL;
     }
 
-    p->wmcf = wmcf;
-    kafka = rd_kafka_conf_dup(wmcf->kafka);
+    p->producers = producers;
+    p->events.handlers = &ngx_http_warehouse_producer_handlers;
+    p->events.data = p;
 
-    rd_kafka_conf_set_events(kafka, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR
-                                    | RD_KAFKA_EVENT_LOG);
+    properties = rd_kafka_conf_dup(producers->kafka->properties);
 
-    if (rd_kafka_conf_set(kafka, "bootstrap.servers",
-                          (char *) wmcf->brokers.data, text, sizeof(text))
+    rd_kafka_conf_set_events(properties, RD_KAFKA_EVENT_DR
+                                         | RD_KAFKA_EVENT_ERROR
+                                         | RD_KAFKA_EVENT_LOG);
+
+    if (rd_kafka_conf_set(properties, "bootstrap.servers",
+                          (char *) producers->kafka->brokers.data, text,
+                          sizeof(text))
         == RD_KAFKA_CONF_OK)
     {
-        p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, kafka, text, sizeof(text));
+        p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, properties, text,
+                             sizeof(text));
     }
 
     if (p->rk == NULL) {
-        rd_kafka_conf_destroy(kafka);
-        ngx_http_warehouse_outage_begin(&wmcf->outage, NGX_ERROR, text);
+        rd_kafka_conf_destroy(properties);
+        ngx_http_warehouse_outage_begin(&producers->outage, NGX_ERROR, text);
         ngx_free(p);
         return NULL;
     }
 
-    p->queue = rd_kafka_queue_get_main(p->rk);
-
     if (rd_kafka_set_log_queue(p->rk, NULL) != RD_KAFKA_RESP_ERR_NO_ERROR
         || ngx_http_warehouse_producer_topics(p) != NGX_OK
-        || ngx_http_warehouse_producer_listen(p) != NGX_OK)
+        || ngx_http_warehouse_events_open(&p->events, p->rk) != NGX_OK)
     {
-        ngx_http_warehouse_outage_begin(&wmcf->outage, NGX_ERROR,
+        ngx_http_warehouse_outage_begin(&producers->outage, NGX_ERROR,
                                         "a producer cannot be set up");
         ngx_http_warehouse_producer_destroy(p);
         return NULL;
@@ -150,15 +111,15 @@ ngx_http_warehouse_producer_topics(ngx_http_warehouse_producer_t *p)
     ngx_str_t   *name;
     ngx_uint_t   i;
 
-    p->topics = ngx_calloc((p->wmcf->topics.nelts + 1)
+    p->topics = ngx_calloc((p->producers->kafka->topics.nelts + 1)
                            * sizeof(rd_kafka_topic_t *), ngx_cycle->log);
     if (p->topics == NULL) {
         return NGX_ERROR;
     }
 
-    name = p->wmcf->topics.elts;
+    name = p->producers->kafka->topics.elts;
 
-    for (i = 0; i < p->wmcf->topics.nelts; i++) {
+    for (i = 0; i < p->producers->kafka->topics.nelts; i++) {
 
         p->topics[i] = rd_kafka_topic_new(p->rk, (char *) name[i].data, NULL);
 
@@ -176,84 +137,21 @@ ngx_http_warehouse_producer_topics(ngx_http_warehouse_producer_t *p)
 }
 
 
-static ngx_int_t
-ngx_http_warehouse_producer_listen(ngx_http_warehouse_producer_t *p)
-{
-    int                fd;
-    ngx_connection_t  *c;
-
-    static const uint64_t  one = 1;
-
-    fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-
-    if (fd == -1) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, ngx_errno,
-                      "eventfd() failed");
-        return NGX_ERROR;
-    }
-
-    c = ngx_get_connection(fd, ngx_cycle->log);
-
-    if (c == NULL) {
-        (void) close(fd);
-        return NGX_ERROR;
-    }
-
-    c->data = p;
-    c->read->handler = ngx_http_warehouse_producer_readable;
-    c->read->log = ngx_cycle->log;
-    c->write->log = ngx_cycle->log;
-
-    /* not a client's connection: nothing to report as left open at exit */
-    c->read->channel = 1;
-    c->write->channel = 1;
-
-    p->connection = c;
-
-    p->more.handler = ngx_http_warehouse_producer_more;
-    p->more.data = p;
-    p->more.log = ngx_cycle->log;
-
-    if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_CLEAR_EVENT) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    rd_kafka_queue_io_event_enable(p->queue, fd, &one, sizeof(one));
-
-    /* what came before the line above wrote nothing to the descriptor */
-    ngx_post_event(&p->more, &ngx_posted_events);
-
-    return NGX_OK;
-}
-
-
 static void
 ngx_http_warehouse_producer_destroy(ngx_http_warehouse_producer_t *p)
 {
     ngx_uint_t  i;
 
-    if (p->more.posted) {
-        ngx_delete_posted_event(&p->more);
-    }
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "warehouse: producer %p goes", p);
 
-    if (p->event != NULL) {
-        rd_kafka_event_destroy(p->event);
-    }
-
-    if (p->queue != NULL) {
-        rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
-        rd_kafka_queue_destroy(p->queue);
-    }
+    ngx_http_warehouse_events_close(&p->events);
 
     for (i = 0; i < p->ntopics; i++) {
         rd_kafka_topic_destroy(p->topics[i]);
     }
 
     ngx_http_warehouse_reap(p->rk);
-
-    if (p->connection != NULL) {
-        ngx_close_connection(p->connection);
-    }
 
     if (p->topics != NULL) {
         ngx_free(p->topics);
@@ -264,71 +162,46 @@ ngx_http_warehouse_producer_destroy(ngx_http_warehouse_producer_t *p)
 
 
 ngx_int_t
-ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
-    ngx_uint_t topic, ngx_str_t *payload, ngx_str_t *key,
-    ngx_str_t *idempotency_key, ngx_http_request_t *r,
-    ngx_http_warehouse_pending_t **pending)
+ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
+    const ngx_http_warehouse_message_t *m, ngx_http_warehouse_waiter_t *waiter,
+    ngx_http_warehouse_fate_e *fate)
 {
-    rd_kafka_resp_err_t             e;
-    ngx_http_warehouse_pending_t   *pn;
-    ngx_http_warehouse_producer_t  *p;
+    rd_kafka_resp_err_t            e;
+    ngx_http_warehouse_pending_t  *pn;
 
-    if (ngx_http_warehouse_producer_ready(wmcf) != NGX_OK) {
-        ngx_http_warehouse_producer_failed(wmcf, "there is no producer");
-        return NGX_AGAIN;
-    }
+    /* not from the waiter's pool: the report may come after the waiter */
 
-    p = wmcf->producer;
-
-    /* not from the request's pool: the report may come after the request */
-
-    pn = ngx_alloc(sizeof(ngx_http_warehouse_pending_t), r->connection->log);
+    pn = ngx_alloc(sizeof(ngx_http_warehouse_pending_t), ngx_cycle->log);
     if (pn == NULL) {
+        *fate = NGX_HTTP_WAREHOUSE_NOT_PERSISTED;
         return NGX_ERROR;
     }
 
-    pn->request = r;
-    pn->producer = p;
+    pn->waiter = waiter;
 
-    e = ngx_http_warehouse_producer_send(p, topic, payload, key,
-                                         idempotency_key, pn);
+    e = ngx_http_warehouse_producer_produce(p, m, pn);
 
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        p->pending++;
-        *pending = pn;
-
-        return NGX_OK;
-    }
-
-    ngx_free(pn);
-
-    switch (e) {
-
-    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-        ngx_http_warehouse_producer_failed(wmcf, rd_kafka_err2str(e));
-        return NGX_BUSY;
-
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-        return NGX_DECLINED;
-
-    case RD_KAFKA_RESP_ERR__FATAL:
-        ngx_http_warehouse_producer_fatal(p);
-        ngx_http_warehouse_producer_failed(wmcf, rd_kafka_err2str(e));
-        return NGX_AGAIN;
-
-    default:
-        ngx_http_warehouse_producer_failed(wmcf, rd_kafka_err2str(e));
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        ngx_free(pn);
+        *fate = ngx_http_warehouse_producer_refused(p, e);
         return NGX_ERROR;
     }
+
+    p->pending++;
+    waiter->pending = pn;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "warehouse: producer %p has %ui pending", p, p->pending);
+
+    return NGX_OK;
 }
 
 
 /* One message; an idempotency key becomes its header. */
 
 static rd_kafka_resp_err_t
-ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
-    ngx_uint_t topic, ngx_str_t *payload, ngx_str_t *key,
-    ngx_str_t *idempotency_key, ngx_http_warehouse_pending_t *pn)
+ngx_http_warehouse_producer_produce(ngx_http_warehouse_producer_t *p,
+    const ngx_http_warehouse_message_t *m, ngx_http_warehouse_pending_t *pn)
 {
     rd_kafka_headers_t   *headers;
     rd_kafka_resp_err_t   e;
@@ -336,18 +209,19 @@ ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
     headers = NULL;
     e = RD_KAFKA_RESP_ERR_NO_ERROR;
 
-    if (idempotency_key->len != 0) {
+    if (m->idempotency_key.len != 0) {
         headers = rd_kafka_headers_new(1);
         e = rd_kafka_header_add(headers, WH_KEY_HEADER, -1,
-                                idempotency_key->data, idempotency_key->len);
+                                m->idempotency_key.data,
+                                m->idempotency_key.len);
     }
 
     if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        e = rd_kafka_producev(p->rk, RD_KAFKA_V_RKT(p->topics[topic]),
+        e = rd_kafka_producev(p->rk, RD_KAFKA_V_RKT(p->topics[m->topic]),
                               RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
                               RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                              RD_KAFKA_V_VALUE(payload->data, payload->len),
-                              RD_KAFKA_V_KEY(key->data, key->len),
+                              RD_KAFKA_V_VALUE(m->value.data, m->value.len),
+                              RD_KAFKA_V_KEY(m->key.data, m->key.len),
                               RD_KAFKA_V_HEADERS(headers),
                               RD_KAFKA_V_OPAQUE(pn), RD_KAFKA_V_END);
     }
@@ -362,219 +236,102 @@ ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
 }
 
 
-static void
-ngx_http_warehouse_producer_readable(ngx_event_t *ev)
+/* A message was not taken. */
+
+static ngx_http_warehouse_fate_e
+ngx_http_warehouse_producer_refused(ngx_http_warehouse_producer_t *p,
+    rd_kafka_resp_err_t e)
 {
-    ssize_t            n;
-    uint64_t           count;
-    ngx_connection_t  *c;
+    ngx_http_warehouse_producers_t  *producers;
 
-    c = ev->data;
+    producers = p->producers;
 
-    /* first the descriptor, then the queue: no wake-up can be missed */
-
-    do {
-        n = read(c->fd, &count, sizeof(count));
-    } while (n == -1 && ngx_errno == NGX_EINTR);
-
-    if (n == -1 && ngx_errno != NGX_EAGAIN) {
-        ngx_log_error(NGX_LOG_ALERT, ev->log, ngx_errno,
-                      "reading an eventfd failed");
+    if (e == RD_KAFKA_RESP_ERR__FATAL) {
+        ngx_http_warehouse_producer_fatal(p);
     }
 
-    ngx_http_warehouse_producer_serve(c->data);
+    if (e != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+        ngx_http_warehouse_outage_more(&producers->outage,
+                                       rd_kafka_err2str(e));
+    }
+
+    return ngx_http_warehouse_fate_refused(e, producers->denied);
+}
+
+
+void
+ngx_http_warehouse_forget(ngx_http_warehouse_waiter_t *waiter)
+{
+    if (waiter->pending != NULL) {
+        waiter->pending->waiter = NULL;
+        waiter->pending = NULL;
+    }
 }
 
 
 static void
-ngx_http_warehouse_producer_more(ngx_event_t *ev)
+ngx_http_warehouse_producer_report(void *data,
+    const rd_kafka_message_t *message, ngx_uint_t first)
 {
-    ngx_http_warehouse_producer_serve(ev->data);
-}
+    ngx_http_warehouse_producer_t *p = data;
 
-
-static void
-ngx_http_warehouse_producer_serve(ngx_http_warehouse_producer_t *p)
-{
-    ngx_uint_t  n;
-
-    for (n = 0; n < NGX_HTTP_WAREHOUSE_REPORTS; n++) {
-
-        if (ngx_http_warehouse_producer_step(p, 0) == NGX_DONE) {
-
-            if (p->failed && p->pending == 0) {
-                ngx_queue_remove(&p->link);
-                ngx_http_warehouse_producer_destroy(p);
-            }
-
-            return;
-        }
-    }
-
-    /* others first; the descriptor says nothing about what is left */
-
-    ngx_post_event(&p->more, &ngx_posted_next_events);
-}
-
-
-/*
- * Handles one event, or one message of an event that reports many; waits for
- * one at most timeout ms.  NGX_OK; NGX_DONE: there is none.  What stays in one
- * go is librdkafka's freeing of the messages.
- */
-
-static ngx_int_t
-ngx_http_warehouse_producer_step(ngx_http_warehouse_producer_t *p, int timeout)
-{
-    const rd_kafka_message_t  *message;
-
-    if (p->event == NULL) {
-        p->event = rd_kafka_queue_poll(p->queue, timeout);
-        p->invented = 0;
-
-        if (p->event == NULL) {
-            return NGX_DONE;
-        }
-    }
-
-    switch (rd_kafka_event_type(p->event)) {
-
-    case RD_KAFKA_EVENT_DR:
-        message = rd_kafka_event_message_next(p->event);
-
-        if (message != NULL) {
-            ngx_http_warehouse_producer_report(p, message);
-            return NGX_OK;
-        }
-
-        break;
-
-    case RD_KAFKA_EVENT_ERROR:
-        ngx_http_warehouse_producer_error(p, p->event);
-        break;
-
-    case RD_KAFKA_EVENT_LOG:
-        ngx_http_warehouse_producer_log(p, p->event);
-        break;
-
-    default:
-        break;
-    }
-
-    rd_kafka_event_destroy(p->event);
-    p->event = NULL;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_warehouse_producer_report(ngx_http_warehouse_producer_t *p,
-    const rd_kafka_message_t *message)
-{
-    int64_t                        offset;
-    ngx_http_request_t            *r;
-    ngx_http_warehouse_ctx_t      *ctx;
+    ngx_http_warehouse_waiter_t   *waiter;
+    ngx_http_warehouse_report_t    report;
     ngx_http_warehouse_pending_t  *pn;
-    ngx_http_warehouse_outcome_e   outcome;
 
     pn = message->_private;
-    r = pn->request;
+    waiter = pn->waiter;
 
     ngx_free(pn);
     p->pending--;
 
-    offset = ngx_http_warehouse_producer_offset(p, message);
+    if (first) {
+        p->invented = 0;
+    }
 
-    if (r == NULL) {
+    report.partition = message->partition;
+    report.offset = ngx_http_warehouse_offset(message, &p->invented);
+
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "warehouse: producer %p: report of %D:%L: %s", p,
+                   report.partition, report.offset,
+                   rd_kafka_err2name(message->err));
+
+    if (waiter == NULL) {
         return;
     }
+
+    waiter->pending = NULL;
 
     if (p->exiting) {
-        ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
-        ctx->pending = NULL;
         return;
     }
 
-    switch (rd_kafka_message_status(message)) {
+    report.fate = ngx_http_warehouse_fate(message, p->failed
+                                                   && p->producers->denied);
 
-    case RD_KAFKA_MSG_STATUS_PERSISTED:
-        outcome = NGX_HTTP_WAREHOUSE_PERSISTED;
-        break;
+    if (report.fate == NGX_HTTP_WAREHOUSE_PERSISTED) {
+        p->producers->denied = 0;
+        ngx_http_warehouse_outage_end(&p->producers->outage);
 
-    case RD_KAFKA_MSG_STATUS_NOT_PERSISTED:
-
-        if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
-            outcome = NGX_HTTP_WAREHOUSE_TOO_LARGE;
-
-        } else if ((p->failed && p->wmcf->denied)
-                   || ngx_http_warehouse_producer_denied(message->err))
-        {
-            outcome = NGX_HTTP_WAREHOUSE_DENIED;
-
-        } else {
-            outcome = NGX_HTTP_WAREHOUSE_NOT_PERSISTED;
-        }
-
-        break;
-
-    default:
-        outcome = NGX_HTTP_WAREHOUSE_UNKNOWN;
-        break;
+    } else if (report.fate != NGX_HTTP_WAREHOUSE_TOO_LARGE) {
+        ngx_http_warehouse_outage_more(&p->producers->outage,
+                                       rd_kafka_err2str(message->err));
     }
 
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR
-        && outcome == NGX_HTTP_WAREHOUSE_PERSISTED)
-    {
-        outcome = NGX_HTTP_WAREHOUSE_UNKNOWN;
-    }
-
-    if (outcome == NGX_HTTP_WAREHOUSE_PERSISTED) {
-        p->wmcf->denied = 0;
-        ngx_http_warehouse_outage_end(&p->wmcf->outage);
-
-    } else if (outcome != NGX_HTTP_WAREHOUSE_TOO_LARGE) {
-        ngx_http_warehouse_producer_failed(p->wmcf,
-                                           rd_kafka_err2str(message->err));
-    }
-
-    ngx_http_warehouse_commands_done(r, outcome, message->partition, offset);
+    waiter->handler(waiter->data, &report);
 }
 
 
-/*
- * A request failed.  One reason is enough: what all the requests of an outage
- * meet differs, by how far each has come.
- */
-
-void
-ngx_http_warehouse_producer_failed(ngx_http_warehouse_main_conf_t *wmcf,
-    const char *why)
+static void
+ngx_http_warehouse_producer_event(void *data, rd_kafka_event_t *event)
 {
-    ngx_http_warehouse_outage_t  *outage;
+    if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR) {
+        ngx_http_warehouse_producer_error(data, event);
 
-    outage = &wmcf->outage;
-
-    ngx_http_warehouse_outage_request(outage, outage->kind,
-                                      outage->failing ? NULL : why);
-}
-
-
-/*
- * The message's offset, or -1: brokers that know a batch only as one they have
- * already (DUPLICATE_SEQUENCE_NUMBER) do not say where it is, and librdkafka
- * counts on from -1001: in a large batch up to numbers that look like offsets.
- */
-
-static int64_t
-ngx_http_warehouse_producer_offset(ngx_http_warehouse_producer_t *p,
-    const rd_kafka_message_t *message)
-{
-    if (message->offset < 0) {
-        p->invented = 1;
+    } else {
+        ngx_http_warehouse_producer_log(data, event);
     }
-
-    return p->invented ? -1 : message->offset;
 }
 
 
@@ -585,12 +342,12 @@ ngx_http_warehouse_producer_error(ngx_http_warehouse_producer_t *p,
     const char                      *text;
     ngx_uint_t                       level;
     rd_kafka_resp_err_t              e;
-    ngx_http_warehouse_main_conf_t  *wmcf;
+    ngx_http_warehouse_producers_t  *producers;
 
-    wmcf = p->wmcf;
+    producers = p->producers;
     e = rd_kafka_event_error(event);
     text = rd_kafka_event_error_string(event);
-    level = wmcf->outage.failing ? NGX_LOG_INFO : NGX_LOG_WARN;
+    level = producers->outage.failing ? NGX_LOG_INFO : NGX_LOG_WARN;
 
     /* told of by an event of its own, or by the error that led to it */
 
@@ -605,7 +362,7 @@ ngx_http_warehouse_producer_error(ngx_http_warehouse_producer_t *p,
     {
         /* with nobody who waits, nobody would notice when it is over */
 
-        ngx_http_warehouse_outage_begin(&wmcf->outage, e, text);
+        ngx_http_warehouse_outage_begin(&producers->outage, e, text);
         level = NGX_LOG_INFO;
     }
 
@@ -628,8 +385,8 @@ ngx_http_warehouse_producer_fatal(ngx_http_warehouse_producer_t *p)
 
     e = rd_kafka_fatal_error(p->rk, text, sizeof(text));
 
-    p->wmcf->denied = ngx_http_warehouse_producer_denied(e);
-    ngx_http_warehouse_outage_begin(&p->wmcf->outage, e, text);
+    p->producers->denied = ngx_http_warehouse_denied(e);
+    ngx_http_warehouse_outage_begin(&p->producers->outage, e, text);
     ngx_http_warehouse_producer_retire(p);
 }
 
@@ -649,22 +406,11 @@ ngx_http_warehouse_producer_log(ngx_http_warehouse_producer_t *p,
         /* nginx counts as syslog does, but from 1 */
 
         level = (ngx_uint_t) severity + 1;
-        highest = p->wmcf->outage.failing ? NGX_LOG_INFO : NGX_LOG_ERR;
+        highest = p->producers->outage.failing ? NGX_LOG_INFO : NGX_LOG_ERR;
 
         ngx_log_error(ngx_max(level, highest), ngx_cycle->log, 0,
                       "warehouse: kafka: %s: %s", fac, text);
     }
-}
-
-
-/* Whether waiting will not help: somebody has to change the ACLs. */
-
-static ngx_uint_t
-ngx_http_warehouse_producer_denied(rd_kafka_resp_err_t e)
-{
-    return e == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED
-           || e == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
-           || e == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
 }
 
 
@@ -678,61 +424,50 @@ ngx_http_warehouse_producer_retire(ngx_http_warehouse_producer_t *p)
     }
 
     p->failed = 1;
-    p->wmcf->producer = NULL;
+    p->producers->current = NULL;
 
-    ngx_queue_insert_tail(&p->wmcf->retired, &p->link);
+    ngx_queue_insert_tail(&p->producers->retired, &p->link);
 
-    (void) rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE
-                                 | RD_KAFKA_PURGE_F_INFLIGHT
-                                 | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    ngx_http_warehouse_producer_purge(p);
 
-    ngx_post_event(&p->more, &ngx_posted_next_events);
+    ngx_http_warehouse_events_post(&p->events);
+}
+
+
+/* A retired one that has had its last report. */
+
+static void
+ngx_http_warehouse_producer_idle(void *data)
+{
+    ngx_http_warehouse_producer_t *p = data;
+
+    if (p->failed && p->pending == 0) {
+        ngx_queue_remove(&p->link);
+        ngx_http_warehouse_producer_destroy(p);
+    }
 }
 
 
 void
-ngx_http_warehouse_producer_exit(ngx_http_warehouse_main_conf_t *wmcf)
+ngx_http_warehouse_producer_stop(ngx_http_warehouse_producer_t *p,
+    ngx_msec_t until)
 {
-    ngx_msec_t                      until;
-    ngx_queue_t                    *q;
-    ngx_http_warehouse_producer_t  *p;
+    p->exiting = 1;
 
-    /* by the process's end and then by the configuration's */
+    ngx_http_warehouse_producer_drain(p, until);
+    ngx_http_warehouse_producer_purge(p);
+    ngx_http_warehouse_producer_drain(p, ngx_current_msec
+                                         + NGX_HTTP_WAREHOUSE_PURGE);
+    ngx_http_warehouse_producer_destroy(p);
+}
 
-    if (wmcf->exited) {
-        return;
-    }
 
-    wmcf->exited = 1;
-
-    if (wmcf->producer != NULL) {
-        ngx_queue_insert_tail(&wmcf->retired, &wmcf->producer->link);
-        wmcf->producer = NULL;
-    }
-
-    ngx_time_update();
-    until = ngx_current_msec + NGX_HTTP_WAREHOUSE_DRAIN;
-
-    while (!ngx_queue_empty(&wmcf->retired)) {
-
-        q = ngx_queue_head(&wmcf->retired);
-        ngx_queue_remove(q);
-
-        p = ngx_queue_data(q, ngx_http_warehouse_producer_t, link);
-        p->exiting = 1;
-
-        ngx_http_warehouse_producer_drain(p, until);
-
-        (void) rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE
-                                     | RD_KAFKA_PURGE_F_INFLIGHT
-                                     | RD_KAFKA_PURGE_F_NON_BLOCKING);
-
-        ngx_http_warehouse_producer_drain(p, ngx_current_msec
-                                             + NGX_HTTP_WAREHOUSE_PURGE);
-        ngx_http_warehouse_producer_destroy(p);
-    }
-
-    ngx_http_warehouse_reap_wait(NGX_HTTP_WAREHOUSE_REAP);
+static void
+ngx_http_warehouse_producer_purge(ngx_http_warehouse_producer_t *p)
+{
+    (void) rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE
+                                 | RD_KAFKA_PURGE_F_INFLIGHT
+                                 | RD_KAFKA_PURGE_F_NON_BLOCKING);
 }
 
 
@@ -743,7 +478,7 @@ ngx_http_warehouse_producer_drain(ngx_http_warehouse_producer_t *p,
     ngx_msec_t until)
 {
     while (p->pending && (ngx_msec_int_t) (until - ngx_current_msec) > 0) {
-        (void) ngx_http_warehouse_producer_step(p, 10);
+        (void) ngx_http_warehouse_events_step(&p->events, 10);
         ngx_time_update();
     }
 }

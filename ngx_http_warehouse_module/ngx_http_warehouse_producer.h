@@ -1,72 +1,104 @@
 /*
- * The Kafka producer of a worker: created lazily, replaced after a fatal
- * error, drained at exit.  Delivery reports reach the event loop by eventfd.
+ * One Kafka producer: hands messages to librdkafka, and tells who waits what
+ * became of them.
  */
 
 #ifndef _NGX_HTTP_WAREHOUSE_PRODUCER_H_INCLUDED_
 #define _NGX_HTTP_WAREHOUSE_PRODUCER_H_INCLUDED_
 
 
-#include "ngx_http_warehouse_module.h"
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_http_warehouse_events.h"
+#include "ngx_http_warehouse_fate.h"
+#include "ngx_http_warehouse_kafka.h"
+#include "ngx_http_warehouse_outage.h"
 
 
-typedef enum {
-    NGX_HTTP_WAREHOUSE_PERSISTED = 0,
-    NGX_HTTP_WAREHOUSE_NOT_PERSISTED,    /* certainly not written */
-    NGX_HTTP_WAREHOUSE_DENIED,           /* not written, now or later */
-    NGX_HTTP_WAREHOUSE_UNKNOWN,          /* may have been written */
-    NGX_HTTP_WAREHOUSE_TOO_LARGE         /* the brokers' limit, not written */
-} ngx_http_warehouse_outcome_e;
+typedef struct ngx_http_warehouse_producer_s  ngx_http_warehouse_producer_t;
+typedef struct ngx_http_warehouse_pending_s   ngx_http_warehouse_pending_t;
 
 
-/*
- * A message on its way.  It outlives the request where the client goes away
- * or the guard timer fires: then request is NULL.
- */
+/* The producers of a worker: the one in service, and those being drained. */
 
-struct ngx_http_warehouse_pending_s {
-    ngx_http_request_t             *request;
-    ngx_http_warehouse_producer_t  *producer;
+typedef struct {
+    ngx_http_warehouse_kafka_t     *kafka;
+    ngx_http_warehouse_producer_t  *current;    /* or NULL */
+    ngx_queue_t                     retired;
+    ngx_msec_t                      retry;      /* no new one before */
+    ngx_http_warehouse_outage_t     outage;     /* of Kafka */
+    unsigned                        denied:1;   /* by ACLs: it will not pass */
+    unsigned                        exited:1;
+} ngx_http_warehouse_producers_t;
+
+
+/* What became of a message. */
+
+typedef struct {
+    ngx_http_warehouse_fate_e  fate;
+    int32_t                    partition;    /* where it was persisted, ... */
+    int64_t                    offset;       /* ... -1: not known */
+} ngx_http_warehouse_report_t;
+
+
+/* What is to be produced; an empty idempotency key: none. */
+
+typedef struct {
+    ngx_uint_t                 topic;        /* index among kafka's */
+    ngx_str_t                  value;
+    ngx_str_t                  key;
+    ngx_str_t                  idempotency_key;
+} ngx_http_warehouse_message_t;
+
+
+/* Who waits for a report is told from the event loop, once. */
+
+typedef void (*ngx_http_warehouse_report_pt)(void *data,
+    const ngx_http_warehouse_report_t *report);
+
+typedef struct {
+    ngx_http_warehouse_report_pt   handler;
+    void                          *data;
+    ngx_http_warehouse_pending_t  *pending;    /* NULL: waits for nothing */
+} ngx_http_warehouse_waiter_t;
+
+
+struct ngx_http_warehouse_producer_s {
+    rd_kafka_t                      *rk;
+    rd_kafka_topic_t               **topics;
+    ngx_uint_t                       ntopics;
+    ngx_http_warehouse_events_t      events;
+    ngx_uint_t                       pending;       /* without a report */
+    ngx_uint_t                       invented;      /* the event's offsets */
+    ngx_queue_t                      link;          /* among the retired */
+    ngx_http_warehouse_producers_t  *producers;
+    unsigned                         failed:1;      /* fatally */
+    unsigned                         exiting:1;
 };
 
 
 /*
- * Creates the worker's producer if there is none, at most one a second.
- * NGX_OK; NGX_AGAIN: not possible now, wmcf->outage says why.  Never fails a
- * worker's start.
+ * Creates a producer; NULL: it cannot be done now, producers->outage says why.
+ * It is destroyed once it is of no more use and has no message under way.
  */
-ngx_int_t ngx_http_warehouse_producer_ready(
-    ngx_http_warehouse_main_conf_t *wmcf);
+ngx_http_warehouse_producer_t *ngx_http_warehouse_producer_create(
+    ngx_http_warehouse_producers_t *producers);
+
+/* See ngx_http_warehouse_produce(). */
+ngx_int_t ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
+    const ngx_http_warehouse_message_t *message,
+    ngx_http_warehouse_waiter_t *waiter, ngx_http_warehouse_fate_e *fate);
+
+/* Parts a waiter from its message: the report will find nobody. */
+void ngx_http_warehouse_forget(ngx_http_warehouse_waiter_t *waiter);
 
 /*
- * Hands a command to the producer; everything is copied.  An idempotency key
- * that is not empty travels as a header.  NGX_OK: *pending belongs to the
- * producer, and ngx_http_warehouse_commands_done() will be called with its
- * request, from the event loop.  NGX_BUSY: the local queue is full;
- * NGX_DECLINED: too large; NGX_AGAIN: no producer; NGX_ERROR.  Not written in
- * any of these.  A failure of Kafka's goes to wmcf->outage.
+ * At a worker's exit: takes reports until then (ngx_current_msec), and a moment
+ * longer those of messages that it gives up, telling nobody; destroys it.
  */
-ngx_int_t ngx_http_warehouse_produce(ngx_http_warehouse_main_conf_t *wmcf,
-    ngx_uint_t topic, ngx_str_t *payload, ngx_str_t *key,
-    ngx_str_t *idempotency_key, ngx_http_request_t *r,
-    ngx_http_warehouse_pending_t **pending);
-
-/* Notes that a request failed, of which librdkafka did not say so. */
-void ngx_http_warehouse_producer_failed(ngx_http_warehouse_main_conf_t *wmcf,
-    const char *why);
-
-/*
- * Drains what there is for a moment and destroys it, at a worker's exit; takes
- * a second at most.
- */
-void ngx_http_warehouse_producer_exit(ngx_http_warehouse_main_conf_t *wmcf);
-
-/*
- * In ngx_http_warehouse_commands.c: the answer to a waiting request; offset is
- * -1 where it is not known.
- */
-void ngx_http_warehouse_commands_done(ngx_http_request_t *r,
-    ngx_http_warehouse_outcome_e outcome, int32_t partition, int64_t offset);
+void ngx_http_warehouse_producer_stop(ngx_http_warehouse_producer_t *p,
+    ngx_msec_t until);
 
 
 #endif /* _NGX_HTTP_WAREHOUSE_PRODUCER_H_INCLUDED_ */

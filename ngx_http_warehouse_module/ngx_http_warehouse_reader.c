@@ -80,7 +80,7 @@ ngx_http_warehouse_reader_open(ngx_http_warehouse_reader_t *r)
            != NGX_OK)
     {
         ngx_http_warehouse_reader_close(r);
-        return NGX_DECLINED;
+        return NGX_ERROR;
     }
 
     if (stat((char *) r->path.data, &after) == -1
@@ -95,6 +95,9 @@ ngx_http_warehouse_reader_open(ngx_http_warehouse_reader_t *r)
     r->dev = st.st_dev;
     r->ino = st.st_ino;
     r->log_ino = log_ino;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "warehouse: database \"%V\" is open", &r->path);
 
     return NGX_DONE;
 }
@@ -130,7 +133,7 @@ ngx_http_warehouse_reader_handle(ngx_http_warehouse_reader_t *r,
     if (ngx_http_warehouse_reader_result(r, wh_schema_check(*handle, &r->err))
         != NGX_OK)
     {
-        return NGX_DECLINED;
+        return NGX_ERROR;
     }
 
     if (sqlite3_prepare_v3(*handle, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt,
@@ -257,5 +260,14 @@ ngx_http_warehouse_reader_result(ngx_http_warehouse_reader_t *r, int rc)
 {
     r->rc = rc;
 
-    return (rc == WH_OK) ? NGX_OK : NGX_DECLINED;
+    return (rc == WH_OK) ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_warehouse_reader_failed(ngx_http_warehouse_reader_t *r,
+    const char *why)
+{
+    return ngx_http_warehouse_reader_result(r,
+                                 wh_error_set(&r->err, WH_AGAIN, "%s", why));
 }

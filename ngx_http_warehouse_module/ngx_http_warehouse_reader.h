@@ -12,11 +12,12 @@
 
 #include <sqlite3.h>
 
+#include "ngx_http_warehouse_format.h"
 #include "wh_error.h"
 
 
 /*
- * Where a function returns NGX_DECLINED, rc is what went wrong (WH_NONE: there
+ * Where a function returns NGX_ERROR, rc is what went wrong (WH_NONE: there
  * is no database; WH_RECOVERING; WH_AGAIN: it will pass; WH_ERROR: it will
  * not; WH_NOMEM), and err says it to operators.
  */
@@ -36,15 +37,6 @@ typedef struct {
 } ngx_http_warehouse_reader_t;
 
 
-/* An item; the sku is valid until the next call. */
-
-typedef struct {
-    const char    *sku;
-    size_t         len;           /* bytes */
-    int64_t        qty;
-} ngx_http_warehouse_item_t;
-
-
 /* A closed reader of the file at path.  NGX_OK; NGX_ERROR: out of memory. */
 ngx_int_t ngx_http_warehouse_reader_init(ngx_http_warehouse_reader_t *reader,
     ngx_pool_t *pool, ngx_str_t *path);
@@ -52,7 +44,7 @@ ngx_int_t ngx_http_warehouse_reader_init(ngx_http_warehouse_reader_t *reader,
 /*
  * Makes sure that the file at the path is the one that is open.  NGX_OK;
  * NGX_DONE: it was opened now, what was read before or is being read is of no
- * use; NGX_DECLINED: it is closed, with the same consequence.  A reader may
+ * use; NGX_ERROR: it is closed, with the same consequence.  A reader may
  * be closed at any time, and more than once.
  */
 ngx_int_t ngx_http_warehouse_reader_open(ngx_http_warehouse_reader_t *reader);
@@ -60,21 +52,26 @@ void ngx_http_warehouse_reader_close(ngx_http_warehouse_reader_t *reader);
 
 /*
  * A number that changes with every commit of another connection.  NGX_OK,
- * NGX_DECLINED.
+ * NGX_ERROR.
  */
 ngx_int_t ngx_http_warehouse_reader_version(
     ngx_http_warehouse_reader_t *reader, int *version);
 
 /*
  * Reading the items, sorted by sku: begin opens a transaction (NGX_OK,
- * NGX_DECLINED: also where the items are being recovered), next gives one item
- * (NGX_OK, NGX_DONE: there are no more, NGX_DECLINED).  end has to follow,
+ * NGX_ERROR: also where the items are being recovered), next gives one item
+ * (NGX_OK, NGX_DONE: there are no more, NGX_ERROR).  end has to follow,
  * whatever they returned.
  */
 ngx_int_t ngx_http_warehouse_reader_begin(ngx_http_warehouse_reader_t *reader);
 ngx_int_t ngx_http_warehouse_reader_next(ngx_http_warehouse_reader_t *reader,
     ngx_http_warehouse_item_t *item);
 void ngx_http_warehouse_reader_end(ngx_http_warehouse_reader_t *reader);
+
+
+/* Says what else went wrong with a list, and will pass.  Returns NGX_ERROR. */
+ngx_int_t ngx_http_warehouse_reader_failed(ngx_http_warehouse_reader_t *reader,
+    const char *why);
 
 
 #endif /* _NGX_HTTP_WAREHOUSE_READER_H_INCLUDED_ */

@@ -130,7 +130,7 @@ ngx_http_warehouse_snapshot_spill(ngx_http_warehouse_snapshot_t *s)
     ngx_http_warehouse_block_t  *block;
 
     if (s->pool == NULL && ngx_http_warehouse_snapshot_file(s) != NGX_OK) {
-        return NGX_DECLINED;
+        return NGX_ERROR;
     }
 
     block = s->blocks;
@@ -139,7 +139,7 @@ ngx_http_warehouse_snapshot_spill(ngx_http_warehouse_snapshot_t *s)
         != (ssize_t) block->len)
     {
         s->error = "the list cannot be written to a temporary file";
-        return NGX_DECLINED;
+        return NGX_ERROR;
     }
 
     s->written += block->len;
@@ -162,23 +162,18 @@ ngx_http_warehouse_snapshot_file(ngx_http_warehouse_snapshot_t *s)
     s->pool = ngx_create_pool(512, s->log);
     if (s->pool == NULL) {
         s->error = "out of memory";
-        return NGX_DECLINED;
+        return NGX_ERROR;
     }
 
     s->file.log = s->log;
 
-    if (ngx_create_temp_file(&s->file, s->temp_path, s->pool, 1, 0, 0)
+    /* unlinked at once: nothing is left behind by a crash */
+
+    if (ngx_create_temp_file(&s->file, s->temp_path, s->pool, 0, 0, 0)
         != NGX_OK)
     {
         s->error = "no temporary file can be created for the list";
-        return NGX_DECLINED;
-    }
-
-    /* the descriptor is all we need: nothing to be left behind by a crash */
-
-    if (ngx_delete_file(s->file.name.data) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_CRIT, s->log, ngx_errno,
-                      ngx_delete_file_n " \"%V\" failed", &s->file.name);
+        return NGX_ERROR;
     }
 
     return NGX_OK;

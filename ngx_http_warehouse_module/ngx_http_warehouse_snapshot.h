@@ -7,7 +7,9 @@
 #define _NGX_HTTP_WAREHOUSE_SNAPSHOT_H_INCLUDED_
 
 
-#include "ngx_http_warehouse_module.h"
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
 
 
 typedef struct ngx_http_warehouse_snapshot_s  ngx_http_warehouse_snapshot_t;

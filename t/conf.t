@@ -326,7 +326,7 @@ qr/\[emerg\] .*"warehouse_commands" directive .* in .*nginx\.conf:\d+/
 location = /items { warehouse_items; }
 --- must_die
 --- error_log
-invalid number of arguments in "warehouse_items" directive
+"warehouse_items" of location "/items" needs a path or "warehouse_database"
 
 
 
@@ -383,3 +383,38 @@ location = /items {
 --- must_die
 --- error_log eval
 qr/\[emerg\] .*"warehouse_items_limit" directive invalid value/
+
+
+
+=== TEST 20: warehouse_database in each context, and a location of its own
+--- http_config
+warehouse_database /tmp/a.db;
+--- config
+warehouse_database /tmp/b.db;
+location = /items { warehouse_items; }
+location = /other { warehouse_database /tmp/c.db; warehouse_items; }
+location = /own { warehouse_items relative.db; }
+location = /alive { return 200 "alive"; }
+--- request
+GET /alive
+--- response_body chomp
+alive
+
+
+
+=== TEST 21: warehouse_database twice
+--- config
+warehouse_database /tmp/a.db;
+warehouse_database /tmp/a.db;
+--- must_die
+--- error_log
+"warehouse_database" directive is duplicate
+
+
+
+=== TEST 22: a database without a name
+--- config
+warehouse_database "";
+--- must_die
+--- error_log
+"warehouse_database" directive has no value

@@ -19,6 +19,12 @@ location = /items { warehouse_items $db; warehouse_items_buffer 64k; }
 location = /gzip { gzip on; gzip_types application/json; gzip_min_length 0;
                    warehouse_items $db; warehouse_items_buffer 64k; }
 location = /alive { return 200 "alive"; }
+location /server {
+    warehouse_database $db;
+    location = /server/items { warehouse_items; limit_except GET { deny all; } }
+    location = /server/other { warehouse_database $dir/nowhere.db; warehouse_items; }
+    location = /server/own { warehouse_database $dir/nowhere.db; warehouse_items $db; }
+}
 CONF
 my $port = $nginx->{port};
 my @workers = sort $nginx->workers;
@@ -65,6 +71,12 @@ is_items('[]', 'it appears: an empty list');
 
 sql($db, Warehouse::rows(['b', 2], ['a', 1]));
 is_items('[{"sku":"a","qty":1},{"sku":"b","qty":2}]', 'a change is seen by the next request');
+
+for my $path ('/server/items', '/server/own') {
+    is exchange($port, get($path))->{body}, exchange($port, get('/items'))->{body},
+        "$path: warehouse_database";
+}
+is exchange($port, get('/server/other'))->{status}, 503, 'warehouse_database of the location itself';
 
 my $writer = writer($db);
 $writer->("BEGIN IMMEDIATE; UPDATE items SET qty = 7 WHERE sku = 'a';");

@@ -33,11 +33,11 @@ SABOTAGES = [
     ("SQLite committed before Kafka", [
         ("consumer/session/slice.c",
          "        rc = wh_slice_publish(slice, err);\n",
-         "        (void) wh_worker_wait(s->worker, NULL);\n"
-         "        (void) wh_store_commit(s->store, err);\n"
+         "        (void) wh_worker_wait(h->worker, NULL);\n"
+         "        (void) wh_store_commit(h->store, err);\n"
          "        rc = wh_slice_publish(slice, err);\n"
-         "        (void) wh_worker_wait(s->worker, NULL);\n"
-         "        if (rc == WH_OK) rc = wh_store_begin(s->store, err);\n")],
+         "        (void) wh_worker_wait(h->worker, NULL);\n"
+         "        if (rc == WH_OK) rc = wh_store_begin(h->store, err);\n")],
      NETWORK, ["Network.test_broker_stopped_past_every_timeout"]),
     ("the batch committed item by item", [
         ("consumer/ledger/items.c",
@@ -58,13 +58,13 @@ SABOTAGES = [
          "        && (sql != WH_SQL_COMMIT || sqlite3_errcode(s->db) != SQLITE_FULL)) {")],
      SQLITE, ["Full.test_at_commit"]),
     ("a failure to read ahead passed over", [
-        ("consumer/session/slice.c", "        rc = wh_worker_wait(s->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        offsets = ",
-         "        (void) wh_worker_wait(s->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        offsets = ")],
+        ("consumer/session/slice.c", "        rc = wh_worker_wait(h->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        offsets = ",
+         "        (void) wh_worker_wait(h->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        offsets = ")],
      SQLITE, ["Full.test_reading_ahead"]),
     ("the batch gone on with after a failure", [
-        ("consumer/daemon.c", "            rc = wh_daemon_batch(d, &s, err);",
-         "            rc = wh_daemon_batch(d, &s, err);\n"
-         "            if (rc == WH_AGAIN) { wh_store_rollback(s.store); rc = WH_OK; }")],
+        ("consumer/session/session.c", "        rc = wh_pipeline_run(h, err);",
+         "        rc = wh_pipeline_run(h, err);\n"
+         "        if (rc == WH_AGAIN) { wh_store_rollback(h->store); rc = WH_OK; }")],
      NETWORK, ["Network.test_other_requests_come_after_newer_ones"]),
 
     # the optimistic lock
@@ -76,7 +76,7 @@ SABOTAGES = [
 
     ("items read ahead of the rest of a batch", [
         ("consumer/session/slice.c",
-         "\n        && slice->first + slice->count == wh_batch_size(s->now.batch))", ")\n")],
+         "\n        && slice->first + slice->count == wh_batch_size(h->reader.now.batch))", ")\n")],
      SQLITE, ["OtherWriter.test_in_a_backlog"]),
     ("items read ahead used again after a conflict", [
         ("consumer/ledger/batch.c", "    b->prefetched = 0;\n\n    if (rc == WH_OK) {",
@@ -86,7 +86,7 @@ SABOTAGES = [
     # positions
 
     ("a position taken back to an end that was passed", [
-        ("consumer/daemon.c", "rc = wh_positions_raise(&slice->next, partition, end, err);",
+        ("consumer/session/pipeline.c", "rc = wh_positions_raise(&slice->next, partition, end, err);",
          "rc = wh_positions_set(&slice->next, partition, end, err);")],
      SQLITE, ["Positions"]),
     ("the sources of notifications ignored", [
@@ -94,19 +94,19 @@ SABOTAGES = [
          "if (*n->topic != '\\0') {")],
      CONTENTS, ["Group"]),
     ("recovered positions not stored", [
-        ("consumer/follow/recover.c", "    if (rc != WH_OK || stored == start->offset) {",
+        ("consumer/follow/start.c", "    if (rc != WH_OK || stored == start->offset) {",
          "    if (rc != WH_OK || stored != -1) {")],
      "t/e2e/stops.py", ["Stops.test_trimmed_commands"]),
 
     # recovery
 
     ("no recovery from the notifications", [
-        ("consumer/follow/recover.c", "    return wh_follow(store, r->conf, *high, err);",
+        ("consumer/follow/recover.c", "    return wh_recover_follow(r, store, *high, err);",
          "    return WH_OK;")],
      NETWORK, ["Network.test_daemon_killed_between_the_two_commits"]),
     ("recovery to the last stable offset", [
-        ("consumer/follow/recover.c", "wh_query_watermarks(r->watcher, topic",
-         "wh_query_watermarks(r->consumer, topic")],
+        ("consumer/follow/recover.c", "wh_query_watermarks_past(r->watcher, topic",
+         "wh_query_watermarks_past(r->consumer, topic")],
      CONTENTS, ["Transaction.test_aborted"]),
     ("older notifications applied", [
         ("consumer/follow/chunk.c", "if (s->version > item->version) {",
@@ -124,32 +124,34 @@ SABOTAGES = [
     # one owner
 
     ("the end of a transaction left on its way", [
-        ("consumer/session/slice.c", "    if (wh_publisher_suspect(s->publisher)) {",
+        ("consumer/session/slice.c", "    if (wh_publisher_suspect(h->publisher)) {",
          "    if (0) {")],
      NETWORK, ["Network.test_end_of_a_transaction_comes_in_the_next"]),
     ("no fence at all", [
         ("consumer/kafka/client.c",
-         'return wh_client_set(rkconf, "transactional.id", conf->group_id, err);',
-         'char id[64]; (void) snprintf(id, 64, "%ld-%p", (long) time(NULL), (void *) rkconf);'
-         ' return wh_client_set(rkconf, "transactional.id", id, err);'),
+         'return wh_client_set(rkconf, "transactional.id", id, err);',
+         'char own[64]; (void) snprintf(own, 64, "%ld-%p", (long) time(NULL), (void *) rkconf);'
+         ' return wh_client_set(rkconf, "transactional.id", own, err);'),
         ("consumer/kafka/client.c", "#include <syslog.h>\n",
          "#include <stdio.h>\n#include <syslog.h>\n#include <time.h>\n"),
-        ("consumer/session/session.c", "s->metadata = rd_kafka_consumer_group_metadata(rk);",
-         "s->metadata = rd_kafka_consumer_group_metadata_new(s->conf->group_id); (void) rk;")],
+        ("consumer/session/assignment.c",
+         "a->metadata = rd_kafka_consumer_group_metadata(a->consumer);",
+         "a->metadata = rd_kafka_consumer_group_metadata_new(a->conf->group_id);")],
      KILLS, ["Kills.test_taken_over"]),
     ("a take-over not waited for", [
-        ("consumer/session/poll.c", "end = wh_clock() + WH_SESSION_HEARTBEATS\n",
+        ("consumer/session/session.c", "end = wh_clock() + WH_SESSION_HEARTBEATS\n",
          "end = wh_clock() - 100000000\n")],
      KILLS, ["Kills.test_taken_over"]),
     ("an old JoinGroup of its own taken for a take-over", [
-        ("consumer/session/poll.c", "fenced = wh_publisher_fenced(s->publisher, offsets);",
+        ("consumer/session/session.c", "fenced = wh_publisher_fenced(h->publisher, offsets);",
          "fenced = 1;")],
      NETWORK, ["Network.test_other_requests_come_after_newer_ones"]),
 
     # what must not be passed over
 
     ("a replaced database not noticed", [
-        ("consumer/session/poll.c", "rc = wh_store_same_file(s->store, err);", "rc = WH_OK;")],
+        ("consumer/session/session.c", "rc = wh_store_same_file(h->store, err);",
+         "rc = WH_OK;")],
      SQLITE, ["Replaced.test_older_copy"]),
     ("the log of a replaced database kept", [
         ("consumer/store/store.c",
@@ -157,14 +159,14 @@ SABOTAGES = [
          "if (s->unpublished && wh_store_same_file(s, NULL) != WH_OK) {")],
      SQLITE, ["Replaced.test_older_copy"]),
     ("damage not looked for", [
-        ("consumer/session/session.c", "        rc = wh_store_check(s->store, whole, err);",
+        ("consumer/session/session.c", "        rc = wh_store_check(h->store, whole, err);",
          "        (void) whole;")],
      SQLITE, ["Damaged"]),
     ("recreated notifications not noticed", [
         ("consumer/kafka/publisher.c", "p->first < *next", "p->first < 0")],
      CONTENTS, ["Recreated.test_notifications"]),
     ("trimmed commands passed over", [
-        ("consumer/follow/recover.c", "if (!r->conf->skip_trimmed_commands) {", "if (0) {")],
+        ("consumer/follow/start.c", "if (!conf->skip_trimmed_commands) {", "if (0) {")],
      CONTENTS, ["Trimmed.test_commands_while_behind"]),
     ("another cluster taken for ours", [
         ("consumer/follow/recover.c", "    if (strcmp(id, known) == 0) {",
@@ -180,7 +182,7 @@ SABOTAGES = [
          "&& item->qty >= 0")],
      RECORDS, ["Overfull"]),
     ("the headers of a record without a limit", [
-        ("consumer/kafka/client.c", "        if (i == WH_HEADERS_MAX) {", "        if (i == 10000000) {")],
+        ("consumer/kafka/headers.c", "        if (i == WH_HEADERS_MAX) {", "        if (i == 10000000) {")],
      RECORDS, ["Large.test_how_many_headers"]),
     ("positions from reports that have none", [
         ("consumer/kafka/publisher.c", "    if (p->unknown) {", "    if (0) {")],
@@ -202,14 +204,15 @@ SABOTAGES = [
         ("consumer/follow/recover.c", "|| strcmp(topics, source) != 0))", "))")],
      CONTENTS, ["Rebuild.test_other_topic"]),
     ("a rebuild gone on with behind what failed", [
-        ("consumer/follow/follow.c", "        f->failed = 1;\n", "")],
+        ("consumer/follow/follow.c", "        f->failed = 1;\n        return rc;\n",
+         "        return rc;\n")],
      CONTENTS, ["Rebuild.test_while_it_runs"]),
     ("a quota taken for damage", [
         ("common/wh_schema.c", "        if (wh_schema_quota(db)) {", "        if (!db) {")],
      SQLITE, ["Quota.test_while_it_runs"]),
     ("commands logged before SQLite has them", [
-        ("consumer/session/slice.c", "        logged = wh_slice_log(slice, slice->first, 1);\n",
-         "        logged = wh_slice_log(slice, slice->first, 1);\n        wh_log_flush();\n")],
+        ("consumer/session/slice.c", "    logged = wh_slice_log(slice, slice->first, 1);\n",
+         "    logged = wh_slice_log(slice, slice->first, 1);\n    wh_log_flush();\n")],
      SQLITE, ["Full.test_nothing_is_logged_before_the_commit"]),
 
     # keys
@@ -234,30 +237,32 @@ SABOTAGES = [
     # the module
 
     ("the answer before the acknowledgement", [
-        (NGX + "commands.c", "GUARD);\n        return NGX_DONE;",
-         "GUARD);\n        return ngx_http_warehouse_commands_accepted(r, 0, -1);")],
+        (NGX + "commands.c", "GUARD);\n\n    return NGX_DONE;",
+         "GUARD);\n\n    ngx_http_warehouse_report_t  report = { NGX_HTTP_WAREHOUSE_PERSISTED, 0, -1 };\n"
+         "    return ngx_http_warehouse_commands_accepted(r, &report);")],
      MODULE, ["Module.test_workers_killed"]),
     ("retries of a message written again", [
         (NGX + "kafka.c", 'ngx_string("enable.idempotence"), ngx_string("true")',
          'ngx_string("enable.idempotence"), ngx_string("false")')],
      MODULE, ["Module.test_quit"]),
     ("an unknown outcome answered with 503", [
-        (NGX + "producer.c", "    default:\n        outcome = NGX_HTTP_WAREHOUSE_UNKNOWN;",
-         "    default:\n        outcome = NGX_HTTP_WAREHOUSE_NOT_PERSISTED;")],
+        (NGX + "fate.c", "    default:\n        return NGX_HTTP_WAREHOUSE_UNKNOWN;",
+         "    default:\n        return NGX_HTTP_WAREHOUSE_NOT_PERSISTED;")],
      MODULE, ["Module.test_broker_stopped_past_the_timeout"]),
     ("nothing that keeps a worker for its answers", [
         (NGX + "commands.c",
-         "        ngx_add_timer(&ctx->guard, wmcf->timeout + NGX_HTTP_WAREHOUSE_GUARD);\n", "")],
+         "    ngx_add_timer(&wait->guard, wmcf->kafka.timeout\n"
+         "                                + NGX_HTTP_WAREHOUSE_GUARD);\n", "")],
      MODULE, ["Module.test_quit"]),
     ("a producer destroyed in the event loop", [
         (NGX + "producer.c", "    ngx_http_warehouse_reap(p->rk);", "    rd_kafka_destroy(p->rk);")],
      PRODUCER, ["Producer.test_lookup_that_hangs"]),
     ("another producer for each refused command", [
-        (NGX + "producer.c", "    wmcf->retry = ngx_current_msec + NGX_HTTP_WAREHOUSE_RETRY;\n",
-         "    wmcf->retry = ngx_current_msec;\n")],
+        (NGX + "producers.c", "    producers->retry = ngx_current_msec + NGX_HTTP_WAREHOUSE_RETRY;\n",
+         "    producers->retry = ngx_current_msec;\n")],
      PRODUCER, ["Producer.test_no_producer_id"]),
     ("positions that librdkafka made up", [
-        (NGX + "producer.c", "    return p->invented ? -1 : message->offset;",
+        (NGX + "fate.c", "    return *invented ? -1 : message->offset;",
          "    return message->offset;")],
      PRODUCER, ["Producer.test_a_batch_that_was_there"]),
     ("topics that brokers create", [

@@ -1,42 +1,75 @@
-#include "ngx_http_warehouse_headers.h"
-#include "ngx_http_warehouse_problem.h"
+#include "ngx_http_warehouse_request.h"
+#include "ngx_http_warehouse_conf.h"
 #include "wh_key.h"
 
 
+static ngx_uint_t ngx_http_warehouse_is_json(ngx_str_t *type);
 static ngx_uint_t ngx_http_warehouse_from_browser(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_warehouse_find_header(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
 
 
-ngx_int_t
-ngx_http_warehouse_check_media(ngx_http_request_t *r)
+ngx_http_warehouse_ctx_t *
+ngx_http_warehouse_get_ctx(ngx_http_request_t *r)
 {
-    size_t      len;
-    ngx_str_t  *type, value;
+    ngx_http_warehouse_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
+
+    if (ctx == NULL) {
+        ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_warehouse_ctx_t));
+
+        if (ctx != NULL) {
+            ngx_http_set_ctx(r, ctx, ngx_http_warehouse_module);
+        }
+    }
+
+    return ctx;
+}
+
+
+ngx_int_t
+ngx_http_warehouse_check_media(ngx_http_request_t *r,
+    ngx_http_warehouse_problem_t *problem)
+{
+    ngx_str_t  value;
 
     static ngx_str_t  encoding = ngx_string("Content-Encoding");
 
+    ngx_memzero(problem, sizeof(ngx_http_warehouse_problem_t));
+    problem->status = NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
+
     if (ngx_http_warehouse_find_header(r, &encoding, &value) != 0) {
-        return ngx_http_warehouse_problem(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                          "Content-Encoding is not supported",
-                                          NULL);
+        problem->detail = "Content-Encoding is not supported";
+        return NGX_ERROR;
     }
 
     if (r->headers_in.content_type == NULL) {
 
         if (!ngx_http_warehouse_from_browser(r)) {
-            return NGX_DECLINED;
+            return NGX_OK;
         }
 
-        return ngx_http_warehouse_problem(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                          "a browser has to say that the "
-                                          "Content-Type is application/json",
-                                          NULL);
+        problem->detail = "a browser has to say that the Content-Type is "
+                          "application/json";
+        return NGX_ERROR;
     }
 
-    /* parameters say nothing that JSON would need (RFC 8259 §11) */
+    if (!ngx_http_warehouse_is_json(&r->headers_in.content_type->value)) {
+        problem->detail = "the Content-Type is not application/json";
+        return NGX_ERROR;
+    }
 
-    type = &r->headers_in.content_type->value;
+    return NGX_OK;
+}
+
+
+/* Its parameters say nothing that JSON would need (RFC 8259 §11). */
+
+static ngx_uint_t
+ngx_http_warehouse_is_json(ngx_str_t *type)
+{
+    size_t  len;
 
     for (len = 0; len < type->len && type->data[len] != ';'; len++) {
         /* void */
@@ -46,15 +79,9 @@ ngx_http_warehouse_check_media(ngx_http_request_t *r)
         len--;
     }
 
-    if (len == sizeof("application/json") - 1
-        && ngx_strncasecmp(type->data, (u_char *) "application/json", len) == 0)
-    {
-        return NGX_DECLINED;
-    }
-
-    return ngx_http_warehouse_problem(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                      "the Content-Type is not "
-                                      "application/json", NULL);
+    return len == sizeof("application/json") - 1
+           && ngx_strncasecmp(type->data, (u_char *) "application/json", len)
+              == 0;
 }
 
 
@@ -79,12 +106,12 @@ ngx_http_warehouse_from_browser(ngx_http_request_t *r)
 
 
 ngx_int_t
-ngx_http_warehouse_read_key(ngx_http_request_t *r)
+ngx_http_warehouse_read_key(ngx_http_request_t *r,
+    ngx_http_warehouse_problem_t *problem)
 {
     wh_key_t                   key;
     ngx_str_t                  value;
     ngx_uint_t                 n;
-    wh_error_t                 err;
     ngx_http_warehouse_ctx_t  *ctx;
 
     static ngx_str_t  name = ngx_string("Idempotency-Key");
@@ -92,34 +119,39 @@ ngx_http_warehouse_read_key(ngx_http_request_t *r)
     n = ngx_http_warehouse_find_header(r, &name, &value);
 
     if (n == 0) {
-        return NGX_DECLINED;
+        return NGX_OK;
     }
+
+    ngx_memzero(problem, sizeof(ngx_http_warehouse_problem_t));
+    problem->status = NGX_HTTP_BAD_REQUEST;
 
     if (n > 1) {
-        return ngx_http_warehouse_problem(r, NGX_HTTP_BAD_REQUEST,
-                                          "there is more than one "
-                                          "Idempotency-Key", NULL);
+        problem->detail = "there is more than one Idempotency-Key";
+        return NGX_ERROR;
     }
 
-    if (wh_key_parse(&key, (char *) value.data, value.len, &err) != WH_OK) {
-        return ngx_http_warehouse_problem(r, NGX_HTTP_BAD_REQUEST, err.text,
-                                          NULL);
+    if (wh_key_parse(&key, (char *) value.data, value.len, NULL) != WH_OK) {
+        problem->detail = "an idempotency key has 1 to 255 visible ASCII "
+                          "characters";
+        return NGX_ERROR;
     }
 
     ctx = ngx_http_warehouse_get_ctx(r);
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    if (ctx != NULL) {
+        ctx->idempotency_key.data = ngx_pnalloc(r->pool, key.len);
     }
 
-    ctx->idempotency_key.data = ngx_pnalloc(r->pool, key.len);
-    if (ctx->idempotency_key.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (ctx == NULL || ctx->idempotency_key.data == NULL) {
+        problem->status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        problem->detail = "out of memory";
+        return NGX_ERROR;
     }
 
     ngx_memcpy(ctx->idempotency_key.data, key.text, key.len);
     ctx->idempotency_key.len = key.len;
 
-    return NGX_DECLINED;
+    return NGX_OK;
 }
 
 

@@ -1,0 +1,276 @@
+#include "ngx_http_warehouse_build.h"
+
+#include <time.h>
+
+
+#define NGX_HTTP_WAREHOUSE_SLICE    1000     /* us of building in one go */
+#define NGX_HTTP_WAREHOUSE_LATE     3000     /* ms, then five times as much */
+#define NGX_HTTP_WAREHOUSE_ROWS     32       /* rows between two looks */
+#define NGX_HTTP_WAREHOUSE_LONGEST  10000    /* ms: the daemon counts on it */
+
+
+static ngx_int_t ngx_http_warehouse_build_slice(
+    ngx_http_warehouse_build_t *build);
+static ngx_uint_t ngx_http_warehouse_build_over(const struct timespec *begin,
+    ngx_uint_t us);
+static ngx_int_t ngx_http_warehouse_build_item(
+    ngx_http_warehouse_build_t *build, const ngx_http_warehouse_item_t *item);
+static ngx_int_t ngx_http_warehouse_build_text(
+    ngx_http_warehouse_build_t *build, const ngx_str_t *text);
+static u_char *ngx_http_warehouse_build_reserve(
+    ngx_http_warehouse_build_t *build, size_t size);
+static void ngx_http_warehouse_build_event(ngx_event_t *ev);
+static void ngx_http_warehouse_build_hold(ngx_event_t *ev);
+static void ngx_http_warehouse_build_end(ngx_http_warehouse_build_t *build);
+static void ngx_http_warehouse_build_stop(ngx_http_warehouse_build_t *build);
+
+
+void
+ngx_http_warehouse_build_init(ngx_http_warehouse_build_t *build,
+    ngx_log_t *log)
+{
+    build->slice.handler = ngx_http_warehouse_build_event;
+    build->slice.data = build;
+    build->slice.log = log;
+
+    build->hold.handler = ngx_http_warehouse_build_hold;
+    build->hold.data = build;
+    build->hold.log = log;
+}
+
+
+ngx_int_t
+ngx_http_warehouse_build_start(ngx_http_warehouse_build_t *build,
+    ngx_http_warehouse_snapshot_t *snapshot)
+{
+    ngx_int_t  rc;
+
+    build->snapshot = snapshot;
+    build->begun = ngx_current_msec;
+
+    rc = NGX_ERROR;
+
+    if (ngx_http_warehouse_reader_begin(build->reader) == NGX_OK
+        && ngx_http_warehouse_build_text(build, &build->format->begin)
+           == NGX_OK)
+    {
+        rc = ngx_http_warehouse_build_slice(build);
+    }
+
+    if (rc == NGX_AGAIN) {
+
+        /* a worker that shuts down leaves when no such timer is set */
+        ngx_add_timer(&build->hold, NGX_HTTP_WAREHOUSE_LONGEST);
+
+        ngx_post_event(&build->slice, &ngx_posted_next_events);
+
+    } else {
+        ngx_http_warehouse_build_end(build);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_build_slice(ngx_http_warehouse_build_t *build)
+{
+    ngx_int_t                  rc;
+    ngx_uint_t                 n, us;
+    struct timespec            begin;
+    ngx_http_warehouse_item_t  item;
+
+    /* where other events leave a build little time it takes more at once */
+
+    us = NGX_HTTP_WAREHOUSE_SLICE;
+
+    if (ngx_current_msec - build->begun > NGX_HTTP_WAREHOUSE_LATE) {
+        us *= 5;
+    }
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &begin);
+
+    for (n = 1; ; n++) {
+
+        rc = ngx_http_warehouse_reader_next(build->reader, &item);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+
+        if (ngx_http_warehouse_build_item(build, &item) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (n % NGX_HTTP_WAREHOUSE_ROWS == 0
+            && ngx_http_warehouse_build_over(&begin, us))
+        {
+            return NGX_AGAIN;
+        }
+    }
+
+    if (rc != NGX_DONE) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_warehouse_build_text(build, &build->format->end);
+}
+
+
+static ngx_uint_t
+ngx_http_warehouse_build_over(const struct timespec *begin, ngx_uint_t us)
+{
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+
+    return (now.tv_sec - begin->tv_sec) * 1000000
+           + (now.tv_nsec - begin->tv_nsec) / 1000 >= (long) us;
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_build_item(ngx_http_warehouse_build_t *build,
+    const ngx_http_warehouse_item_t *item)
+{
+    u_char      *p, *start;
+    ngx_uint_t   first;
+
+    first = ngx_http_warehouse_snapshot_size(build->snapshot)
+            == (off_t) build->format->begin.len;
+
+    start = ngx_http_warehouse_build_reserve(build, build->format->size(item));
+    if (start == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = build->format->item(start, item, first);
+
+    ngx_http_warehouse_snapshot_append(build->snapshot, p - start);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_build_text(ngx_http_warehouse_build_t *build,
+    const ngx_str_t *text)
+{
+    u_char  *p;
+
+    p = ngx_http_warehouse_build_reserve(build, text->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_cpymem(p, text->data, text->len);
+    ngx_http_warehouse_snapshot_append(build->snapshot, text->len);
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_warehouse_build_reserve(ngx_http_warehouse_build_t *build,
+    size_t size)
+{
+    u_char  *p;
+
+    p = ngx_http_warehouse_snapshot_reserve(build->snapshot, size);
+
+    if (p == NULL) {
+        (void) ngx_http_warehouse_reader_failed(build->reader,
+                          ngx_http_warehouse_snapshot_error(build->snapshot));
+    }
+
+    return p;
+}
+
+
+static void
+ngx_http_warehouse_build_event(ngx_event_t *ev)
+{
+    ngx_int_t                    rc;
+    ngx_http_warehouse_build_t  *build;
+
+    build = ev->data;
+    rc = ngx_http_warehouse_build_slice(build);
+
+    if (rc == NGX_AGAIN) {
+        ngx_post_event(&build->slice, &ngx_posted_next_events);
+        return;
+    }
+
+    ngx_http_warehouse_build_end(build);
+    build->handler(build->data, rc);
+}
+
+
+/*
+ * The build keeps the log of the database from being truncated for too long:
+ * it is given up.
+ */
+
+static void
+ngx_http_warehouse_build_hold(ngx_event_t *ev)
+{
+    ngx_http_warehouse_build_t  *build;
+
+    build = ev->data;
+
+    (void) ngx_http_warehouse_reader_failed(build->reader, "reading the items "
+                                            "takes too long");
+
+    ngx_http_warehouse_build_end(build);
+    build->handler(build->data, NGX_ERROR);
+}
+
+
+static void
+ngx_http_warehouse_build_end(ngx_http_warehouse_build_t *build)
+{
+    ngx_http_warehouse_build_stop(build);
+    ngx_http_warehouse_reader_end(build->reader);
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "warehouse: list of %O bytes read in %M ms",
+                   ngx_http_warehouse_snapshot_size(build->snapshot),
+                   ngx_current_msec - build->begun);
+}
+
+
+static void
+ngx_http_warehouse_build_stop(ngx_http_warehouse_build_t *build)
+{
+    if (build->slice.posted) {
+        ngx_delete_posted_event(&build->slice);
+    }
+
+    if (build->hold.timer_set) {
+        ngx_del_timer(&build->hold);
+    }
+}
+
+
+ngx_http_warehouse_snapshot_t *
+ngx_http_warehouse_build_take(ngx_http_warehouse_build_t *build)
+{
+    ngx_http_warehouse_snapshot_t  *snapshot;
+
+    snapshot = build->snapshot;
+    build->snapshot = NULL;
+
+    return snapshot;
+}
+
+
+void
+ngx_http_warehouse_build_drop(ngx_http_warehouse_build_t *build)
+{
+    ngx_http_warehouse_build_stop(build);
+
+    if (build->snapshot != NULL) {
+        ngx_http_warehouse_snapshot_release(build->snapshot);
+        build->snapshot = NULL;
+    }
+}

@@ -1,0 +1,39 @@
+/*
+ * The formats of a list: how it begins, what an item looks like, how it ends.
+ */
+
+#ifndef _NGX_HTTP_WAREHOUSE_FORMAT_H_INCLUDED_
+#define _NGX_HTTP_WAREHOUSE_FORMAT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/* An item; the sku is valid until the next one is read. */
+
+typedef struct {
+    const char    *sku;
+    size_t         len;           /* bytes */
+    int64_t        qty;
+} ngx_http_warehouse_item_t;
+
+
+typedef struct {
+    ngx_str_t      content_type;
+    ngx_str_t      begin;
+    ngx_str_t      end;
+
+    /* the bytes that item() may write */
+    size_t       (*size)(const ngx_http_warehouse_item_t *item);
+
+    /* writes an item, the first or another one; returns what is behind it */
+    u_char      *(*item)(u_char *p, const ngx_http_warehouse_item_t *item,
+                         ngx_uint_t first);
+} ngx_http_warehouse_format_t;
+
+
+extern const ngx_http_warehouse_format_t  ngx_http_warehouse_json;
+
+
+#endif /* _NGX_HTTP_WAREHOUSE_FORMAT_H_INCLUDED_ */

@@ -1,0 +1,39 @@
+/*
+ * What a request says, besides its body: the fields of its header, and what is
+ * noted of it while it is served.
+ */
+
+#ifndef _NGX_HTTP_WAREHOUSE_REQUEST_H_INCLUDED_
+#define _NGX_HTTP_WAREHOUSE_REQUEST_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_warehouse_problem.h"
+
+
+typedef struct {
+    ngx_str_t  idempotency_key;    /* or empty */
+    ngx_str_t  position;           /* of the command, or empty */
+} ngx_http_warehouse_ctx_t;
+
+
+/* The request's context, created on the first call.  NULL: out of memory. */
+ngx_http_warehouse_ctx_t *ngx_http_warehouse_get_ctx(ngx_http_request_t *r);
+
+/*
+ * Checks of the header: NGX_OK; NGX_ERROR: *problem says what is wrong.
+ *
+ * The first wants application/json, or no type, and no Content-Encoding.  The
+ * second leaves the key of an Idempotency-Key field in the request's context
+ * (draft-ietf-httpapi-idempotency-key-header).
+ */
+ngx_int_t ngx_http_warehouse_check_media(ngx_http_request_t *r,
+    ngx_http_warehouse_problem_t *problem);
+ngx_int_t ngx_http_warehouse_read_key(ngx_http_request_t *r,
+    ngx_http_warehouse_problem_t *problem);
+
+
+#endif /* _NGX_HTTP_WAREHOUSE_REQUEST_H_INCLUDED_ */

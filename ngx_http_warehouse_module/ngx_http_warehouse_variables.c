@@ -1,0 +1,58 @@
+#include "ngx_http_warehouse_variables.h"
+#include "ngx_http_warehouse_conf.h"
+#include "ngx_http_warehouse_request.h"
+
+
+static ngx_int_t ngx_http_warehouse_position_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+
+static ngx_http_variable_t  ngx_http_warehouse_vars[] = {
+
+    { ngx_string("warehouse_position"), NULL,
+      ngx_http_warehouse_position_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_warehouse_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_warehouse_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_position_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_warehouse_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
+
+    if (ctx == NULL || ctx->position.len == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->len = ctx->position.len;
+    v->data = ctx->position.data;
+
+    return NGX_OK;
+}
