@@ -23,6 +23,12 @@
     "CREATE INDEX keys_time ON keys(partition, time);"
 
 
+/* items, and meta's state, are as in the first version */
+
+#define WH_SCHEMA_MIN_READER                                                  \
+    "INSERT OR REPLACE INTO meta VALUES('min_reader', '1');"
+
+
 static const char  *wh_schema_sql =
     "CREATE TABLE items("
     " sku TEXT PRIMARY KEY,"
@@ -34,7 +40,10 @@ static const char  *wh_schema_sql =
     " topic TEXT, partition INTEGER, next INTEGER NOT NULL,"
     " PRIMARY KEY(topic, partition)) WITHOUT ROWID;"
 
-    /* cluster_id, rebuilt_from (topics), state: 'ready' or 'recovering' */
+    /*
+     * cluster_id, rebuilt_from (topics), state: 'ready' or 'recovering';
+     * min_reader: who knows this schema version can read the file
+     */
     "CREATE TABLE meta("
     " name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 
@@ -45,15 +54,20 @@ static const char  *wh_schema_sql =
     WH_SCHEMA_KEYS
 
     "INSERT INTO meta VALUES('state', 'recovering');"
-    "PRAGMA user_version = 2;";
-
-static const char  *wh_schema_from_1 =
-    "BEGIN IMMEDIATE;"
-    WH_SCHEMA_KEYS
-    "PRAGMA user_version = 2;"
-    "COMMIT;";
+    WH_SCHEMA_MIN_READER
+    "PRAGMA user_version = 3;";
 
 
+/* What makes version i + 1 of version i. */
+
+static const char  *wh_schema_steps[WH_SCHEMA_VERSION] = {
+    [1] = WH_SCHEMA_KEYS "PRAGMA user_version = 2;",
+    [2] = WH_SCHEMA_MIN_READER "PRAGMA user_version = 3;",
+};
+
+
+static int wh_schema_known(sqlite3 *db, int *version, wh_error_t *err);
+static int wh_schema_min_reader(sqlite3 *db, int *reader, wh_error_t *err);
 static int wh_schema_version(sqlite3 *db, int *version, int *objects,
     wh_error_t *err);
 static int wh_schema_denied(sqlite3 *db);
@@ -74,38 +88,118 @@ wh_schema_create(sqlite3 *db, wh_error_t *err)
 int
 wh_schema_check(sqlite3 *db, wh_error_t *err)
 {
-    int  rc, version, objects;
+    int  rc, version;
 
-    rc = wh_schema_version(db, &version, &objects, err);
-    if (rc != WH_OK) {
+    rc = wh_schema_known(db, &version, err);
+
+    if (rc == WH_OK && version > WH_SCHEMA_VERSION) {
+        rc = wh_error_set(err, WH_ERROR, "the database has schema version %d, "
+                          "this program writes version %d: a newer one has "
+                          "made it", version, WH_SCHEMA_VERSION);
+    }
+
+    return rc;
+}
+
+
+int
+wh_schema_readable(sqlite3 *db, wh_error_t *err)
+{
+    int  rc, version, reader;
+
+    rc = wh_schema_known(db, &version, err);
+
+    if (rc != WH_OK || version <= WH_SCHEMA_VERSION) {
         return rc;
     }
 
-    if (version >= 1 && version <= WH_SCHEMA_VERSION) {
-        return WH_OK;
+    rc = wh_schema_min_reader(db, &reader, err);
+
+    if (rc == WH_OK && (reader < 1 || reader > WH_SCHEMA_VERSION)) {
+        rc = wh_error_set(err, WH_ERROR, "the database has schema version %d, "
+                          "this program reads up to version %d", version,
+                          WH_SCHEMA_VERSION);
     }
 
-    if (version == 0 && objects == 0) {
+    return rc;
+}
+
+
+/* The version of a database that says that it is one of ours. */
+
+static int
+wh_schema_known(sqlite3 *db, int *version, wh_error_t *err)
+{
+    int  rc, objects;
+
+    rc = wh_schema_version(db, version, &objects, err);
+
+    if (rc != WH_OK || *version >= 1) {
+        return rc;
+    }
+
+    if (*version == 0 && objects == 0) {
         return wh_error_set(err, WH_NONE, "the database is empty");
     }
 
-    return wh_error_set(err, WH_ERROR,
-                        "the database has schema version %d, this program "
-                        "works with version %d", version, WH_SCHEMA_VERSION);
+    return wh_error_set(err, WH_ERROR, "the database has schema version %d: it "
+                        "is none of warehouse-consumer's", *version);
+}
+
+
+/* What a newer file says of its readers; 0: nothing that can be read. */
+
+static int
+wh_schema_min_reader(sqlite3 *db, int *reader, wh_error_t *err)
+{
+    int            rc;
+    sqlite3_stmt  *stmt;
+
+    *reader = 0;
+
+    if (sqlite3_prepare_v2(db, "SELECT value FROM meta"
+                               " WHERE name = 'min_reader'", -1, &stmt, NULL)
+        != SQLITE_OK)
+    {
+        return wh_schema_fail(db, "reading meta's min_reader", err);
+    }
+
+    rc = sqlite3_step(stmt);
+
+    if (rc == SQLITE_ROW) {
+        /* of anything but digits it is 0 */
+        *reader = sqlite3_column_int(stmt, 0);
+        rc = WH_OK;
+
+    } else {
+        rc = (rc == SQLITE_DONE) ? WH_OK
+             : wh_schema_fail(db, "reading meta's min_reader", err);
+    }
+
+    (void) sqlite3_finalize(stmt);
+
+    return rc;
 }
 
 
 int
 wh_schema_upgrade(sqlite3 *db, wh_error_t *err)
 {
-    int  rc, version, objects;
+    int  rc, version, objects, ok;
 
     rc = wh_schema_version(db, &version, &objects, err);
-    if (rc != WH_OK || version != 1) {
+    if (rc != WH_OK || version == WH_SCHEMA_VERSION) {
         return rc;
     }
 
-    if (sqlite3_exec(db, wh_schema_from_1, NULL, NULL, NULL) != SQLITE_OK) {
+    ok = (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
+
+    for ( /* void */ ; ok && version < WH_SCHEMA_VERSION; version++) {
+        ok = (sqlite3_exec(db, wh_schema_steps[version], NULL, NULL, NULL)
+              == SQLITE_OK);
+    }
+
+    if (!ok || sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
         rc = wh_schema_fail(db, "upgrading the database", err);
         (void) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     }
@@ -156,7 +250,7 @@ wh_schema_ready(sqlite3 *db, wh_error_t *err)
     const char    *state;
     sqlite3_stmt  *stmt;
 
-    rc = wh_schema_check(db, err);
+    rc = wh_schema_readable(db, err);
     if (rc != WH_OK) {
         return rc;
     }

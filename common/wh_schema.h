@@ -15,7 +15,7 @@
 #endif
 
 
-#define WH_SCHEMA_VERSION  2    /* PRAGMA user_version */
+#define WH_SCHEMA_VERSION  3    /* PRAGMA user_version */
 
 /* the end of a message about a database with damaged pages */
 #define WH_SCHEMA_DAMAGED                                                     \
@@ -33,11 +33,17 @@
 int wh_schema_create(sqlite3 *db, wh_error_t *err);
 
 /*
- * Checks that db has this schema or an older one, whose items look the same.
+ * Checks that db may be written to: it has this schema or an older one.
  * WH_OK; WH_NONE: nothing in it yet; WH_AGAIN: busy; WH_ERROR: something
  * else, err says what.
  */
 int wh_schema_check(sqlite3 *db, wh_error_t *err);
+
+/*
+ * The same for readers: a newer schema will do where meta's min_reader is not
+ * newer than this one.
+ */
+int wh_schema_readable(sqlite3 *db, wh_error_t *err);
 
 /*
  * Brings a database that wh_schema_check() accepted to this schema.
@@ -47,7 +53,7 @@ int wh_schema_upgrade(sqlite3 *db, wh_error_t *err);
 
 /*
  * Asks whether the stock may be shown, in the caller's read transaction.
- * WH_OK; WH_RECOVERING; WH_AGAIN, WH_NONE, WH_ERROR: as wh_schema_check().
+ * WH_OK; WH_RECOVERING; WH_AGAIN, WH_NONE, WH_ERROR: as wh_schema_readable().
  */
 int wh_schema_ready(sqlite3 *db, wh_error_t *err);
 

@@ -130,7 +130,7 @@ ngx_http_warehouse_reader_handle(ngx_http_warehouse_reader_t *r,
                                        &r->err));
     }
 
-    if (ngx_http_warehouse_reader_result(r, wh_schema_check(*handle, &r->err))
+    if (ngx_http_warehouse_reader_result(r, wh_schema_readable(*handle, &r->err))
         != NGX_OK)
     {
         return NGX_ERROR;

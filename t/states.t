@@ -173,6 +173,20 @@ for my $row (['NULL', 'NULL'], ['an empty blob', "x''"], ['a blob', "x'726561647
     unavailable('future', 'the stock cannot be read', 0, 'schema version 7');
     sql($db, 'PRAGMA user_version = 2');
     works_again('future');
+
+    # a later one that says who can read it
+
+    for my $min (8, 4, 0, -1, 'three') {
+        sql($db, "PRAGMA user_version = 8; INSERT OR REPLACE INTO meta VALUES('min_reader', '$min')");
+        unavailable('future', 'the stock cannot be read', 0, 'schema version 8', "min_reader $min");
+        sql($db, 'PRAGMA user_version = 3');
+        works_again('future', "not with min_reader $min");
+    }
+    for my $min (1, 3) {
+        sql($db, "PRAGMA user_version = 9; INSERT OR REPLACE INTO meta VALUES('min_reader', '$min')");
+        is exchange($port, get('/items/future'))->{body}, '[{"sku":"a","qty":1}]',
+            "schema version 9 for readers from version $min on";
+    }
 }
 
 SKIP: {

@@ -125,21 +125,30 @@ class Keys(stack.Case):
         self.check()
         self.assertEqual(s.sql("SELECT sku, qty FROM items"), [("A", 5), ("B", 5)])
 
-    def test_schema_1_is_upgraded(self):
+    def older(self, version, sql):
+        """A database of that version is read as it is, upgraded, and goes on."""
         s = self.s
         s.start_daemon()
         s.produce([ADD])
         self.check()
         self.assertEqual(s.daemon.stop(), 0)
         with contextlib.closing(sqlite3.connect(s.db)) as db:
-            db.executescript("DROP TABLE keys; PRAGMA user_version = 1")
+            db.executescript("DELETE FROM meta WHERE name = 'min_reader';"
+                             "PRAGMA user_version = %d;" % version + sql)
         s.start_nginx()
         self.assertEqual(s.items(), (200, '[{"sku":"A","qty":5}]'))
         s.start_daemon()
         s.produce([ADD, ADD], headers=key(b"k"))
         self.check()
-        self.assertEqual(s.sql("PRAGMA user_version"), [(2,)])
+        self.assertEqual(s.sql("PRAGMA user_version"), [(3,)])
+        self.assertEqual(s.sql("SELECT value FROM meta WHERE name = 'min_reader'"), [("1",)])
         self.assertEqual(s.items(), (200, '[{"sku":"A","qty":10}]'))
+
+    def test_schema_1_is_upgraded(self):
+        self.older(1, "DROP TABLE keys")
+
+    def test_schema_2_is_upgraded(self):
+        self.older(2, "")
 
     def test_malformed_bytes(self):
         """They come back to the byte, the first 256 KiB of them."""

@@ -71,6 +71,18 @@ class Docs(stack.unittest.TestCase):
                         self.assertIn(part, [anchor(h) for h in
                                              re.findall(r"^#+ (.*)", read(name), re.M)])
 
+    def test_names(self):
+        """ARCHITECTURE.md names functions and types that there are."""
+        code = "".join(read(os.path.relpath(path, stack.ROOT)) for pattern in
+                       ("common/*.[ch]", "consumer/**/*.[ch]", "ngx_http_warehouse_module/*.[ch]",
+                        "model/*.pml")
+                       for path in glob.glob(stack.ROOT + "/" + pattern, recursive=True))
+        words = set(re.findall(r"\w+", code))
+        names = set(re.findall(r"\b(?:wh|ngx_http_warehouse)_\w*[a-z0-9]\b(?!\.)",
+                               read("ARCHITECTURE.md")))
+        self.assertGreater(len(names), 80)
+        self.assertEqual(sorted(names - words), [])
+
 
 if __name__ == "__main__":
     stack.main()
