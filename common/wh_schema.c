@@ -147,7 +147,7 @@ wh_schema_known(sqlite3 *db, int *version, wh_error_t *err)
 }
 
 
-/* What a newer file says of its readers; 0: nothing that can be read. */
+/* What a newer file says of its readers; 0: nothing that is a number. */
 
 static int
 wh_schema_min_reader(sqlite3 *db, int *reader, wh_error_t *err)
@@ -157,8 +157,10 @@ wh_schema_min_reader(sqlite3 *db, int *reader, wh_error_t *err)
 
     *reader = 0;
 
-    if (sqlite3_prepare_v2(db, "SELECT value FROM meta"
-                               " WHERE name = 'min_reader'", -1, &stmt, NULL)
+    if (sqlite3_prepare_v2(db, "SELECT min(value + 0, 1000000) FROM meta"
+                               " WHERE name = 'min_reader'"
+                               " AND value NOT GLOB '*[^0-9]*'", -1, &stmt,
+                           NULL)
         != SQLITE_OK)
     {
         return wh_schema_fail(db, "reading meta's min_reader", err);
@@ -167,7 +169,6 @@ wh_schema_min_reader(sqlite3 *db, int *reader, wh_error_t *err)
     rc = sqlite3_step(stmt);
 
     if (rc == SQLITE_ROW) {
-        /* of anything but digits it is 0 */
         *reader = sqlite3_column_int(stmt, 0);
         rc = WH_OK;
 

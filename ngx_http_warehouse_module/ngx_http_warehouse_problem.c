@@ -121,7 +121,9 @@ ngx_http_warehouse_problem_handler(ngx_http_request_t *r)
 {
     ngx_http_warehouse_problem_t  *kept, problem;
 
-    if (r->err_status == 0) {
+    /* not by error_page, or for a redirect, which is no problem */
+
+    if (r->err_status < NGX_HTTP_BAD_REQUEST) {
         return NGX_HTTP_NOT_FOUND;
     }
 

@@ -380,3 +380,14 @@ HEAD /gone
 --- response_headers
 Content-Type: application/problem+json
 --- response_body
+
+
+
+=== TEST 13: a redirect is no problem
+--- config
+error_page 302 /problem;
+location = /moved { return 302 http://localhost/; }
+location = /problem { internal; warehouse_problem; }
+--- request
+GET /moved
+--- error_code: 404

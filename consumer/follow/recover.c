@@ -36,8 +36,10 @@ wh_recover(const wh_recovery_t *r, wh_store_t **store,
 
     rc = wh_recover_once(r, store, start, err);
 
-    if (rc == WH_CONFLICT && !wh_store_unpublished(*store)) {
-        /* another process moved the positions */
+    if (rc == WH_CONFLICT
+        && (!wh_store_unpublished(*store) || wh_stopping()))
+    {
+        /* another process moved the positions; or there is no time left */
         return WH_AGAIN;
     }
 

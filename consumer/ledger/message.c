@@ -44,7 +44,8 @@ wh_message_write(wh_message_t *m, const wh_outcome_t *o, const char *topic,
         m->allocated = malloc(size);
 
         if (m->allocated == NULL) {
-            return wh_error_set(err, WH_NOMEM, "out of memory");
+            /* one may be large, and the next session has more room */
+            return wh_error_set(err, WH_AGAIN, "out of memory");
         }
 
         wh_text_init(&text, m->allocated, size);

@@ -26,8 +26,8 @@ typedef struct {
 
 /*
  * Makes the message of an outcome; topic is that of the command.  It is good
- * while the outcome is, and to be freed.  WH_OK, WH_NOMEM; WH_ERROR: it got
- * too long.
+ * while the outcome is, and to be freed.  WH_OK; WH_AGAIN: out of memory;
+ * WH_ERROR: it got too long.
  */
 int wh_message_write(wh_message_t *message, const wh_outcome_t *outcome,
     const char *topic, wh_error_t *err);

@@ -144,7 +144,8 @@ class Writer(Worker):
         self.commands = Commands(self.rnd, "w%s" % name, keys)
         self.pause = pause
         self.producer = KafkaProducer(bootstrap_servers=s.brokers, acks="all",
-                                      delivery_timeout_ms=120000)
+                                      delivery_timeout_ms=120000,
+                                      reconnect_backoff_max_ms=1000)
         self.count = 0
 
     def step(self):
@@ -163,7 +164,7 @@ class Writer(Worker):
 
     def leave(self):
         try:
-            self.producer.flush(120)
+            self.producer.flush(180)
         finally:
             # without a limit it may wait for ever for a broker that is gone
             self.producer.close(timeout=10)

@@ -4,6 +4,7 @@
 
 #include "unit.h"
 
+#include "ledger/line.h"
 #include "wh_text.h"
 
 
@@ -106,12 +107,59 @@ test_full(void **state)
 }
 
 
+/* The longest line of the log fits its room: a duplicate, all escaped. */
+
+static void
+test_longest_line(void **state)
+{
+    char          buf[WH_LINE_LEN], sku[WH_SKU_MAX], key[WH_KEY_MAX + 1];
+    wh_text_t     text;
+    wh_outcome_t  o;
+
+    (void) state;
+
+    memset(&o, 0, sizeof(o));
+    memset(sku, '"', sizeof(sku));
+    memset(key, 'k', sizeof(key));
+    key[WH_KEY_MAX] = '\0';
+
+    o.verdict = WH_DUPLICATE;
+    o.reason = "idempotency_key_repeated";
+    o.command.qty = WH_QTY_MAX;
+    o.command.sku = sku;
+    o.command.sku_len = WH_SKU_MAX;
+    o.key = key;
+    o.stock = WH_QTY_MAX;
+    o.version = WH_QTY_MAX;
+    o.partition = INT32_MAX;
+    o.offset = INT64_MAX;
+    o.original.partition = INT32_MAX;
+    o.original.offset = INT64_MAX;
+
+    wh_text_init(&text, buf, sizeof(buf));
+    wh_line_put(&text, &o);
+    assert_false(text.full);
+    assert_in_range(wh_text_len(&text), 2 * WH_SKU_MAX + WH_KEY_MAX,
+                    sizeof(buf));
+
+    /* and of the others the one with the longest reason */
+
+    o.verdict = WH_REFUSED;
+    o.reason = "idempotency_key_reused";
+
+    wh_text_init(&text, buf, sizeof(buf));
+    wh_line_put(&text, &o);
+    assert_false(text.full);
+}
+
+
 int
 main(void)
 {
     static const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_full),
+        cmocka_unit_test(test_longest_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
