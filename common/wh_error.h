@@ -14,7 +14,7 @@ typedef enum {
     WH_OK = 0,
     WH_ERROR = -1,     /* will fail again: an operator has to act */
     WH_AGAIN = -2,     /* may succeed later: broker away, database busy */
-    WH_CONFLICT = -3,  /* the optimistic lock was lost: read again */
+    WH_CONFLICT = -3,  /* it is not as it was read or expected */
     WH_EJSON = -4,     /* not a JSON text (HTTP 400) */
     WH_ECOMMAND = -5,  /* JSON, but not what was asked for (HTTP 422) */
     WH_NOMEM = -6,     /* out of memory */

@@ -1,8 +1,7 @@
 /*
- * The one JSON reader and the one JSON writer.
- * Reading is one strict pass (RFC 8259, UTF-8, no U+0000) that notes where the
- * members of the object stand; what has escapes is decoded by cJSON.  Writing
- * is measure, then write.
+ * The one JSON reader, and the writer of strings and integers; whole texts are
+ * written by wh_text.h.  Reading is one strict pass (wh_json_check.h) that notes
+ * where the members of the object stand (wh_json_object.h).
  */
 
 #ifndef WH_JSON_H

@@ -1,6 +1,6 @@
 /*
- * The daemon: sessions with the brokers, one after the other, and in each the
- * loop poll, compute, guard, publish, commit.
+ * The daemon: sessions with the brokers, one after the other, until there is no
+ * point in another one.
  */
 
 #ifndef WH_DAEMON_H

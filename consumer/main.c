@@ -18,7 +18,7 @@
 #include "daemon.h"
 
 
-#define WH_VERSION       "0.1.0"
+#define WH_VERSION       "0.2.0"
 #define WH_DEFAULT_CONF  "/etc/warehouse/consumer.conf"
 
 

@@ -3,7 +3,8 @@
  * `commands` and `notifications`, and one or two processes of the daemon with
  * a SQLite database each.  What runs there are, and what they show: README.md.
  *
- * A phase of a process is named after the function whose next step is due.
+ * A phase of a process is named after the step that is due next; which function
+ * of the code that is, ARCHITECTURE.md says.
  * Every step is atomic; everything that another party can come between is a
  * step of its own.  Properties are asserted where they can become false: when
  * a transaction is decided, when a database changes, and when nothing can

@@ -79,7 +79,7 @@ struct ngx_http_warehouse_producer_s {
 
 
 /*
- * Creates a producer; NULL: it cannot be done now, producers->outage says why.
+ * Creates a producer; NULL: there is no memory, or producers->outage says why.
  * It is destroyed once it is of no more use and has no message under way.
  */
 ngx_http_warehouse_producer_t *ngx_http_warehouse_producer_create(

@@ -1,6 +1,6 @@
 /*
- * A snapshot: the list of all items as JSON, in memory or in a file, shared
- * by the requests that may see the same state.  Knows nothing of the database.
+ * A snapshot: the bytes of a list, in memory or in a file, shared by the
+ * requests that may see the same state.  Knows neither database nor format.
  */
 
 #ifndef _NGX_HTTP_WAREHOUSE_SNAPSHOT_H_INCLUDED_

@@ -63,7 +63,8 @@ int wh_conf_set(wh_conf_t *conf, const char *key, const char *value,
     wh_error_t *err);
 
 /*
- * Checks what only the whole shows: kafka.bootstrap.servers is there.
+ * Checks what only the whole shows: topics have names, and different ones;
+ * kafka.bootstrap.servers is there.
  * WH_OK, WH_ERROR.
  */
 int wh_conf_check(const wh_conf_t *conf, wh_error_t *err);

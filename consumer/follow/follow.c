@@ -5,7 +5,7 @@
 #include "kafka/positions.h"
 #include "kafka/query.h"
 #include "follow/chunk.h"
-#include "follow/record.h"
+#include "follow/notified.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -294,7 +294,7 @@ wh_follow_record(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
     wh_error_t     why;
     wh_notified_t  n;
 
-    rc = wh_record_decode(m, &n, &why);
+    rc = wh_notified_decode(m, &n, &why);
 
     if (rc == WH_OK) {
         rc = wh_follow_source(f, &n.notification, &why);

@@ -1,14 +1,14 @@
-#include "follow/record.h"
+#include "follow/notified.h"
 #include "kafka/headers.h"
 
 
-static void wh_record_key(const rd_kafka_message_t *m, wh_notified_t *n);
-static int64_t wh_record_time(const rd_kafka_message_t *m,
+static void wh_notified_key(const rd_kafka_message_t *m, wh_notified_t *n);
+static int64_t wh_notified_time(const rd_kafka_message_t *m,
     const wh_header_t *header);
 
 
 int
-wh_record_decode(const rd_kafka_message_t *m, wh_notified_t *n,
+wh_notified_decode(const rd_kafka_message_t *m, wh_notified_t *n,
     wh_error_t *err)
 {
     int  rc;
@@ -16,7 +16,7 @@ wh_record_decode(const rd_kafka_message_t *m, wh_notified_t *n,
     rc = wh_notification_decode(m->payload ? m->payload : "", m->len,
                                 &n->notification, err);
     if (rc == WH_OK) {
-        wh_record_key(m, n);
+        wh_notified_key(m, n);
     }
 
     return rc;
@@ -24,7 +24,7 @@ wh_record_decode(const rd_kafka_message_t *m, wh_notified_t *n,
 
 
 static void
-wh_record_key(const rd_kafka_message_t *m, wh_notified_t *n)
+wh_notified_key(const rd_kafka_message_t *m, wh_notified_t *n)
 {
     wh_header_t  headers[2];
 
@@ -43,14 +43,14 @@ wh_record_key(const rd_kafka_message_t *m, wh_notified_t *n)
     }
 
     n->keyed = 1;
-    n->time = wh_record_time(m, &headers[1]);
+    n->time = wh_notified_time(m, &headers[1]);
 }
 
 
 /* When the command was written; for want of that, its notification. */
 
 static int64_t
-wh_record_time(const rd_kafka_message_t *m, const wh_header_t *header)
+wh_notified_time(const rd_kafka_message_t *m, const wh_header_t *header)
 {
     int64_t                    time;
     rd_kafka_timestamp_type_t  type;

@@ -3,8 +3,8 @@
  * idempotency key that its command used.
  */
 
-#ifndef WH_RECORD_H
-#define WH_RECORD_H
+#ifndef WH_NOTIFIED_H
+#define WH_NOTIFIED_H
 
 #include <stdint.h>
 
@@ -29,7 +29,7 @@ typedef struct {
  * Decodes a message.  WH_OK; WH_EJSON, WH_ECOMMAND: it is no notification, err
  * says why; WH_NOMEM.
  */
-int wh_record_decode(const rd_kafka_message_t *message,
+int wh_notified_decode(const rd_kafka_message_t *message,
     wh_notified_t *notified, wh_error_t *err);
 
 

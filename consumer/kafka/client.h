@@ -46,8 +46,8 @@ int wh_client_open(rd_kafka_t **rk, wh_client_kind_t kind,
 void wh_client_close(rd_kafka_t *rk);
 
 /*
- * Creates and closes each kind without brokers, to find what librdkafka sees
- * only then: contradictions, missing files.  WH_OK, WH_ERROR.
+ * Creates and closes a producer and a group member without brokers, to find
+ * what librdkafka sees only then: contradictions, missing files.  WH_OK, WH_ERROR.
  */
 int wh_client_check(const wh_conf_t *conf, wh_error_t *err);
 

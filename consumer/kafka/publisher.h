@@ -1,6 +1,6 @@
 /*
- * The transactional producer of notifications: one Kafka transaction a batch,
- * notifications first, the group's offsets last.
+ * The transactional producer: one Kafka transaction a slice, notifications and
+ * rejections first, the group's offsets last.
  */
 
 #ifndef WH_PUBLISHER_H

@@ -4,8 +4,8 @@
  * else.
  */
 
-#ifndef WH_STORE_INT_H
-#define WH_STORE_INT_H
+#ifndef WH_STORE_INTERNAL_H
+#define WH_STORE_INTERNAL_H
 
 #include <sqlite3.h>
 #include <sys/types.h>

@@ -1,7 +1,7 @@
 /*
  * The daemon's side of the SQLite database: items under optimistic locking,
- * positions, counters.  One handle, one thread at a time, the only owner of
- * writes.
+ * idempotency keys, positions, meta, counters.  One handle, one thread at a
+ * time; other processes may write, too.
  */
 
 #ifndef WH_STORE_H
@@ -39,7 +39,7 @@ typedef enum {
     WH_STAT_REFUSED,
     WH_STAT_DUPLICATES,
     WH_STAT_MALFORMED,
-    WH_STAT_CONFLICTS,    /* batches read again after a lost race */
+    WH_STAT_CONFLICTS,    /* slices read again after a lost race */
     WH_STAT_LAST
 } wh_stat_t;
 
@@ -63,7 +63,8 @@ typedef struct {
 
 
 /*
- * Opens the database at conf->path.  WH_OK; WH_NONE: it does not exist or has
+ * Opens the database at conf->path for writing, brings it to this schema, and
+ * removes what a rebuild left beside it.  WH_OK; WH_NONE: it does not exist or has
  * nothing in it; WH_AGAIN: busy; WH_ERROR: cannot be used, err says why.
  * The store is closed with wh_store_close(), which accepts NULL.
  */
@@ -131,8 +132,8 @@ int wh_store_get_key(wh_store_t *store, const char *sku, size_t len,
     const char *key, wh_use_t *use, wh_error_t *err);
 
 /*
- * Remembers a key, in the place of an older use of it.  In turn up to two
- * keys are forgotten: those used in the same partition before use->time less
+ * Remembers a key, in the place of an older use of it.  In turn some
+ * are forgotten, up to two for each reason: those used in the same partition before use->time less
  * retention (ms), and the oldest ones past the number of max.
  * WH_OK, WH_ERROR.
  */

@@ -72,16 +72,27 @@ class Docs(stack.unittest.TestCase):
                                              re.findall(r"^#+ (.*)", read(name), re.M)])
 
     def test_names(self):
-        """ARCHITECTURE.md names functions and types that there are."""
+        """ARCHITECTURE.md names functions and types that there are; the steps
+        of the model stand in the first column of its table."""
         code = "".join(read(os.path.relpath(path, stack.ROOT)) for pattern in
-                       ("common/*.[ch]", "consumer/**/*.[ch]", "ngx_http_warehouse_module/*.[ch]",
-                        "model/*.pml")
+                       ("common/*.[ch]", "consumer/**/*.[ch]", "ngx_http_warehouse_module/*.[ch]")
                        for path in glob.glob(stack.ROOT + "/" + pattern, recursive=True))
-        words = set(re.findall(r"\w+", code))
+        text, model = read("ARCHITECTURE.md").split("| step | code |")
+        model, rest = model.split("\n\n", 1)
+        model = re.sub(r"(?m)^\|[^|]*\|", "", model)
         names = set(re.findall(r"\b(?:wh|ngx_http_warehouse)_\w*[a-z0-9]\b(?!\.)",
-                               read("ARCHITECTURE.md")))
+                               text + model + rest))
         self.assertGreater(len(names), 80)
-        self.assertEqual(sorted(names - words), [])
+        self.assertEqual(sorted(names - set(re.findall(r"\w+", code))), [])
+
+    def test_how_many_steps(self):
+        """docs/guarantees.md counts the failpoints."""
+        table = re.search(r"wh_fail_points\[\] = \{(.*?)\};", read("consumer/base/fail.c"), re.S)
+        n = len(re.findall(r'"\w+"', table[1]))
+        self.assertGreater(n, 20)
+        text = read("docs/guarantees.md")
+        self.assertIn("at each of %d steps of" % n, text)
+        self.assertIn("| %d steps; " % (n - 3), text)     # not the three of the stop
 
 
 if __name__ == "__main__":

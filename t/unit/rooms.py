@@ -63,6 +63,8 @@ def calls(folder):
     defined, needed = {}, {}
     for path in glob.glob(folder + "/**/*.o", recursive=True):
         name = os.path.relpath(path, folder)[:-2]
+        if not os.path.exists(stack.ROOT + "/" + name + ".c"):
+            continue             # of a source that is gone
         out = subprocess.run(["nm", path], check=True, stdout=subprocess.PIPE, text=True).stdout
         for line in out.splitlines():
             kind, symbol = line.split()[-2:]
@@ -91,7 +93,7 @@ class Rooms(stack.unittest.TestCase):
     def test_common_knows_neither_nginx_nor_kafka(self):
         for path in sources("common/*.[ch]"):
             for name in re.findall(r"^#include [<\"]([^>\"]+)", "\n".join(lines(path)), re.M):
-                self.assertNotRegex(name, r"ngx_|rdkafka|^(base|conf|store|ledger)/", path)
+                self.assertNotRegex(name, r"ngx_|rdkafka|^(base|conf|store|ledger|kafka|follow|session)/", path)
 
     def test_no_circles_of_includes(self):
         graph = {}
