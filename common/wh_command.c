@@ -12,7 +12,6 @@ static int wh_command_fields(const wh_object_t *object, wh_command_t *command,
     char *sku, wh_error_t *err);
 static int wh_command_bad(wh_error_t *err, const char *reason,
     const char *pointer, const char *text);
-static int wh_sku_valid(const char *sku, size_t len);
 static int wh_notification_fields(const wh_object_t *object,
     wh_notification_t *notification, wh_error_t *err);
 static int wh_notification_source(const wh_member_t *source,
@@ -125,32 +124,6 @@ wh_command_bad(wh_error_t *err, const char *reason, const char *pointer,
     }
 
     return WH_ECOMMAND;
-}
-
-
-/* sku is valid UTF-8 here; C1 is U+0080..U+009F, in UTF-8 C2 80..C2 9F. */
-
-static int
-wh_sku_valid(const char *sku, size_t len)
-{
-    size_t               i;
-    const unsigned char *s;
-
-    if (len < 1 || len > WH_SKU_MAX) {
-        return 0;
-    }
-
-    s = (const unsigned char *) sku;
-
-    for (i = 0; i < len; i++) {
-        if (s[i] < 0x20 || s[i] == 0x7F
-            || (s[i] == 0xC2 && s[i + 1] <= 0x9F))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 

@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 #include "wh_error.h"
+#include "wh_sku.h"
 #include "wh_text.h"
 
 
-#define WH_SKU_MAX   255                  /* bytes of UTF-8 */
 #define WH_QTY_MAX   INT64_C(9007199254740991)    /* 2^53-1: RFC 7493 §2.2 */
 
 /* of one command, every byte of its sku escaped */

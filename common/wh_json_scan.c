@@ -1,4 +1,5 @@
 #include "wh_json_scan.h"
+#include "wh_sku.h"
 
 #include <string.h>
 
@@ -192,54 +193,15 @@ wh_scan_hex4(wh_scan_t *s, unsigned *code)
 static int
 wh_scan_utf8(wh_scan_t *s)
 {
-    size_t         i, n;
-    unsigned char  first, min, max;
+    size_t  n;
 
-    first = *s->p;
-    min = 0x80;
-    max = 0xBF;
+    n = wh_utf8(s->p, (size_t) (s->end - s->p));
 
-    if (first >= 0xC2 && first <= 0xDF) {
-        n = 1;
-
-    } else if (first >= 0xE0 && first <= 0xEF) {
-        n = 2;
-
-        if (first == 0xE0) {
-            min = 0xA0;
-
-        } else if (first == 0xED) {
-            max = 0x9F;
-        }
-
-    } else if (first >= 0xF0 && first <= 0xF4) {
-        n = 3;
-
-        if (first == 0xF0) {
-            min = 0x90;
-
-        } else if (first == 0xF4) {
-            max = 0x8F;
-        }
-
-    } else {
+    if (n == 0) {
         return wh_scan_fail(s, "invalid_utf8", "invalid UTF-8");
     }
 
-    if ((size_t) (s->end - s->p) <= n) {
-        return wh_scan_fail(s, "invalid_utf8", "invalid UTF-8");
-    }
-
-    for (i = 1; i <= n; i++) {
-        if (s->p[i] < min || s->p[i] > max) {
-            return wh_scan_fail(s, "invalid_utf8", "invalid UTF-8");
-        }
-
-        min = 0x80;
-        max = 0xBF;
-    }
-
-    s->p += n + 1;
+    s->p += n;
 
     return WH_OK;
 }

@@ -248,7 +248,6 @@ int
 wh_schema_ready(sqlite3 *db, wh_error_t *err)
 {
     int            rc;
-    const char    *state;
     sqlite3_stmt  *stmt;
 
     rc = wh_schema_readable(db, err);
@@ -256,43 +255,49 @@ wh_schema_ready(sqlite3 *db, wh_error_t *err)
         return rc;
     }
 
-    if (sqlite3_prepare_v2(db, "SELECT value FROM meta WHERE name = 'state'",
-                           -1, &stmt, NULL)
-        != SQLITE_OK)
-    {
+    if (sqlite3_prepare_v2(db, WH_SQL_STATE, -1, &stmt, NULL) != SQLITE_OK) {
         return wh_schema_fail(db, "reading the database's state", err);
     }
 
-    rc = sqlite3_step(stmt);
-
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
-        rc = wh_schema_fail(db, "reading the database's state", err);
-
-    } else if (rc == SQLITE_DONE) {
-        rc = wh_error_set(err, WH_RECOVERING, "the stock is being recovered");
-
-    } else {
-        /* a file that somebody else made may hold anything */
-
-        state = (sqlite3_column_type(stmt, 0) == SQLITE_TEXT)
-                ? (const char *) sqlite3_column_text(stmt, 0) : NULL;
-
-        if (state == NULL) {
-            rc = wh_error_set(err, WH_ERROR, "the database's state is no "
-                              "text: it is none of warehouse-consumer's");
-
-        } else if (strcmp(state, "ready") == 0) {
-            rc = WH_OK;
-
-        } else {
-            rc = wh_error_set(err, WH_RECOVERING,
-                              "the stock is being recovered");
-        }
-    }
+    rc = wh_schema_state(db, stmt, err);
 
     (void) sqlite3_finalize(stmt);
 
     return rc;
+}
+
+
+int
+wh_schema_state(sqlite3 *db, sqlite3_stmt *stmt, wh_error_t *err)
+{
+    int          rc;
+    const char  *state;
+
+    rc = sqlite3_step(stmt);
+
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+        return wh_schema_fail(db, "reading the database's state", err);
+    }
+
+    if (rc == SQLITE_DONE) {
+        return wh_error_set(err, WH_RECOVERING, "the stock is being recovered");
+    }
+
+    /* a file that somebody else made may hold anything */
+
+    state = (sqlite3_column_type(stmt, 0) == SQLITE_TEXT)
+            ? (const char *) sqlite3_column_text(stmt, 0) : NULL;
+
+    if (state == NULL) {
+        return wh_error_set(err, WH_ERROR, "the database's state is no text: "
+                            "it is none of warehouse-consumer's");
+    }
+
+    if (strcmp(state, "ready") != 0) {
+        return wh_error_set(err, WH_RECOVERING, "the stock is being recovered");
+    }
+
+    return WH_OK;
 }
 
 

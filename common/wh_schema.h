@@ -25,6 +25,18 @@
 /* all items, bytewise by sku: the primary key's own order */
 #define WH_SQL_LIST_ITEMS  "SELECT sku, qty FROM items ORDER BY sku"
 
+/* one of them; those from or after ?1 to before ?2, ?3 of them at most */
+#define WH_SQL_ONE_ITEM    "SELECT qty, version FROM items WHERE sku = ?1"
+#define WH_SQL_ITEMS_FROM                                                     \
+    "SELECT sku, qty FROM items WHERE sku >= ?1 AND sku < ?2"                 \
+    " ORDER BY sku LIMIT ?3"
+#define WH_SQL_ITEMS_AFTER                                                    \
+    "SELECT sku, qty FROM items WHERE sku > ?1 AND sku < ?2"                  \
+    " ORDER BY sku LIMIT ?3"
+
+/* see wh_schema_ready() */
+#define WH_SQL_STATE       "SELECT value FROM meta WHERE name = 'state'"
+
 
 /*
  * Creates the tables in an empty database, in the caller's transaction.
@@ -56,6 +68,12 @@ int wh_schema_upgrade(sqlite3 *db, wh_error_t *err);
  * WH_OK; WH_RECOVERING; WH_AGAIN, WH_NONE, WH_ERROR: as wh_schema_readable().
  */
 int wh_schema_ready(sqlite3 *db, wh_error_t *err);
+
+/*
+ * The same by WH_SQL_STATE, prepared and not stepped yet: enough where nothing
+ * but rows has changed since wh_schema_ready().  The caller resets it.
+ */
+int wh_schema_state(sqlite3 *db, sqlite3_stmt *stmt, wh_error_t *err);
 
 /*
  * Maps a failed SQLite call to WH_AGAIN (locked, being opened, disk full),

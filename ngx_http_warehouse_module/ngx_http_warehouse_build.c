@@ -1,4 +1,5 @@
 #include "ngx_http_warehouse_build.h"
+#include "ngx_http_warehouse_list.h"
 
 #include <time.h>
 
@@ -13,12 +14,8 @@ static ngx_int_t ngx_http_warehouse_build_slice(
     ngx_http_warehouse_build_t *build);
 static ngx_uint_t ngx_http_warehouse_build_over(const struct timespec *begin,
     ngx_uint_t us);
-static ngx_int_t ngx_http_warehouse_build_item(
-    ngx_http_warehouse_build_t *build, const ngx_http_warehouse_item_t *item);
-static ngx_int_t ngx_http_warehouse_build_text(
-    ngx_http_warehouse_build_t *build, const ngx_str_t *text);
-static u_char *ngx_http_warehouse_build_reserve(
-    ngx_http_warehouse_build_t *build, size_t size);
+static ngx_int_t ngx_http_warehouse_build_failed(
+    ngx_http_warehouse_build_t *build);
 static void ngx_http_warehouse_build_event(ngx_event_t *ev);
 static void ngx_http_warehouse_build_hold(ngx_event_t *ev);
 static void ngx_http_warehouse_build_end(ngx_http_warehouse_build_t *build);
@@ -50,11 +47,10 @@ ngx_http_warehouse_build_start(ngx_http_warehouse_build_t *build,
 
     rc = NGX_ERROR;
 
-    if (ngx_http_warehouse_reader_begin(build->reader) == NGX_OK
-        && ngx_http_warehouse_build_text(build, &build->format->begin)
-           == NGX_OK)
-    {
-        rc = ngx_http_warehouse_build_slice(build);
+    if (ngx_http_warehouse_reader_begin(build->reader) == NGX_OK) {
+        rc = (ngx_http_warehouse_list_begin(snapshot, build->format) == NGX_OK)
+             ? ngx_http_warehouse_build_slice(build)
+             : ngx_http_warehouse_build_failed(build);
     }
 
     if (rc == NGX_AGAIN) {
@@ -98,8 +94,10 @@ ngx_http_warehouse_build_slice(ngx_http_warehouse_build_t *build)
             break;
         }
 
-        if (ngx_http_warehouse_build_item(build, &item) != NGX_OK) {
-            return NGX_ERROR;
+        if (ngx_http_warehouse_list_item(build->snapshot, build->format, &item)
+            != NGX_OK)
+        {
+            return ngx_http_warehouse_build_failed(build);
         }
 
         if (n % NGX_HTTP_WAREHOUSE_ROWS == 0
@@ -113,7 +111,9 @@ ngx_http_warehouse_build_slice(ngx_http_warehouse_build_t *build)
         return NGX_ERROR;
     }
 
-    return ngx_http_warehouse_build_text(build, &build->format->end);
+    return (ngx_http_warehouse_list_end(build->snapshot, build->format)
+            == NGX_OK)
+           ? NGX_OK : ngx_http_warehouse_build_failed(build);
 }
 
 
@@ -130,60 +130,10 @@ ngx_http_warehouse_build_over(const struct timespec *begin, ngx_uint_t us)
 
 
 static ngx_int_t
-ngx_http_warehouse_build_item(ngx_http_warehouse_build_t *build,
-    const ngx_http_warehouse_item_t *item)
+ngx_http_warehouse_build_failed(ngx_http_warehouse_build_t *build)
 {
-    u_char      *p, *start;
-    ngx_uint_t   first;
-
-    first = ngx_http_warehouse_snapshot_size(build->snapshot)
-            == (off_t) build->format->begin.len;
-
-    start = ngx_http_warehouse_build_reserve(build, build->format->size(item));
-    if (start == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = build->format->item(start, item, first);
-
-    ngx_http_warehouse_snapshot_append(build->snapshot, p - start);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_warehouse_build_text(ngx_http_warehouse_build_t *build,
-    const ngx_str_t *text)
-{
-    u_char  *p;
-
-    p = ngx_http_warehouse_build_reserve(build, text->len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_cpymem(p, text->data, text->len);
-    ngx_http_warehouse_snapshot_append(build->snapshot, text->len);
-
-    return NGX_OK;
-}
-
-
-static u_char *
-ngx_http_warehouse_build_reserve(ngx_http_warehouse_build_t *build,
-    size_t size)
-{
-    u_char  *p;
-
-    p = ngx_http_warehouse_snapshot_reserve(build->snapshot, size);
-
-    if (p == NULL) {
-        (void) ngx_http_warehouse_reader_failed(build->reader,
+    return ngx_http_warehouse_reader_failed(build->reader,
                           ngx_http_warehouse_snapshot_error(build->snapshot));
-    }
-
-    return p;
 }
 
 

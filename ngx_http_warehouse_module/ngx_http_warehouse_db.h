@@ -1,6 +1,5 @@
 /*
- * A database to read from: opened when needed, found again when replaced; one
- * list of its items is kept, until the database changes.
+ * A database to read from: opened when needed, found again when replaced.
  */
 
 #ifndef _NGX_HTTP_WAREHOUSE_DB_H_INCLUDED_
@@ -10,46 +9,20 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "ngx_http_warehouse_refusal.h"
-#include "ngx_http_warehouse_snapshot.h"
+#include "ngx_http_warehouse_lists.h"
+#include "ngx_http_warehouse_reader.h"
 
 
 typedef struct ngx_http_warehouse_db_s  ngx_http_warehouse_db_t;
 
 
 /*
- * The database at a path, one for each in databases (of pointers to them); its
- * handles are opened by the worker when it needs them, and closed with the
- * configuration.  NULL: out of memory, or the path is none, which is logged.
+ * The database at a path; its handles are opened by the worker when it needs
+ * them, and closed with the configuration.  NULL: out of memory.
  */
-ngx_http_warehouse_db_t *ngx_http_warehouse_db_add(ngx_conf_t *cf,
-    ngx_array_t *databases, ngx_str_t *path);
-
-
-/* What a location allows its lists. */
-
-typedef struct {
-    size_t       buffer;        /* see ngx_http_warehouse_snapshot_create() */
-    ngx_path_t  *temp_path;
-    off_t        limit;         /* bytes of lists that requests hold */
-} ngx_http_warehouse_room_t;
-
-
-/*
- * Who waits for a list: told once, from the event loop.  With a snapshot comes
- * a reference; NULL: refusal says why there is none.
- */
-
-typedef void (*ngx_http_warehouse_list_pt)(void *data,
-    ngx_http_warehouse_snapshot_t *snapshot,
-    const ngx_http_warehouse_refusal_t *refusal);
-
-typedef struct {
-    ngx_queue_t                  queue;
-    ngx_http_warehouse_list_pt   handler;
-    void                        *data;
-    unsigned                     queued:1;
-} ngx_http_warehouse_list_waiter_t;
+ngx_http_warehouse_db_t *ngx_http_warehouse_db_create(ngx_conf_t *cf,
+    ngx_str_t *path);
+ngx_str_t *ngx_http_warehouse_db_path(ngx_http_warehouse_db_t *db);
 
 
 /*
@@ -66,6 +39,26 @@ ngx_int_t ngx_http_warehouse_db_list(ngx_http_warehouse_db_t *db,
     ngx_http_warehouse_snapshot_t **snapshot,
     ngx_http_warehouse_refusal_t *refusal);
 void ngx_http_warehouse_db_cancel(ngx_http_warehouse_list_waiter_t *waiter);
+
+
+/*
+ * Reads that are answered at once, see points.h: begin gives a reader in a
+ * transaction (NGX_OK), or says why there is none (NGX_ERROR).  After NGX_OK
+ * end has to follow; it is told how the read ended, fills *refusal where that
+ * is NGX_ERROR, and returns it.
+ */
+ngx_int_t ngx_http_warehouse_db_begin(ngx_http_warehouse_db_t *db,
+    ngx_http_warehouse_reader_t **reader,
+    ngx_http_warehouse_refusal_t *refusal);
+ngx_int_t ngx_http_warehouse_db_end(ngx_http_warehouse_db_t *db, ngx_int_t rc,
+    ngx_http_warehouse_refusal_t *refusal);
+
+/*
+ * An empty snapshot for what such a read finds, counted among the lists; NULL:
+ * no memory, or no room for it: then the read ends with NGX_ERROR.
+ */
+ngx_http_warehouse_snapshot_t *ngx_http_warehouse_db_page(
+    ngx_http_warehouse_db_t *db, const ngx_http_warehouse_room_t *room);
 
 
 #endif /* _NGX_HTTP_WAREHOUSE_DB_H_INCLUDED_ */

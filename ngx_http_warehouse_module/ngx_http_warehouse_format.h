@@ -16,6 +16,7 @@ typedef struct {
     const char    *sku;
     size_t         len;           /* bytes */
     int64_t        qty;
+    int64_t        version;       /* 0: not read */
 } ngx_http_warehouse_item_t;
 
 
@@ -34,6 +35,9 @@ typedef struct {
 
 
 extern const ngx_http_warehouse_format_t  ngx_http_warehouse_json;
+
+/* The same for an item alone, with its version: begin and end are empty. */
+extern const ngx_http_warehouse_format_t  ngx_http_warehouse_json_alone;
 
 
 #endif /* _NGX_HTTP_WAREHOUSE_FORMAT_H_INCLUDED_ */

@@ -2,15 +2,26 @@
 #include "ngx_http_warehouse_conf.h"
 #include "ngx_http_warehouse_db.h"
 #include "ngx_http_warehouse_format.h"
+#include "ngx_http_warehouse_item.h"
+#include "ngx_http_warehouse_page.h"
 #include "ngx_http_warehouse_problem.h"
+#include "ngx_http_warehouse_reply.h"
+#include "ngx_http_warehouse_request.h"
+#include "wh_args.h"
 
 
+static ngx_int_t ngx_http_warehouse_items_list(ngx_http_request_t *r,
+    ngx_http_warehouse_loc_conf_t *wlcf);
+static void ngx_http_warehouse_items_room(ngx_http_request_t *r,
+    ngx_http_warehouse_loc_conf_t *wlcf, ngx_http_warehouse_room_t *room);
+static ngx_int_t ngx_http_warehouse_items_page(ngx_http_request_t *r,
+    ngx_http_warehouse_loc_conf_t *wlcf);
+static ngx_int_t ngx_http_warehouse_items_link(ngx_http_request_t *r,
+    const wh_args_t *args, ngx_str_t *next);
 static ngx_http_warehouse_list_waiter_t *ngx_http_warehouse_items_waiter(
     ngx_http_request_t *r);
 static void ngx_http_warehouse_items_done(void *data,
     ngx_http_warehouse_snapshot_t *snapshot,
-    const ngx_http_warehouse_refusal_t *refusal);
-static ngx_int_t ngx_http_warehouse_items_refuse(ngx_http_request_t *r,
     const ngx_http_warehouse_refusal_t *refusal);
 static ngx_int_t ngx_http_warehouse_items_send(ngx_http_request_t *r,
     ngx_http_warehouse_snapshot_t *snapshot);
@@ -21,13 +32,13 @@ static void ngx_http_warehouse_items_release(void *data);
 ngx_int_t
 ngx_http_warehouse_items_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                          rc;
-    ngx_http_core_loc_conf_t          *clcf;
-    ngx_http_warehouse_room_t          room;
-    ngx_http_warehouse_refusal_t       refusal;
-    ngx_http_warehouse_loc_conf_t     *wlcf;
-    ngx_http_warehouse_snapshot_t     *snapshot;
-    ngx_http_warehouse_list_waiter_t  *waiter;
+    ngx_int_t                       rc;
+    ngx_str_t                       sku;
+    ngx_http_warehouse_loc_conf_t  *wlcf;
+
+    static const ngx_http_warehouse_problem_t  not_found = {
+        NGX_HTTP_NOT_FOUND, "there is nothing at this address", NULL, NULL, 0
+    };
 
     static const ngx_http_warehouse_problem_t  not_allowed = {
         NGX_HTTP_NOT_ALLOWED, "the method is not allowed here", NULL,
@@ -49,17 +60,44 @@ ngx_http_warehouse_items_handler(ngx_http_request_t *r)
         return rc;
     }
 
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_warehouse_module);
+
+    switch (ngx_http_warehouse_path_sku(r, &sku)) {
+
+    case NGX_OK:
+        return ngx_http_warehouse_item(r, wlcf->db, &sku);
+
+    case NGX_DONE:
+        break;
+
+    case NGX_DECLINED:
+        return ngx_http_warehouse_problem(r, &not_found);
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return (r->args.len > 0) ? ngx_http_warehouse_items_page(r, wlcf)
+                             : ngx_http_warehouse_items_list(r, wlcf);
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_items_list(ngx_http_request_t *r,
+    ngx_http_warehouse_loc_conf_t *wlcf)
+{
+    ngx_int_t                          rc;
+    ngx_http_warehouse_room_t          room;
+    ngx_http_warehouse_refusal_t       refusal;
+    ngx_http_warehouse_snapshot_t     *snapshot;
+    ngx_http_warehouse_list_waiter_t  *waiter;
+
     waiter = ngx_http_warehouse_items_waiter(r);
     if (waiter == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_warehouse_module);
-
-    room.buffer = wlcf->buffer;
-    room.temp_path = clcf->client_body_temp_path;
-    room.limit = wlcf->limit;
+    ngx_http_warehouse_items_room(r, wlcf, &room);
 
     rc = ngx_http_warehouse_db_list(wlcf->db, waiter, &room, &snapshot,
                                     &refusal);
@@ -75,8 +113,129 @@ ngx_http_warehouse_items_handler(ngx_http_request_t *r)
         return NGX_DONE;
 
     default:
-        return ngx_http_warehouse_items_refuse(r, &refusal);
+        return ngx_http_warehouse_refused(r, &refusal);
     }
+}
+
+
+static void
+ngx_http_warehouse_items_room(ngx_http_request_t *r,
+    ngx_http_warehouse_loc_conf_t *wlcf, ngx_http_warehouse_room_t *room)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    room->buffer = wlcf->buffer;
+    room->temp_path = clcf->client_body_temp_path;
+    room->limit = wlcf->limit;
+}
+
+
+/* What the query asks for, in a short transaction. */
+
+static ngx_int_t
+ngx_http_warehouse_items_page(ngx_http_request_t *r,
+    ngx_http_warehouse_loc_conf_t *wlcf)
+{
+    char                           *buf;
+    ngx_int_t                       rc;
+    ngx_str_t                       next;
+    wh_args_t                      *args;
+    wh_error_t                      err;
+    ngx_http_warehouse_room_t       room;
+    ngx_http_warehouse_reader_t    *reader;
+    ngx_http_warehouse_refusal_t    refusal;
+    ngx_http_warehouse_problem_t    problem;
+    ngx_http_warehouse_snapshot_t  *snapshot;
+
+    args = ngx_palloc(r->pool, sizeof(wh_args_t));
+    buf = ngx_pnalloc(r->pool, r->args.len);
+
+    if (args == NULL || buf == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (wh_args_parse(args, (char *) r->args.data, r->args.len, buf, &err)
+        != WH_OK)
+    {
+        ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
+        problem.status = NGX_HTTP_BAD_REQUEST;
+        problem.detail = err.text;
+
+        return ngx_http_warehouse_problem(r, &problem);
+    }
+
+    ngx_http_warehouse_items_room(r, wlcf, &room);
+
+    if (ngx_http_warehouse_db_begin(wlcf->db, &reader, &refusal) != NGX_OK) {
+        return ngx_http_warehouse_refused(r, &refusal);
+    }
+
+    rc = NGX_ERROR;
+    snapshot = ngx_http_warehouse_db_page(wlcf->db, &room);
+
+    if (snapshot != NULL) {
+        rc = ngx_http_warehouse_page(reader, args, &ngx_http_warehouse_json,
+                                     snapshot, r->pool, &next);
+    }
+
+    if (ngx_http_warehouse_db_end(wlcf->db, rc, &refusal) != NGX_OK) {
+
+        if (snapshot != NULL) {
+            ngx_http_warehouse_snapshot_release(snapshot);
+        }
+
+        return ngx_http_warehouse_refused(r, &refusal);
+    }
+
+    if (next.len > 0
+        && ngx_http_warehouse_items_link(r, args, &next) != NGX_OK)
+    {
+        ngx_http_warehouse_snapshot_release(snapshot);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_warehouse_items_send(r, snapshot);
+}
+
+
+/* Where the list goes on: RFC 8288. */
+
+static ngx_int_t
+ngx_http_warehouse_items_link(ngx_http_request_t *r, const wh_args_t *args,
+    ngx_str_t *next)
+{
+    u_char     *p;
+    ngx_str_t   value;
+
+    p = ngx_pnalloc(r->pool, sizeof("<?limit=&prefix=&after=>; rel=\"next\"")
+                             + NGX_INT_T_LEN
+                             + 3 * (args->prefix.len + next->len));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* a reference to the same path, however it was written */
+
+    value.data = p;
+    p = ngx_sprintf(p, "<?limit=%ud", args->limit);
+
+    if (args->prefix.data != NULL) {
+        p = ngx_cpymem(p, "&prefix=", sizeof("&prefix=") - 1);
+        p = (u_char *) ngx_escape_uri(p, (u_char *) args->prefix.data,
+                                      args->prefix.len,
+                                      NGX_ESCAPE_URI_COMPONENT);
+    }
+
+    p = ngx_cpymem(p, "&after=", sizeof("&after=") - 1);
+    p = (u_char *) ngx_escape_uri(p, next->data, next->len,
+                                  NGX_ESCAPE_URI_COMPONENT);
+    p = ngx_cpymem(p, ">; rel=\"next\"", sizeof(">; rel=\"next\"") - 1);
+
+    value.len = p - value.data;
+
+    return ngx_http_warehouse_add_header(r, "Link", &value);
 }
 
 
@@ -120,26 +279,10 @@ ngx_http_warehouse_items_done(void *data,
     ngx_http_set_log_request(c->log, r);
 
     rc = (snapshot != NULL) ? ngx_http_warehouse_items_send(r, snapshot)
-                            : ngx_http_warehouse_items_refuse(r, refusal);
+                            : ngx_http_warehouse_refused(r, refusal);
 
     ngx_http_finalize_request(r, rc);
     ngx_http_run_posted_requests(c);
-}
-
-
-static ngx_int_t
-ngx_http_warehouse_items_refuse(ngx_http_request_t *r,
-    const ngx_http_warehouse_refusal_t *refusal)
-{
-    ngx_http_warehouse_problem_t  problem;
-
-    ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
-
-    problem.status = NGX_HTTP_SERVICE_UNAVAILABLE;
-    problem.detail = refusal->detail;
-    problem.retry = refusal->retry;
-
-    return ngx_http_warehouse_problem(r, &problem);
 }
 
 

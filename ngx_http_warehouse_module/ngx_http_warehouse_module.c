@@ -394,14 +394,41 @@ ngx_http_warehouse_problem_page(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* One for each path.  NULL: out of memory. */
+
 static ngx_http_warehouse_db_t *
 ngx_http_warehouse_add_db(ngx_conf_t *cf, ngx_str_t *path)
 {
+    ngx_str_t                       *known;
+    ngx_uint_t                       i;
+    ngx_http_warehouse_db_t        **db;
     ngx_http_warehouse_main_conf_t  *wmcf;
 
-    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_warehouse_module);
+    if (ngx_conf_full_name(cf->cycle, path, 0) != NGX_OK) {
+        return NULL;
+    }
 
-    return ngx_http_warehouse_db_add(cf, &wmcf->databases, path);
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_warehouse_module);
+    db = wmcf->databases.elts;
+
+    for (i = 0; i < wmcf->databases.nelts; i++) {
+        known = ngx_http_warehouse_db_path(db[i]);
+
+        if (known->len == path->len
+            && ngx_strncmp(known->data, path->data, path->len) == 0)
+        {
+            return db[i];
+        }
+    }
+
+    db = ngx_array_push(&wmcf->databases);
+    if (db == NULL) {
+        return NULL;
+    }
+
+    *db = ngx_http_warehouse_db_create(cf, path);
+
+    return *db;
 }
 
 

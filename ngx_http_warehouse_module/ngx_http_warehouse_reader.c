@@ -5,13 +5,14 @@
 
 
 static ino_t ngx_http_warehouse_reader_log_ino(ngx_http_warehouse_reader_t *r);
+static ngx_int_t ngx_http_warehouse_reader_handles(
+    ngx_http_warehouse_reader_t *r);
 static ngx_int_t ngx_http_warehouse_reader_handle(
     ngx_http_warehouse_reader_t *r, sqlite3 **handle, const char *sql,
     sqlite3_stmt **stmt);
-static ngx_int_t ngx_http_warehouse_reader_result(
-    ngx_http_warehouse_reader_t *r, int rc);
-static ngx_int_t ngx_http_warehouse_reader_fail(
-    ngx_http_warehouse_reader_t *r, sqlite3 *handle);
+static ngx_int_t ngx_http_warehouse_reader_prepare(
+    ngx_http_warehouse_reader_t *r, sqlite3 *handle, const char *sql,
+    sqlite3_stmt **stmt);
 
 
 ngx_int_t
@@ -72,13 +73,7 @@ ngx_http_warehouse_reader_open(ngx_http_warehouse_reader_t *r)
     /* replaced: an open reader would go on with the old file for ever */
     ngx_http_warehouse_reader_close(r);
 
-    if (ngx_http_warehouse_reader_handle(r, &r->probe, "PRAGMA data_version",
-                                         &r->data_version)
-        != NGX_OK
-        || ngx_http_warehouse_reader_handle(r, &r->handle, WH_SQL_LIST_ITEMS,
-                                            &r->items)
-           != NGX_OK)
-    {
+    if (ngx_http_warehouse_reader_handles(r) != NGX_OK) {
         ngx_http_warehouse_reader_close(r);
         return NGX_ERROR;
     }
@@ -100,6 +95,37 @@ ngx_http_warehouse_reader_open(ngx_http_warehouse_reader_t *r)
                    "warehouse: database \"%V\" is open", &r->path);
 
     return NGX_DONE;
+}
+
+
+/* Each for a transaction of its own: see probe, handle and points. */
+
+static ngx_int_t
+ngx_http_warehouse_reader_handles(ngx_http_warehouse_reader_t *r)
+{
+    if (ngx_http_warehouse_reader_handle(r, &r->probe, "PRAGMA data_version",
+                                         &r->data_version)
+        != NGX_OK
+        || ngx_http_warehouse_reader_handle(r, &r->handle, WH_SQL_LIST_ITEMS,
+                                            &r->items)
+           != NGX_OK
+        || ngx_http_warehouse_reader_handle(r, &r->points, WH_SQL_STATE,
+                                            &r->state)
+           != NGX_OK
+        || ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_ONE_ITEM,
+                                             &r->item)
+           != NGX_OK
+        || ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_ITEMS_FROM,
+                                             &r->from)
+           != NGX_OK
+        || ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_ITEMS_AFTER,
+                                             &r->after)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -136,11 +162,19 @@ ngx_http_warehouse_reader_handle(ngx_http_warehouse_reader_t *r,
         return NGX_ERROR;
     }
 
-    if (sqlite3_prepare_v3(*handle, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt,
+    return ngx_http_warehouse_reader_prepare(r, *handle, sql, stmt);
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_reader_prepare(ngx_http_warehouse_reader_t *r,
+    sqlite3 *handle, const char *sql, sqlite3_stmt **stmt)
+{
+    if (sqlite3_prepare_v3(handle, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt,
                            NULL)
         != SQLITE_OK)
     {
-        return ngx_http_warehouse_reader_fail(r, *handle);
+        return ngx_http_warehouse_reader_fail(r, handle);
     }
 
     return NGX_OK;
@@ -152,13 +186,24 @@ ngx_http_warehouse_reader_close(ngx_http_warehouse_reader_t *r)
 {
     (void) sqlite3_finalize(r->data_version);
     (void) sqlite3_finalize(r->items);
+    (void) sqlite3_finalize(r->state);
+    (void) sqlite3_finalize(r->item);
+    (void) sqlite3_finalize(r->from);
+    (void) sqlite3_finalize(r->after);
     (void) sqlite3_close(r->probe);
     (void) sqlite3_close(r->handle);
+    (void) sqlite3_close(r->points);
 
     r->data_version = NULL;
     r->items = NULL;
+    r->state = NULL;
+    r->item = NULL;
+    r->from = NULL;
+    r->after = NULL;
     r->probe = NULL;
     r->handle = NULL;
+    r->points = NULL;
+    r->ready = 0;
 }
 
 
@@ -199,7 +244,15 @@ ngx_int_t
 ngx_http_warehouse_reader_next(ngx_http_warehouse_reader_t *r,
     ngx_http_warehouse_item_t *item)
 {
-    switch (sqlite3_step(r->items)) {
+    return ngx_http_warehouse_reader_row(r, r->handle, r->items, item);
+}
+
+
+ngx_int_t
+ngx_http_warehouse_reader_row(ngx_http_warehouse_reader_t *r, sqlite3 *handle,
+    sqlite3_stmt *stmt, ngx_http_warehouse_item_t *item)
+{
+    switch (sqlite3_step(stmt)) {
 
     case SQLITE_ROW:
         break;
@@ -208,16 +261,17 @@ ngx_http_warehouse_reader_next(ngx_http_warehouse_reader_t *r,
         return NGX_DONE;
 
     default:
-        return ngx_http_warehouse_reader_fail(r, r->handle);
+        return ngx_http_warehouse_reader_fail(r, handle);
     }
 
-    item->sku = (const char *) sqlite3_column_text(r->items, 0);
-    item->len = (size_t) sqlite3_column_bytes(r->items, 0);
-    item->qty = sqlite3_column_int64(r->items, 1);
+    item->sku = (const char *) sqlite3_column_text(stmt, 0);
+    item->len = (size_t) sqlite3_column_bytes(stmt, 0);
+    item->qty = sqlite3_column_int64(stmt, 1);
+    item->version = 0;
 
     if (item->sku == NULL) {
 
-        if (sqlite3_errcode(r->handle) == SQLITE_NOMEM) {
+        if (sqlite3_errcode(handle) == SQLITE_NOMEM) {
             return ngx_http_warehouse_reader_result(r,
                                  wh_error_set(&r->err, WH_NOMEM,
                                               "out of memory"));
@@ -246,7 +300,7 @@ ngx_http_warehouse_reader_end(ngx_http_warehouse_reader_t *r)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_warehouse_reader_fail(ngx_http_warehouse_reader_t *r, sqlite3 *handle)
 {
     return ngx_http_warehouse_reader_result(r,
@@ -255,7 +309,7 @@ ngx_http_warehouse_reader_fail(ngx_http_warehouse_reader_t *r, sqlite3 *handle)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_warehouse_reader_result(ngx_http_warehouse_reader_t *r, int rc)
 {
     r->rc = rc;

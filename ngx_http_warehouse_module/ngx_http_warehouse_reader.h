@@ -27,8 +27,15 @@ typedef struct {
     u_char        *log_path;      /* of its -wal */
     sqlite3       *probe;         /* asks for the version; NULL: closed */
     sqlite3_stmt  *data_version;
-    sqlite3       *handle;        /* reads the items */
+    sqlite3       *handle;        /* reads all items */
     sqlite3_stmt  *items;
+    sqlite3       *points;        /* reads some, see points.h */
+    sqlite3_stmt  *state;
+    sqlite3_stmt  *item;
+    sqlite3_stmt  *from;
+    sqlite3_stmt  *after;
+    int            checked;       /* version when they were checked last; ... */
+    unsigned       ready:1;       /* ... they were, and found good */
     dev_t          dev;
     ino_t          ino;
     ino_t          log_ino;       /* 0: there is none */
@@ -69,7 +76,19 @@ ngx_int_t ngx_http_warehouse_reader_next(ngx_http_warehouse_reader_t *reader,
 void ngx_http_warehouse_reader_end(ngx_http_warehouse_reader_t *reader);
 
 
-/* Says what else went wrong with a list, and will pass.  Returns NGX_ERROR. */
+/* The same for the rows of any statement: sku, qty. */
+ngx_int_t ngx_http_warehouse_reader_row(ngx_http_warehouse_reader_t *reader,
+    sqlite3 *handle, sqlite3_stmt *stmt, ngx_http_warehouse_item_t *item);
+
+/*
+ * Remember what went wrong, for the caller: rc is a wh_rc_t that goes with
+ * reader->err; the second takes SQLite's words.  NGX_OK where rc is WH_OK,
+ * otherwise NGX_ERROR.  The third is for what will pass.
+ */
+ngx_int_t ngx_http_warehouse_reader_result(ngx_http_warehouse_reader_t *reader,
+    int rc);
+ngx_int_t ngx_http_warehouse_reader_fail(ngx_http_warehouse_reader_t *reader,
+    sqlite3 *handle);
 ngx_int_t ngx_http_warehouse_reader_failed(ngx_http_warehouse_reader_t *reader,
     const char *why);
 

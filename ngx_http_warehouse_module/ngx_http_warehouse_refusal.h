@@ -9,6 +9,10 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_warehouse_outage.h"
+#include "ngx_http_warehouse_reader.h"
 
 
 typedef struct {
@@ -17,9 +21,18 @@ typedef struct {
 } ngx_http_warehouse_refusal_t;
 
 
-/* rc is a wh_rc_t; crowded: there are too many lists already. */
-void ngx_http_warehouse_refusal(ngx_http_warehouse_refusal_t *refusal, int rc,
-    ngx_uint_t crowded);
+/*
+ * For a request that gets nothing because of what reader->rc says; the outage,
+ * for operators, learns of reader->err.  crowded: there are too many lists.
+ */
+void ngx_http_warehouse_refuse(ngx_http_warehouse_refusal_t *refusal,
+    ngx_http_warehouse_outage_t *outage,
+    const ngx_http_warehouse_reader_t *reader, ngx_uint_t crowded);
+
+
+/* Answers r with it: 503.  Returns what ngx_http_warehouse_problem() does. */
+ngx_int_t ngx_http_warehouse_refused(ngx_http_request_t *r,
+    const ngx_http_warehouse_refusal_t *refusal);
 
 
 #endif /* _NGX_HTTP_WAREHOUSE_REFUSAL_H_INCLUDED_ */

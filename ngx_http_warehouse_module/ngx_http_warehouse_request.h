@@ -36,4 +36,16 @@ ngx_int_t ngx_http_warehouse_read_key(ngx_http_request_t *r,
     ngx_http_warehouse_problem_t *problem);
 
 
+/*
+ * The sku in the address: what is behind the location's prefix.  It is taken
+ * from the request line, where slashes are as they were sent, and decoded; if
+ * that does not begin with the prefix, as after a rewrite, from r->uri.
+ *
+ * NGX_OK: *sku, from r->pool, any bytes; NGX_DONE: there is nothing behind the
+ * prefix, or the location has none; NGX_DECLINED: the address is none below the
+ * prefix, or cannot be decoded; NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_http_warehouse_path_sku(ngx_http_request_t *r, ngx_str_t *sku);
+
+
 #endif /* _NGX_HTTP_WAREHOUSE_REQUEST_H_INCLUDED_ */

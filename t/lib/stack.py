@@ -361,7 +361,7 @@ class Stack:
                 (r"bootstrap.servers .*", "bootstrap.servers %s;" % (brokers or self.brokers)),
                 (r"listen 8000", "listen 127.0.0.1:%d" % self.port),
                 (r"warehouse_commands .*", "warehouse_commands %s;" % self.commands),
-                (r"warehouse_items .*", "warehouse_items %s;" % self.db)]:
+                (r"warehouse_database .*", "warehouse_database %s;" % self.db)]:
             text, n = re.subn(pattern, lambda m: value, text, count=1)
             assert n == 1, pattern
         with open(directory + "/nginx.conf", "w") as f:

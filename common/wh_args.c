@@ -1,0 +1,262 @@
+#include "wh_args.h"
+
+#include <string.h>
+
+
+/* A parameter as it stands in the text. */
+
+typedef struct {
+    const char  *name;
+    size_t       name_len;
+    const char  *value;
+    size_t       len;
+} wh_parameter_t;
+
+
+typedef struct {
+    const char  *name;
+    int        (*set)(wh_args_t *query, const wh_parameter_t *p, char **buf,
+                      wh_error_t *err);
+} wh_args_name_t;
+
+
+static void wh_args_next(wh_parameter_t *p, const char **args,
+    const char *end);
+static int wh_args_set(wh_args_t *query, const wh_parameter_t *p, char **buf,
+    unsigned *seen, wh_error_t *err);
+static int wh_args_sku(wh_args_t *query, const wh_parameter_t *p, char **buf,
+    wh_error_t *err);
+static int wh_args_prefix(wh_args_t *query, const wh_parameter_t *p,
+    char **buf, wh_error_t *err);
+static int wh_args_after(wh_args_t *query, const wh_parameter_t *p,
+    char **buf, wh_error_t *err);
+static int wh_args_limit(wh_args_t *query, const wh_parameter_t *p,
+    char **buf, wh_error_t *err);
+static int wh_args_decode(wh_args_text_t *text, const char *name,
+    const char *value, size_t len, char **buf, wh_error_t *err);
+static int wh_args_unknown(const wh_parameter_t *p, wh_error_t *err);
+
+
+static const wh_args_name_t  wh_args_names[] = {
+    { "sku", wh_args_sku },
+    { "prefix", wh_args_prefix },
+    { "after", wh_args_after },
+    { "limit", wh_args_limit },
+};
+
+#define WH_ARGS_N  (sizeof(wh_args_names) / sizeof(wh_args_names[0]))
+
+
+int
+wh_args_parse(wh_args_t *query, const char *args, size_t len, char *buf,
+    wh_error_t *err)
+{
+    int              rc;
+    unsigned         seen;
+    const char      *end;
+    wh_parameter_t   p;
+
+    memset(query, 0, sizeof(wh_args_t));
+    query->limit = WH_ARGS_LIMIT;
+
+    seen = 0;
+    end = args + len;
+
+    while (args < end) {
+
+        wh_args_next(&p, &args, end);
+
+        rc = wh_args_set(query, &p, &buf, &seen, err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+    }
+
+    if (query->n > 0 && query->page) {
+        return wh_error_set(err, WH_ECOMMAND, "the parameter \"sku\" goes with "
+                            "no other one");
+    }
+
+    return WH_OK;
+}
+
+
+/* Up to the next "&". */
+
+static void
+wh_args_next(wh_parameter_t *p, const char **args, const char *end)
+{
+    const char  *amp, *equals;
+
+    amp = memchr(*args, '&', (size_t) (end - *args));
+    amp = (amp != NULL) ? amp : end;
+
+    equals = memchr(*args, '=', (size_t) (amp - *args));
+
+    p->name = *args;
+    p->name_len = (size_t) ((equals != NULL ? equals : amp) - *args);
+    p->value = (equals != NULL) ? equals + 1 : amp;
+    p->len = (size_t) (amp - p->value);
+
+    *args = (amp < end) ? amp + 1 : end;
+}
+
+
+static int
+wh_args_set(wh_args_t *query, const wh_parameter_t *p, char **buf,
+    unsigned *seen, wh_error_t *err)
+{
+    size_t                  i;
+    const wh_args_name_t  *n;
+
+    for (i = 0; i < WH_ARGS_N; i++) {
+        n = &wh_args_names[i];
+
+        if (p->name_len != strlen(n->name)
+            || memcmp(p->name, n->name, p->name_len) != 0)
+        {
+            continue;
+        }
+
+        if (*seen & 1u << i) {
+            return wh_error_set(err, WH_ECOMMAND, "the parameter \"%s\" is "
+                                "there twice", n->name);
+        }
+
+        *seen |= 1u << i;
+
+        return n->set(query, p, buf, err);
+    }
+
+    return wh_args_unknown(p, err);
+}
+
+
+/* Commas part the skus; one within a sku is percent-encoded. */
+
+static int
+wh_args_sku(wh_args_t *query, const wh_parameter_t *p, char **buf,
+    wh_error_t *err)
+{
+    int          rc;
+    const char  *sku, *comma, *end;
+
+    end = p->value + p->len;
+
+    for (sku = p->value; sku <= end; sku = comma + 1) {
+
+        comma = memchr(sku, ',', (size_t) (end - sku));
+        comma = (comma != NULL) ? comma : end;
+
+        if (query->n == WH_ARGS_SKUS) {
+            return wh_error_set(err, WH_ECOMMAND, "the parameter \"sku\" has "
+                                "more than %d skus", WH_ARGS_SKUS);
+        }
+
+        rc = wh_args_decode(&query->skus[query->n], "sku", sku,
+                             (size_t) (comma - sku), buf, err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+
+        query->n++;
+    }
+
+    return WH_OK;
+}
+
+
+static int
+wh_args_prefix(wh_args_t *query, const wh_parameter_t *p, char **buf,
+    wh_error_t *err)
+{
+    query->page = 1;
+
+    return wh_args_decode(&query->prefix, "prefix", p->value, p->len, buf,
+                           err);
+}
+
+
+static int
+wh_args_after(wh_args_t *query, const wh_parameter_t *p, char **buf,
+    wh_error_t *err)
+{
+    query->page = 1;
+
+    return wh_args_decode(&query->after, "after", p->value, p->len, buf, err);
+}
+
+
+static int
+wh_args_limit(wh_args_t *query, const wh_parameter_t *p, char **buf,
+    wh_error_t *err)
+{
+    size_t    i;
+    unsigned  limit;
+
+    (void) buf;
+
+    query->page = 1;
+    limit = 0;
+
+    for (i = 0; i < p->len && limit <= WH_ARGS_LIMIT; i++) {
+
+        if (p->value[i] < '0' || p->value[i] > '9') {
+            break;
+        }
+
+        limit = limit * 10 + (unsigned) (p->value[i] - '0');
+    }
+
+    if (i < p->len || limit < 1 || limit > WH_ARGS_LIMIT) {
+        return wh_error_set(err, WH_ECOMMAND, "the parameter \"limit\" is not "
+                            "a number from 1 to %d", WH_ARGS_LIMIT);
+    }
+
+    query->limit = limit;
+
+    return WH_OK;
+}
+
+
+/* A sku, or the beginning of some. */
+
+static int
+wh_args_decode(wh_args_text_t *text, const char *name, const char *value,
+    size_t len, char **buf, wh_error_t *err)
+{
+    text->data = *buf;
+
+    if (wh_percent_decode(*buf, &text->len, value, len) != WH_OK
+        || !wh_sku_valid(text->data, text->len))
+    {
+        return wh_error_set(err, WH_ECOMMAND, "the parameter \"%s\" is not 1 "
+                            "to 255 bytes of UTF-8 without control "
+                            "characters, percent-encoded", name);
+    }
+
+    *buf += text->len;
+
+    return WH_OK;
+}
+
+
+/* Names it, as far as its characters can be shown. */
+
+static int
+wh_args_unknown(const wh_parameter_t *p, wh_error_t *err)
+{
+    char    name[32];
+    size_t  i;
+
+    for (i = 0; i < p->name_len && i < sizeof(name) - 1; i++) {
+        name[i] = (p->name[i] > 0x20 && p->name[i] < 0x7F
+                   && p->name[i] != '"' && p->name[i] != '\\')
+                  ? p->name[i] : '?';
+    }
+
+    name[i] = '\0';
+
+    return wh_error_set(err, WH_ECOMMAND, "there is no parameter \"%s\", only "
+                        "sku, prefix, after and limit", name);
+}

@@ -1,0 +1,45 @@
+/*
+ * What a query string asks of the items: some skus, or a page of the list.
+ */
+
+#ifndef WH_ARGS_H
+#define WH_ARGS_H
+
+#include <stddef.h>
+
+#include "wh_error.h"
+#include "wh_sku.h"
+
+
+#define WH_ARGS_SKUS   100      /* in one query */
+#define WH_ARGS_LIMIT  1000     /* items in a page */
+
+
+typedef struct {
+    const char  *data;           /* decoded, no NUL; NULL: not asked for */
+    size_t       len;            /* bytes */
+} wh_args_text_t;
+
+
+typedef struct {
+    int              page;       /* there is a parameter but sku */
+    size_t           n;          /* of the skus */
+    wh_args_text_t  skus[WH_ARGS_SKUS];
+    wh_args_text_t  prefix;     /* of the skus in the page, ... */
+    wh_args_text_t  after;      /* ... and the one before the first */
+    unsigned         limit;      /* 1..WH_ARGS_LIMIT, also if not given */
+} wh_args_t;
+
+
+/*
+ * Parses len bytes behind the "?": sku=A,B (up to WH_ARGS_SKUS of them), or
+ * prefix, after and limit, each once, values percent-encoded.  What is decoded
+ * goes to buf, which has room for len bytes.
+ *
+ * WH_OK; WH_ECOMMAND: err has text, ASCII, with the parameter that is wrong.
+ */
+int wh_args_parse(wh_args_t *query, const char *args, size_t len, char *buf,
+    wh_error_t *err);
+
+
+#endif

@@ -1,0 +1,364 @@
+#include "ngx_http_warehouse_lists.h"
+
+
+#define NGX_HTTP_WAREHOUSE_CROWDED                                            \
+    "lists that clients are slow to take fill warehouse_items_limit"
+
+
+static ngx_int_t ngx_http_warehouse_lists_build(ngx_http_warehouse_lists_t *l,
+    int version);
+static ngx_uint_t ngx_http_warehouse_lists_crowded(
+    ngx_http_warehouse_lists_t *l);
+static off_t ngx_http_warehouse_lists_held(ngx_http_warehouse_lists_t *l);
+static void ngx_http_warehouse_lists_built(void *data, ngx_int_t rc);
+static void ngx_http_warehouse_lists_late(ngx_http_warehouse_lists_t *l);
+static void ngx_http_warehouse_lists_drop(ngx_event_t *ev);
+static void ngx_http_warehouse_lists_answer(ngx_http_warehouse_lists_t *l,
+    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot);
+static void ngx_http_warehouse_queue_move(ngx_queue_t *to, ngx_queue_t *from);
+
+
+void
+ngx_http_warehouse_lists_init(ngx_http_warehouse_lists_t *l,
+    ngx_http_warehouse_reader_t *reader, ngx_http_warehouse_outage_t *outage,
+    ngx_log_t *log)
+{
+    l->reader = reader;
+    l->outage = outage;
+
+    ngx_queue_init(&l->waiting);
+    ngx_queue_init(&l->late);
+    ngx_queue_init(&l->dropped);
+
+    ngx_http_warehouse_build_init(&l->build, log);
+
+    l->build.reader = reader;
+    l->build.format = &ngx_http_warehouse_json;
+    l->build.handler = ngx_http_warehouse_lists_built;
+    l->build.data = l;
+
+    l->drop.handler = ngx_http_warehouse_lists_drop;
+    l->drop.data = l;
+    l->drop.log = log;
+}
+
+
+void
+ngx_http_warehouse_lists_close(ngx_http_warehouse_lists_t *l)
+{
+    ngx_queue_t  *q;
+
+    ngx_http_warehouse_lists_forget(l);
+
+    if (l->drop.posted) {
+        ngx_delete_posted_event(&l->drop);
+    }
+
+    while (!ngx_queue_empty(&l->dropped)) {
+        q = ngx_queue_head(&l->dropped);
+        ngx_http_warehouse_lists_cancel(ngx_queue_data(q,
+                                            ngx_http_warehouse_list_waiter_t,
+                                            queue));
+    }
+}
+
+
+ngx_int_t
+ngx_http_warehouse_lists_get(ngx_http_warehouse_lists_t *l, int version,
+    ngx_http_warehouse_list_waiter_t *waiter,
+    const ngx_http_warehouse_room_t *room,
+    ngx_http_warehouse_snapshot_t **snapshot)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  fresh;
+
+    l->crowded = 0;
+    rc = NGX_AGAIN;
+
+    if (l->current != NULL
+        && ngx_http_warehouse_snapshot_version(l->current) == version)
+    {
+        rc = NGX_OK;
+
+    } else if (l->build.snapshot == NULL) {
+        l->room = *room;
+        rc = ngx_http_warehouse_lists_build(l, version);
+    }
+
+    if (rc == NGX_OK) {
+        ngx_http_warehouse_snapshot_retain(l->current);
+        *snapshot = l->current;
+    }
+
+    if (rc != NGX_AGAIN) {
+        return rc;
+    }
+
+    /*
+     * A build that began before the last commit may not show it, and who
+     * asks after a commit is to see it.
+     */
+
+    fresh = (ngx_http_warehouse_snapshot_version(l->build.snapshot)
+             == version);
+
+    ngx_queue_insert_tail(fresh ? &l->waiting : &l->late, &waiter->queue);
+    waiter->queued = 1;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "warehouse: \"%V\": waiting for %s list",
+                   &l->reader->path, fresh ? "this" : "the next");
+
+    return NGX_AGAIN;
+}
+
+
+void
+ngx_http_warehouse_lists_cancel(ngx_http_warehouse_list_waiter_t *waiter)
+{
+    if (waiter->queued) {
+        ngx_queue_remove(&waiter->queue);
+        waiter->queued = 0;
+    }
+}
+
+
+ngx_http_warehouse_snapshot_t *
+ngx_http_warehouse_lists_page(ngx_http_warehouse_lists_t *l,
+    const ngx_http_warehouse_room_t *room)
+{
+    ngx_http_warehouse_snapshot_t  *s;
+
+    l->crowded = (ngx_http_warehouse_lists_held(l) > room->limit);
+
+    if (l->crowded) {
+        (void) ngx_http_warehouse_reader_failed(l->reader,
+                                                NGX_HTTP_WAREHOUSE_CROWDED);
+        return NULL;
+    }
+
+    s = ngx_http_warehouse_snapshot_create(0, room->buffer, room->temp_path,
+                                           &l->live, l->drop.log);
+    if (s == NULL) {
+        (void) ngx_http_warehouse_reader_failed(l->reader, "out of memory");
+    }
+
+    return s;
+}
+
+
+/*
+ * Begins a build.  version was read before the transaction, which is thus at
+ * least as new.  NGX_OK: l->current is the new list; NGX_AGAIN; NGX_ERROR.
+ */
+
+static ngx_int_t
+ngx_http_warehouse_lists_build(ngx_http_warehouse_lists_t *l, int version)
+{
+    ngx_int_t                       rc;
+    ngx_http_warehouse_snapshot_t  *s;
+
+    l->crowded = ngx_http_warehouse_lists_crowded(l);
+
+    if (l->crowded) {
+        return ngx_http_warehouse_reader_failed(l->reader,
+                                                NGX_HTTP_WAREHOUSE_CROWDED);
+    }
+
+    s = ngx_http_warehouse_snapshot_create(version, l->room.buffer,
+                                           l->room.temp_path, &l->live,
+                                           l->drop.log);
+    if (s == NULL) {
+        return ngx_http_warehouse_reader_failed(l->reader, "out of memory");
+    }
+
+    rc = ngx_http_warehouse_build_start(&l->build, s);
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_warehouse_lists_built(l, rc);
+
+        /* its answers may have led here again, and to a close */
+
+        if (rc == NGX_OK && l->current == NULL) {
+            rc = NGX_ERROR;
+        }
+    }
+
+    return rc;
+}
+
+
+/* Whether the lists that requests hold leave no room for one more. */
+
+static ngx_uint_t
+ngx_http_warehouse_lists_crowded(ngx_http_warehouse_lists_t *l)
+{
+    off_t  held, next;
+
+    held = ngx_http_warehouse_lists_held(l);
+    next = (l->current != NULL) ? ngx_http_warehouse_snapshot_size(l->current)
+                                : 0;
+
+    return held > 0 && held + next > l->room.limit;
+}
+
+
+/*
+ * Bytes of what requests hold.  The newest list goes when there is a newer one,
+ * unless a request holds it, too.
+ */
+
+static off_t
+ngx_http_warehouse_lists_held(ngx_http_warehouse_lists_t *l)
+{
+    return (l->current != NULL && ngx_http_warehouse_snapshot_alone(l->current))
+           ? l->live - ngx_http_warehouse_snapshot_size(l->current) : l->live;
+}
+
+
+/* A build has ended: keeps or frees the list, answers. */
+
+static void
+ngx_http_warehouse_lists_built(void *data, ngx_int_t rc)
+{
+    ngx_http_warehouse_lists_t *l = data;
+
+    ngx_queue_t                     waiting;
+    ngx_http_warehouse_snapshot_t  *s;
+
+    s = ngx_http_warehouse_build_take(&l->build);
+
+    if (rc == NGX_OK) {
+
+        if (l->current != NULL) {
+            ngx_http_warehouse_snapshot_release(l->current);
+        }
+
+        l->current = s;
+        ngx_http_warehouse_snapshot_retain(s);
+        ngx_http_warehouse_outage_end(l->outage);
+    }
+
+    /* what an answer leads to may queue anew, so the queue is taken off */
+
+    ngx_queue_init(&waiting);
+    ngx_http_warehouse_queue_move(&waiting, &l->waiting);
+
+    ngx_http_warehouse_lists_answer(l, &waiting, rc == NGX_OK ? s : NULL);
+    ngx_http_warehouse_snapshot_release(s);
+
+    ngx_http_warehouse_lists_late(l);
+}
+
+
+/* The requests that came during a build, after a commit. */
+
+static void
+ngx_http_warehouse_lists_late(ngx_http_warehouse_lists_t *l)
+{
+    int          version;
+    ngx_queue_t  waiting;
+
+    if (l->build.snapshot != NULL || ngx_queue_empty(&l->late)) {
+        return;
+    }
+
+    if (ngx_http_warehouse_reader_version(l->reader, &version) != NGX_OK) {
+        ngx_http_warehouse_reader_close(l->reader);
+        ngx_http_warehouse_lists_forget(l);
+        return;
+    }
+
+    ngx_http_warehouse_queue_move(&l->waiting, &l->late);
+
+    if (ngx_http_warehouse_lists_build(l, version) == NGX_ERROR) {
+
+        /* those that wait for one that did not even begin */
+
+        ngx_queue_init(&waiting);
+        ngx_http_warehouse_queue_move(&waiting, &l->waiting);
+        ngx_http_warehouse_lists_answer(l, &waiting, NULL);
+    }
+}
+
+
+void
+ngx_http_warehouse_lists_forget(ngx_http_warehouse_lists_t *l)
+{
+    ngx_http_warehouse_build_drop(&l->build);
+
+    ngx_http_warehouse_queue_move(&l->dropped, &l->waiting);
+    ngx_http_warehouse_queue_move(&l->dropped, &l->late);
+
+    if (!ngx_queue_empty(&l->dropped) && !l->drop.posted) {
+        l->why = l->reader->rc;
+        l->why_err = l->reader->err;
+        ngx_post_event(&l->drop, &ngx_posted_events);
+    }
+
+    if (l->current != NULL) {
+        ngx_http_warehouse_snapshot_release(l->current);
+        l->current = NULL;
+    }
+}
+
+
+static void
+ngx_http_warehouse_lists_drop(ngx_event_t *ev)
+{
+    ngx_queue_t                  dropped;
+    ngx_http_warehouse_lists_t  *l;
+
+    l = ev->data;
+
+    ngx_queue_init(&dropped);
+    ngx_http_warehouse_queue_move(&dropped, &l->dropped);
+
+    l->reader->rc = l->why;
+    l->reader->err = l->why_err;
+
+    ngx_http_warehouse_lists_answer(l, &dropped, NULL);
+}
+
+
+static void
+ngx_http_warehouse_lists_answer(ngx_http_warehouse_lists_t *l,
+    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot)
+{
+    ngx_queue_t                       *q;
+    ngx_http_warehouse_refusal_t       refusal;
+    ngx_http_warehouse_list_waiter_t  *waiter;
+
+    /* first: what an answer leads to may meet other trouble, or none */
+
+    for (q = ngx_queue_head(queue);
+         snapshot == NULL && q != ngx_queue_sentinel(queue);
+         q = ngx_queue_next(q))
+    {
+        ngx_http_warehouse_refuse(&refusal, l->outage, l->reader, l->crowded);
+    }
+
+    while (!ngx_queue_empty(queue)) {
+
+        q = ngx_queue_head(queue);
+        waiter = ngx_queue_data(q, ngx_http_warehouse_list_waiter_t, queue);
+
+        ngx_http_warehouse_lists_cancel(waiter);
+
+        if (snapshot != NULL) {
+            ngx_http_warehouse_snapshot_retain(snapshot);
+        }
+
+        waiter->handler(waiter->data, snapshot, &refusal);
+    }
+}
+
+
+static void
+ngx_http_warehouse_queue_move(ngx_queue_t *to, ngx_queue_t *from)
+{
+    if (!ngx_queue_empty(from)) {
+        ngx_queue_add(to, from);
+        ngx_queue_init(from);
+    }
+}
