@@ -326,10 +326,12 @@ wh_schema_fail(sqlite3 *db, const char *what, wh_error_t *err)
             rc = WH_AGAIN;
             advice = "; the disk quota is used up";
 
+        } else if (sqlite3_extended_errcode(db) == SQLITE_IOERR_SHMSIZE) {
+            rc = WH_AGAIN;
+            advice = "; there is no room for its -shm: the disk is full";
+
         } else {
-            /* no room for the -shm file */
-            rc = sqlite3_extended_errcode(db) == SQLITE_IOERR_SHMSIZE
-                 ? WH_AGAIN : WH_ERROR;
+            rc = WH_ERROR;
         }
 
         break;
