@@ -4,9 +4,7 @@
 #include <string.h>
 
 
-/* Bytes of ASCII that stand in a string as they are. */
-
-static const unsigned char  wh_scan_plain[256] = {
+const unsigned char  wh_scan_plain[256] = {
     [0x20 ... 0x21] = 1,        /* not '"' */
     [0x23 ... 0x5B] = 1,        /* not '\\' */
     [0x5D ... 0x7F] = 1
@@ -44,31 +42,12 @@ wh_scan_grammar(wh_scan_t *s, const char *expected)
 }
 
 
-void
-wh_scan_space(wh_scan_t *s)
-{
-    while (s->p < s->end
-           && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n'
-               || *s->p == '\r'))
-    {
-        s->p++;
-    }
-}
-
-
 int
-wh_scan_string(wh_scan_t *s)
+wh_scan_string_rest(wh_scan_t *s)
 {
     int  rc;
 
-    s->p++;
-    s->escaped = 0;
-
     for ( ;; ) {
-
-        while (s->p < s->end && wh_scan_plain[*s->p]) {
-            s->p++;
-        }
 
         if (s->p == s->end) {
             return wh_scan_grammar(s, "");
@@ -81,7 +60,7 @@ wh_scan_string(wh_scan_t *s)
 
         if (*s->p < 0x20) {
             return wh_scan_fail(s, "invalid_json",
-                                 "a control character in a string");
+                                "a control character in a string");
         }
 
         if (*s->p == '\\') {
@@ -95,6 +74,8 @@ wh_scan_string(wh_scan_t *s)
         if (rc != WH_OK) {
             return rc;
         }
+
+        wh_scan_run(s);
     }
 }
 
