@@ -15,22 +15,22 @@ typedef struct {
 
 typedef struct {
     const char  *name;
-    int        (*set)(wh_args_t *query, const wh_parameter_t *p, char **buf,
+    int        (*set)(wh_args_t *args, const wh_parameter_t *p, char **buf,
                       wh_error_t *err);
 } wh_args_name_t;
 
 
-static void wh_args_next(wh_parameter_t *p, const char **args,
+static void wh_args_next(wh_parameter_t *p, const char **text,
     const char *end);
-static int wh_args_set(wh_args_t *query, const wh_parameter_t *p, char **buf,
+static int wh_args_set(wh_args_t *args, const wh_parameter_t *p, char **buf,
     unsigned *seen, wh_error_t *err);
-static int wh_args_sku(wh_args_t *query, const wh_parameter_t *p, char **buf,
+static int wh_args_sku(wh_args_t *args, const wh_parameter_t *p, char **buf,
     wh_error_t *err);
-static int wh_args_prefix(wh_args_t *query, const wh_parameter_t *p,
+static int wh_args_prefix(wh_args_t *args, const wh_parameter_t *p,
     char **buf, wh_error_t *err);
-static int wh_args_after(wh_args_t *query, const wh_parameter_t *p,
+static int wh_args_after(wh_args_t *args, const wh_parameter_t *p,
     char **buf, wh_error_t *err);
-static int wh_args_limit(wh_args_t *query, const wh_parameter_t *p,
+static int wh_args_limit(wh_args_t *args, const wh_parameter_t *p,
     char **buf, wh_error_t *err);
 static int wh_args_decode(wh_args_text_t *text, const char *name,
     const char *value, size_t len, char **buf, wh_error_t *err);
@@ -48,7 +48,7 @@ static const wh_args_name_t  wh_args_names[] = {
 
 
 int
-wh_args_parse(wh_args_t *query, const char *args, size_t len, char *buf,
+wh_args_parse(wh_args_t *args, const char *text, size_t len, char *buf,
     wh_error_t *err)
 {
     int              rc;
@@ -56,23 +56,23 @@ wh_args_parse(wh_args_t *query, const char *args, size_t len, char *buf,
     const char      *end;
     wh_parameter_t   p;
 
-    memset(query, 0, sizeof(wh_args_t));
-    query->limit = WH_ARGS_LIMIT;
+    memset(args, 0, sizeof(wh_args_t));
+    args->limit = WH_ARGS_LIMIT;
 
     seen = 0;
-    end = args + len;
+    end = text + len;
 
-    while (args < end) {
+    while (text < end) {
 
-        wh_args_next(&p, &args, end);
+        wh_args_next(&p, &text, end);
 
-        rc = wh_args_set(query, &p, &buf, &seen, err);
+        rc = wh_args_set(args, &p, &buf, &seen, err);
         if (rc != WH_OK) {
             return rc;
         }
     }
 
-    if (query->n > 0 && query->page) {
+    if (args->n > 0 && args->page) {
         return wh_error_set(err, WH_ECOMMAND, "the parameter \"sku\" goes with "
                             "no other one");
     }
@@ -84,29 +84,29 @@ wh_args_parse(wh_args_t *query, const char *args, size_t len, char *buf,
 /* Up to the next "&". */
 
 static void
-wh_args_next(wh_parameter_t *p, const char **args, const char *end)
+wh_args_next(wh_parameter_t *p, const char **text, const char *end)
 {
     const char  *amp, *equals;
 
-    amp = memchr(*args, '&', (size_t) (end - *args));
+    amp = memchr(*text, '&', (size_t) (end - *text));
     amp = (amp != NULL) ? amp : end;
 
-    equals = memchr(*args, '=', (size_t) (amp - *args));
+    equals = memchr(*text, '=', (size_t) (amp - *text));
 
-    p->name = *args;
-    p->name_len = (size_t) ((equals != NULL ? equals : amp) - *args);
+    p->name = *text;
+    p->name_len = (size_t) ((equals != NULL ? equals : amp) - *text);
     p->value = (equals != NULL) ? equals + 1 : amp;
     p->len = (size_t) (amp - p->value);
 
-    *args = (amp < end) ? amp + 1 : end;
+    *text = (amp < end) ? amp + 1 : end;
 }
 
 
 static int
-wh_args_set(wh_args_t *query, const wh_parameter_t *p, char **buf,
+wh_args_set(wh_args_t *args, const wh_parameter_t *p, char **buf,
     unsigned *seen, wh_error_t *err)
 {
-    size_t                  i;
+    size_t                 i;
     const wh_args_name_t  *n;
 
     for (i = 0; i < WH_ARGS_N; i++) {
@@ -125,7 +125,7 @@ wh_args_set(wh_args_t *query, const wh_parameter_t *p, char **buf,
 
         *seen |= 1u << i;
 
-        return n->set(query, p, buf, err);
+        return n->set(args, p, buf, err);
     }
 
     return wh_args_unknown(p, err);
@@ -135,7 +135,7 @@ wh_args_set(wh_args_t *query, const wh_parameter_t *p, char **buf,
 /* Commas part the skus; one within a sku is percent-encoded. */
 
 static int
-wh_args_sku(wh_args_t *query, const wh_parameter_t *p, char **buf,
+wh_args_sku(wh_args_t *args, const wh_parameter_t *p, char **buf,
     wh_error_t *err)
 {
     int          rc;
@@ -148,18 +148,18 @@ wh_args_sku(wh_args_t *query, const wh_parameter_t *p, char **buf,
         comma = memchr(sku, ',', (size_t) (end - sku));
         comma = (comma != NULL) ? comma : end;
 
-        if (query->n == WH_ARGS_SKUS) {
+        if (args->n == WH_ARGS_SKUS) {
             return wh_error_set(err, WH_ECOMMAND, "the parameter \"sku\" has "
                                 "more than %d skus", WH_ARGS_SKUS);
         }
 
-        rc = wh_args_decode(&query->skus[query->n], "sku", sku,
-                             (size_t) (comma - sku), buf, err);
+        rc = wh_args_decode(&args->skus[args->n], "sku", sku,
+                            (size_t) (comma - sku), buf, err);
         if (rc != WH_OK) {
             return rc;
         }
 
-        query->n++;
+        args->n++;
     }
 
     return WH_OK;
@@ -167,28 +167,28 @@ wh_args_sku(wh_args_t *query, const wh_parameter_t *p, char **buf,
 
 
 static int
-wh_args_prefix(wh_args_t *query, const wh_parameter_t *p, char **buf,
+wh_args_prefix(wh_args_t *args, const wh_parameter_t *p, char **buf,
     wh_error_t *err)
 {
-    query->page = 1;
+    args->page = 1;
 
-    return wh_args_decode(&query->prefix, "prefix", p->value, p->len, buf,
-                           err);
+    return wh_args_decode(&args->prefix, "prefix", p->value, p->len, buf,
+                          err);
 }
 
 
 static int
-wh_args_after(wh_args_t *query, const wh_parameter_t *p, char **buf,
+wh_args_after(wh_args_t *args, const wh_parameter_t *p, char **buf,
     wh_error_t *err)
 {
-    query->page = 1;
+    args->page = 1;
 
-    return wh_args_decode(&query->after, "after", p->value, p->len, buf, err);
+    return wh_args_decode(&args->after, "after", p->value, p->len, buf, err);
 }
 
 
 static int
-wh_args_limit(wh_args_t *query, const wh_parameter_t *p, char **buf,
+wh_args_limit(wh_args_t *args, const wh_parameter_t *p, char **buf,
     wh_error_t *err)
 {
     size_t    i;
@@ -196,7 +196,7 @@ wh_args_limit(wh_args_t *query, const wh_parameter_t *p, char **buf,
 
     (void) buf;
 
-    query->page = 1;
+    args->page = 1;
     limit = 0;
 
     for (i = 0; i < p->len && limit <= WH_ARGS_LIMIT; i++) {
@@ -213,7 +213,7 @@ wh_args_limit(wh_args_t *query, const wh_parameter_t *p, char **buf,
                             "a number from 1 to %d", WH_ARGS_LIMIT);
     }
 
-    query->limit = limit;
+    args->limit = limit;
 
     return WH_OK;
 }

@@ -22,12 +22,12 @@ typedef struct {
 
 
 typedef struct {
-    int              page;       /* there is a parameter but sku */
-    size_t           n;          /* of the skus */
+    int             page;       /* there is a parameter but sku */
+    size_t          n;          /* of the skus */
     wh_args_text_t  skus[WH_ARGS_SKUS];
     wh_args_text_t  prefix;     /* of the skus in the page, ... */
     wh_args_text_t  after;      /* ... and the one before the first */
-    unsigned         limit;      /* 1..WH_ARGS_LIMIT, also if not given */
+    unsigned        limit;      /* 1..WH_ARGS_LIMIT, also if not given */
 } wh_args_t;
 
 
@@ -38,7 +38,7 @@ typedef struct {
  *
  * WH_OK; WH_ECOMMAND: err has text, ASCII, with the parameter that is wrong.
  */
-int wh_args_parse(wh_args_t *query, const char *args, size_t len, char *buf,
+int wh_args_parse(wh_args_t *args, const char *text, size_t len, char *buf,
     wh_error_t *err);
 
 

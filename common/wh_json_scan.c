@@ -140,8 +140,7 @@ wh_scan_escape(wh_scan_t *s)
 static int
 wh_scan_hex4(wh_scan_t *s, unsigned *code)
 {
-    int            i;
-    unsigned char  ch;
+    int  i, digit;
 
     s->p++;
     *code = 0;
@@ -152,17 +151,13 @@ wh_scan_hex4(wh_scan_t *s, unsigned *code)
             return wh_scan_grammar(s, "");
         }
 
-        ch = *s->p;
+        digit = wh_hex_digit((char) *s->p);
 
-        if (ch >= '0' && ch <= '9') {
-            *code = *code * 16 + (ch - '0');
-
-        } else if ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'f') {
-            *code = *code * 16 + ((ch | 0x20) - 'a' + 10);
-
-        } else {
+        if (digit < 0) {
             return wh_scan_grammar(s, "four hexadecimal digits were expected");
         }
+
+        *code = *code * 16 + (unsigned) digit;
     }
 
     return WH_OK;

@@ -2,9 +2,6 @@
 #include "wh_error.h"
 
 
-static int wh_percent_digit(char ch);
-
-
 size_t
 wh_utf8(const unsigned char *p, size_t len)
 {
@@ -105,8 +102,8 @@ wh_percent_decode(char *dst, size_t *n, const char *text, size_t len)
             return WH_ECOMMAND;
         }
 
-        high = wh_percent_digit(text[i + 1]);
-        low = wh_percent_digit(text[i + 2]);
+        high = wh_hex_digit(text[i + 1]);
+        low = wh_hex_digit(text[i + 2]);
 
         if (high < 0 || low < 0) {
             return WH_ECOMMAND;
@@ -120,8 +117,8 @@ wh_percent_decode(char *dst, size_t *n, const char *text, size_t len)
 }
 
 
-static int
-wh_percent_digit(char ch)
+int
+wh_hex_digit(char ch)
 {
     if (ch >= '0' && ch <= '9') {
         return ch - '0';

@@ -30,5 +30,8 @@ int wh_sku_valid(const char *sku, size_t len);
  */
 int wh_percent_decode(char *dst, size_t *n, const char *text, size_t len);
 
+/* The value of a hexadecimal digit; -1: it is none. */
+int wh_hex_digit(char ch);
+
 
 #endif

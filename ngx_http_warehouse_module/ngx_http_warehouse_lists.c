@@ -72,7 +72,6 @@ ngx_http_warehouse_lists_get(ngx_http_warehouse_lists_t *l, int version,
     ngx_int_t   rc;
     ngx_uint_t  fresh;
 
-    l->crowded = 0;
     rc = NGX_AGAIN;
 
     if (l->current != NULL

@@ -7,9 +7,13 @@ ngx_http_warehouse_points_begin(ngx_http_warehouse_reader_t *r, int version)
 {
     int  rc;
 
-    if (sqlite3_exec(r->points, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) {
-        return ngx_http_warehouse_reader_fail(r, r->points);
+    if (sqlite3_step(r->begin) != SQLITE_DONE) {
+        (void) ngx_http_warehouse_reader_fail(r, r->points);
+        (void) sqlite3_reset(r->begin);
+        return NGX_ERROR;
     }
+
+    (void) sqlite3_reset(r->begin);
 
     /* after a commit everything may have changed; otherwise rows only */
 
@@ -35,7 +39,8 @@ ngx_http_warehouse_points_end(ngx_http_warehouse_reader_t *r)
     (void) sqlite3_reset(r->after);
 
     if (!sqlite3_get_autocommit(r->points)) {
-        (void) sqlite3_exec(r->points, "COMMIT", NULL, NULL, NULL);
+        (void) sqlite3_step(r->commit);
+        (void) sqlite3_reset(r->commit);
     }
 }
 

@@ -112,6 +112,11 @@ ngx_http_warehouse_reader_handles(ngx_http_warehouse_reader_t *r)
         || ngx_http_warehouse_reader_handle(r, &r->points, WH_SQL_STATE,
                                             &r->state)
            != NGX_OK
+        || ngx_http_warehouse_reader_prepare(r, r->points, "BEGIN", &r->begin)
+           != NGX_OK
+        || ngx_http_warehouse_reader_prepare(r, r->points, "COMMIT",
+                                             &r->commit)
+           != NGX_OK
         || ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_ONE_ITEM,
                                              &r->item)
            != NGX_OK
@@ -186,6 +191,8 @@ ngx_http_warehouse_reader_close(ngx_http_warehouse_reader_t *r)
 {
     (void) sqlite3_finalize(r->data_version);
     (void) sqlite3_finalize(r->items);
+    (void) sqlite3_finalize(r->begin);
+    (void) sqlite3_finalize(r->commit);
     (void) sqlite3_finalize(r->state);
     (void) sqlite3_finalize(r->item);
     (void) sqlite3_finalize(r->from);
@@ -196,6 +203,8 @@ ngx_http_warehouse_reader_close(ngx_http_warehouse_reader_t *r)
 
     r->data_version = NULL;
     r->items = NULL;
+    r->begin = NULL;
+    r->commit = NULL;
     r->state = NULL;
     r->item = NULL;
     r->from = NULL;

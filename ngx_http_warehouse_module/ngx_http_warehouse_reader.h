@@ -30,6 +30,8 @@ typedef struct {
     sqlite3       *handle;        /* reads all items */
     sqlite3_stmt  *items;
     sqlite3       *points;        /* reads some, see points.h */
+    sqlite3_stmt  *begin;         /* its transactions */
+    sqlite3_stmt  *commit;
     sqlite3_stmt  *state;
     sqlite3_stmt  *item;
     sqlite3_stmt  *from;

@@ -178,15 +178,7 @@ wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
         rc = wh_store_set_meta(store, "rebuilt_from", topics, err);
     }
 
-    if (rc == WH_OK) {
-        rc = wh_store_commit(store, err);
-    }
-
-    if (rc != WH_OK) {
-        wh_store_rollback(store);
-    }
-
-    return rc;
+    return wh_store_end(store, rc, err);
 }
 
 

@@ -44,15 +44,7 @@ wh_start_store(const wh_conf_t *conf, wh_store_t *store, rd_kafka_t *watcher,
 
     rc = wh_fail(rc, "positions_written", err);
 
-    if (rc == WH_OK) {
-        rc = wh_store_commit(store, err);
-    }
-
-    if (rc != WH_OK) {
-        wh_store_rollback(store);
-    }
-
-    return rc;
+    return wh_store_end(store, rc, err);
 }
 
 

@@ -2,8 +2,8 @@
 #include "base/fail.h"
 #include "base/log.h"
 #include "base/signal.h"
-#include "kafka/client.h"
 #include "follow/recover.h"
+#include "kafka/client.h"
 #include "session/pipeline.h"
 
 #include <string.h>

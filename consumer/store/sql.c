@@ -155,6 +155,21 @@ wh_store_rollback(wh_store_t *s)
 }
 
 
+int
+wh_store_end(wh_store_t *s, int rc, wh_error_t *err)
+{
+    if (rc == WH_OK) {
+        rc = wh_store_commit(s, err);
+    }
+
+    if (rc != WH_OK) {
+        wh_store_rollback(s);
+    }
+
+    return rc;
+}
+
+
 /*
  * Binding fails only for a wrong index, a text past SQLite's limits or for
  * want of memory; the parameter is then NULL, and the statement that follows

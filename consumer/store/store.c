@@ -22,6 +22,7 @@ static int wh_store_resume(wh_store_t **store, const wh_store_conf_t *conf,
     wh_error_t *err);
 static int wh_store_create_new(wh_store_t **store,
     const wh_store_conf_t *conf, wh_error_t *err);
+static int wh_store_opened(wh_store_t **store, int rc);
 static int wh_store_open_file(wh_store_t **store,
     const wh_store_conf_t *conf, const char *suffix, wh_error_t *err);
 static int wh_store_connect(wh_store_t *s, wh_error_t *err);
@@ -86,12 +87,7 @@ wh_store_open_database(wh_store_t **store, const wh_store_conf_t *conf,
         rc = wh_store_prepare(*store, err);
     }
 
-    if (rc != WH_OK) {
-        wh_store_close(*store);
-        *store = NULL;
-    }
-
-    return rc;
+    return wh_store_opened(store, rc);
 }
 
 
@@ -145,12 +141,7 @@ wh_store_resume(wh_store_t **store, const wh_store_conf_t *conf,
 
     rc = wh_store_check(*store, &whole, err);
 
-    if (rc != WH_OK) {
-        wh_store_close(*store);
-        *store = NULL;
-    }
-
-    return rc;
+    return wh_store_opened(store, rc);
 }
 
 
@@ -193,6 +184,15 @@ wh_store_create_new(wh_store_t **store, const wh_store_conf_t *conf,
         rc = wh_store_prepare(*store, err);
     }
 
+    return wh_store_opened(store, rc);
+}
+
+
+/* What was opened is good, or is closed. */
+
+static int
+wh_store_opened(wh_store_t **store, int rc)
+{
     if (rc != WH_OK) {
         wh_store_close(*store);
         *store = NULL;

@@ -106,12 +106,15 @@ int wh_store_same_file(const wh_store_t *store, wh_error_t *err);
 /*
  * Transactions.  wh_store_begin() takes the write lock (WH_AGAIN: another
  * process kept it too long); wh_store_begin_read() only a snapshot.  Both end
- * with wh_store_commit() or wh_store_rollback().  WH_OK, WH_AGAIN, WH_ERROR.
+ * with wh_store_commit() or wh_store_rollback(), or with the one of them that
+ * rc asks for: wh_store_end() rolls back what cannot be committed, too, and
+ * returns what went wrong first.  WH_OK, WH_AGAIN, WH_ERROR.
  */
 int wh_store_begin(wh_store_t *store, wh_error_t *err);
 int wh_store_begin_read(wh_store_t *store, wh_error_t *err);
 int wh_store_commit(wh_store_t *store, wh_error_t *err);
 void wh_store_rollback(wh_store_t *store);
+int wh_store_end(wh_store_t *store, int rc, wh_error_t *err);
 
 /* Reads an item; one that does not exist has qty 0, version 0. */
 int wh_store_get_item(wh_store_t *store, const char *sku, size_t len,
