@@ -4,7 +4,7 @@ FROM debian:12-slim AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         gcc libc6-dev make nginx nginx-dev libpcre2-dev zlib1g-dev libssl-dev \
-        librdkafka-dev libsqlite3-dev libcjson-dev libinih-dev uthash-dev \
+        librdkafka-dev libsqlite3-dev libcjson-dev libxxhash-dev libinih-dev uthash-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY . /src
 WORKDIR /src
@@ -28,7 +28,7 @@ CMD ["--kafka.bootstrap.servers=kafka:19092", "--pid_file=/run/warehouse/consume
 FROM debian:12-slim AS nginx
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        nginx librdkafka1 libsqlite3-0 libcjson1 \
+        nginx librdkafka1 libsqlite3-0 libcjson1 libxxhash0 \
     && rm -rf /var/lib/apt/lists/* \
     && ln -sf /dev/stdout /var/log/nginx/access.log \
     && ln -sf /dev/stderr /var/log/nginx/error.log

@@ -41,7 +41,8 @@ static const char  *wh_schema_sql =
     " PRIMARY KEY(topic, partition)) WITHOUT ROWID;"
 
     /*
-     * cluster_id, rebuilt_from (topics), state: 'ready' or 'recovering';
+     * cluster_id, rebuilt_from (topics), notifications_topic (whose position
+     * readers show), state: 'ready' or 'recovering';
      * min_reader: who knows this schema version can read the file
      */
     "CREATE TABLE meta("

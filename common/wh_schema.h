@@ -34,6 +34,11 @@
     "SELECT sku, qty FROM items WHERE sku > ?1 AND sku < ?2"                  \
     " ORDER BY sku LIMIT ?3"
 
+/* the first offset of the notifications topic that the items may not stand for */
+#define WH_SQL_NOTIFIED                                                       \
+    "SELECT next FROM positions WHERE partition = 0 AND topic ="              \
+    " (SELECT value FROM meta WHERE name = 'notifications_topic')"
+
 /* see wh_schema_ready() */
 #define WH_SQL_STATE       "SELECT value FROM meta WHERE name = 'state'"
 

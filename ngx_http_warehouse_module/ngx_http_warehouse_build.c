@@ -47,8 +47,10 @@ ngx_http_warehouse_build_start(ngx_http_warehouse_build_t *build,
 
     rc = NGX_ERROR;
 
-    if (ngx_http_warehouse_reader_begin(build->reader) == NGX_OK) {
-        rc = (ngx_http_warehouse_list_begin(snapshot, build->format) == NGX_OK)
+    if (ngx_http_warehouse_reader_begin(build->reader, build->format) == NGX_OK) {
+        rc = (ngx_http_warehouse_list_begin(snapshot,
+                             &ngx_http_warehouse_formats[build->format])
+              == NGX_OK)
              ? ngx_http_warehouse_build_slice(build)
              : ngx_http_warehouse_build_failed(build);
     }
@@ -71,10 +73,14 @@ ngx_http_warehouse_build_start(ngx_http_warehouse_build_t *build,
 static ngx_int_t
 ngx_http_warehouse_build_slice(ngx_http_warehouse_build_t *build)
 {
-    ngx_int_t                  rc;
-    ngx_uint_t                 n, us;
-    struct timespec            begin;
-    ngx_http_warehouse_item_t  item;
+    int64_t                             position;
+    ngx_int_t                           rc;
+    ngx_uint_t                          n, us;
+    struct timespec                     begin;
+    ngx_http_warehouse_item_t           item;
+    const ngx_http_warehouse_format_t  *format;
+
+    format = &ngx_http_warehouse_formats[build->format];
 
     /* where other events leave a build little time it takes more at once */
 
@@ -88,13 +94,14 @@ ngx_http_warehouse_build_slice(ngx_http_warehouse_build_t *build)
 
     for (n = 1; ; n++) {
 
-        rc = ngx_http_warehouse_reader_next(build->reader, &item);
+        rc = ngx_http_warehouse_reader_next(build->reader, build->format,
+                                            &item);
 
         if (rc != NGX_OK) {
             break;
         }
 
-        if (ngx_http_warehouse_list_item(build->snapshot, build->format, &item)
+        if (ngx_http_warehouse_list_item(build->snapshot, format, &item)
             != NGX_OK)
         {
             return ngx_http_warehouse_build_failed(build);
@@ -107,11 +114,15 @@ ngx_http_warehouse_build_slice(ngx_http_warehouse_build_t *build)
         }
     }
 
-    if (rc != NGX_DONE) {
+    if (rc != NGX_DONE
+        || ngx_http_warehouse_reader_position(build->reader, build->format,
+                                              &position)
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    return (ngx_http_warehouse_list_end(build->snapshot, build->format)
+    return (ngx_http_warehouse_list_end(build->snapshot, format, position)
             == NGX_OK)
            ? NGX_OK : ngx_http_warehouse_build_failed(build);
 }
@@ -180,7 +191,7 @@ static void
 ngx_http_warehouse_build_end(ngx_http_warehouse_build_t *build)
 {
     ngx_http_warehouse_build_stop(build);
-    ngx_http_warehouse_reader_end(build->reader);
+    ngx_http_warehouse_reader_end(build->reader, build->format);
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "warehouse: list of %O bytes read in %M ms",

@@ -22,7 +22,7 @@ typedef void (*ngx_http_warehouse_build_pt)(void *data, ngx_int_t rc);
 
 typedef struct {
     ngx_http_warehouse_reader_t        *reader;
-    const ngx_http_warehouse_format_t  *format;
+    ngx_uint_t                          format;
     ngx_http_warehouse_build_pt         handler;
     void                               *data;
 

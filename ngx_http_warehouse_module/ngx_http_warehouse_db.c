@@ -13,7 +13,6 @@ static void ngx_http_warehouse_db_cleanup(void *data);
 static ngx_int_t ngx_http_warehouse_db_look(ngx_http_warehouse_db_t *db,
     int *version);
 static ngx_int_t ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db);
-static void ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db);
 static ngx_int_t ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
     ngx_http_warehouse_refusal_t *refusal);
 
@@ -150,7 +149,7 @@ ngx_http_warehouse_db_look(ngx_http_warehouse_db_t *db, int *version)
     }
 
     if (ngx_http_warehouse_reader_version(&db->reader, version) != NGX_OK) {
-        ngx_http_warehouse_db_close(db);
+        ngx_http_warehouse_lists_lost(&db->lists);
         return NGX_ERROR;
     }
 
@@ -178,14 +177,6 @@ ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db)
     }
 
     return (rc == NGX_DONE) ? NGX_OK : rc;
-}
-
-
-static void
-ngx_http_warehouse_db_close(ngx_http_warehouse_db_t *db)
-{
-    ngx_http_warehouse_reader_close(&db->reader);
-    ngx_http_warehouse_lists_forget(&db->lists);
 }
 
 

@@ -26,7 +26,8 @@ ngx_str_t *ngx_http_warehouse_db_path(ngx_http_warehouse_db_t *db);
 
 
 /*
- * Finds a list of the state that the database has now, or one of later.
+ * Finds a list, in the waiter's format, of the state that the database has now, or one of
+ * later.
  *
  * NGX_OK: *snapshot, with a reference for the caller.  NGX_AGAIN: waiter was
  * queued, and will be told unless ngx_http_warehouse_db_cancel() is called

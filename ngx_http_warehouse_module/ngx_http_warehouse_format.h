@@ -21,7 +21,8 @@ typedef struct {
 
 
 typedef struct {
-    ngx_str_t      content_type;
+    ngx_str_t      content_type;    /* without parameters, see charset */
+    ngx_str_t      charset;         /* or empty */
     ngx_str_t      begin;
     ngx_str_t      end;
 
@@ -34,9 +35,20 @@ typedef struct {
 } ngx_http_warehouse_format_t;
 
 
-extern const ngx_http_warehouse_format_t  ngx_http_warehouse_json;
+/*
+ * The formats that a list may have: JSON; a JSON text a line; CSV (RFC 4180)
+ * with a header.
+ */
 
-/* The same for an item alone, with its version: begin and end are empty. */
+#define NGX_HTTP_WAREHOUSE_JSON     0
+#define NGX_HTTP_WAREHOUSE_NDJSON   1
+#define NGX_HTTP_WAREHOUSE_CSV      2
+#define NGX_HTTP_WAREHOUSE_FORMATS  3
+
+extern const ngx_http_warehouse_format_t
+    ngx_http_warehouse_formats[NGX_HTTP_WAREHOUSE_FORMATS];
+
+/* JSON for an item alone, with its version: begin and end are empty. */
 extern const ngx_http_warehouse_format_t  ngx_http_warehouse_json_alone;
 
 

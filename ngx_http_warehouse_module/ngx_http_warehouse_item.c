@@ -10,8 +10,10 @@ ngx_int_t
 ngx_http_warehouse_item(ngx_http_request_t *r, ngx_http_warehouse_db_t *db,
     ngx_str_t *sku)
 {
+    int64_t                        position;
     ngx_int_t                      rc;
     ngx_str_t                      body, type;
+    XXH128_hash_t                  digest;
     ngx_http_warehouse_item_t      item;
     ngx_http_warehouse_reader_t   *reader;
     ngx_http_warehouse_refusal_t   refusal;
@@ -35,6 +37,13 @@ ngx_http_warehouse_item(ngx_http_request_t *r, ngx_http_warehouse_db_t *db,
     if (rc == NGX_OK) {
         rc = ngx_http_warehouse_points_item(reader, (char *) sku->data,
                                             sku->len, &item);
+
+        if (rc == NGX_OK
+            && ngx_http_warehouse_points_position(reader, &position) != NGX_OK)
+        {
+            rc = NGX_ERROR;
+        }
+
         rc = ngx_http_warehouse_db_end(db, rc, &refusal);
     }
 
@@ -54,6 +63,11 @@ ngx_http_warehouse_item(ngx_http_request_t *r, ngx_http_warehouse_db_t *db,
     body.len = ngx_http_warehouse_json_alone.item(body.data, &item, 1)
                - body.data;
     type = ngx_http_warehouse_json_alone.content_type;
+    digest = XXH3_128bits(body.data, body.len);
+
+    if (ngx_http_warehouse_describe(r, &digest, position) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     return ngx_http_warehouse_reply(r, NGX_HTTP_OK, &type, &body);
 }

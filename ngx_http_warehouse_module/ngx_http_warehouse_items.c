@@ -11,20 +11,22 @@
 
 
 static ngx_int_t ngx_http_warehouse_items_list(ngx_http_request_t *r,
-    ngx_http_warehouse_loc_conf_t *wlcf);
+    ngx_http_warehouse_loc_conf_t *wlcf, ngx_uint_t format);
 static void ngx_http_warehouse_items_room(ngx_http_request_t *r,
     ngx_http_warehouse_loc_conf_t *wlcf, ngx_http_warehouse_room_t *room);
 static ngx_int_t ngx_http_warehouse_items_page(ngx_http_request_t *r,
-    ngx_http_warehouse_loc_conf_t *wlcf);
+    ngx_http_warehouse_loc_conf_t *wlcf, ngx_uint_t format);
 static ngx_int_t ngx_http_warehouse_items_link(ngx_http_request_t *r,
     const wh_args_t *args, ngx_str_t *next);
 static ngx_http_warehouse_list_waiter_t *ngx_http_warehouse_items_waiter(
-    ngx_http_request_t *r);
-static void ngx_http_warehouse_items_done(void *data,
+    ngx_http_request_t *r, ngx_uint_t format);
+static void ngx_http_warehouse_items_done(
+    ngx_http_warehouse_list_waiter_t *waiter,
     ngx_http_warehouse_snapshot_t *snapshot,
     const ngx_http_warehouse_refusal_t *refusal);
 static ngx_int_t ngx_http_warehouse_items_send(ngx_http_request_t *r,
-    ngx_http_warehouse_snapshot_t *snapshot);
+    ngx_uint_t format, ngx_http_warehouse_snapshot_t *snapshot);
+static ngx_int_t ngx_http_warehouse_items_vary(ngx_http_request_t *r);
 static void ngx_http_warehouse_items_cancel(void *data);
 static void ngx_http_warehouse_items_release(void *data);
 
@@ -32,7 +34,7 @@ static void ngx_http_warehouse_items_release(void *data);
 ngx_int_t
 ngx_http_warehouse_items_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                       rc;
+    ngx_int_t                       format, rc;
     ngx_str_t                       sku;
     ngx_http_warehouse_loc_conf_t  *wlcf;
 
@@ -43,6 +45,11 @@ ngx_http_warehouse_items_handler(ngx_http_request_t *r)
     static const ngx_http_warehouse_problem_t  not_allowed = {
         NGX_HTTP_NOT_ALLOWED, "the method is not allowed here", NULL,
         "GET, HEAD", 0
+    };
+
+    static const ngx_http_warehouse_problem_t  not_acceptable = {
+        NGX_HTTP_WAREHOUSE_NOT_ACCEPTABLE, "there are application/json, "
+        "application/x-ndjson and text/csv", NULL, NULL, 0
     };
 
     if (r != r->main) {
@@ -77,14 +84,21 @@ ngx_http_warehouse_items_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return (r->args.len > 0) ? ngx_http_warehouse_items_page(r, wlcf)
-                             : ngx_http_warehouse_items_list(r, wlcf);
+    format = ngx_http_warehouse_format_wanted(r);
+
+    if (format < 0) {
+        return ngx_http_warehouse_problem(r, &not_acceptable);
+    }
+
+    return (r->args.len > 0)
+           ? ngx_http_warehouse_items_page(r, wlcf, (ngx_uint_t) format)
+           : ngx_http_warehouse_items_list(r, wlcf, (ngx_uint_t) format);
 }
 
 
 static ngx_int_t
 ngx_http_warehouse_items_list(ngx_http_request_t *r,
-    ngx_http_warehouse_loc_conf_t *wlcf)
+    ngx_http_warehouse_loc_conf_t *wlcf, ngx_uint_t format)
 {
     ngx_int_t                          rc;
     ngx_http_warehouse_room_t          room;
@@ -92,7 +106,7 @@ ngx_http_warehouse_items_list(ngx_http_request_t *r,
     ngx_http_warehouse_snapshot_t     *snapshot;
     ngx_http_warehouse_list_waiter_t  *waiter;
 
-    waiter = ngx_http_warehouse_items_waiter(r);
+    waiter = ngx_http_warehouse_items_waiter(r, format);
     if (waiter == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -104,7 +118,7 @@ ngx_http_warehouse_items_list(ngx_http_request_t *r,
     switch (rc) {
 
     case NGX_OK:
-        return ngx_http_warehouse_items_send(r, snapshot);
+        return ngx_http_warehouse_items_send(r, format, snapshot);
 
     case NGX_AGAIN:
         r->main->count++;
@@ -136,7 +150,7 @@ ngx_http_warehouse_items_room(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_warehouse_items_page(ngx_http_request_t *r,
-    ngx_http_warehouse_loc_conf_t *wlcf)
+    ngx_http_warehouse_loc_conf_t *wlcf, ngx_uint_t format)
 {
     char                           *buf;
     ngx_int_t                       rc;
@@ -176,7 +190,8 @@ ngx_http_warehouse_items_page(ngx_http_request_t *r,
     snapshot = ngx_http_warehouse_db_page(wlcf->db, &room);
 
     if (snapshot != NULL) {
-        rc = ngx_http_warehouse_page(reader, args, &ngx_http_warehouse_json,
+        rc = ngx_http_warehouse_page(reader, args,
+                                     &ngx_http_warehouse_formats[format],
                                      snapshot, r->pool, &next);
     }
 
@@ -196,7 +211,7 @@ ngx_http_warehouse_items_page(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_warehouse_items_send(r, snapshot);
+    return ngx_http_warehouse_items_send(r, format, snapshot);
 }
 
 
@@ -242,7 +257,7 @@ ngx_http_warehouse_items_link(ngx_http_request_t *r, const wh_args_t *args,
 /* One that stops waiting with its request.  NULL: out of memory. */
 
 static ngx_http_warehouse_list_waiter_t *
-ngx_http_warehouse_items_waiter(ngx_http_request_t *r)
+ngx_http_warehouse_items_waiter(ngx_http_request_t *r, ngx_uint_t format)
 {
     ngx_pool_cleanup_t                *cln;
     ngx_http_warehouse_list_waiter_t  *waiter;
@@ -258,6 +273,7 @@ ngx_http_warehouse_items_waiter(ngx_http_request_t *r)
 
     waiter->handler = ngx_http_warehouse_items_done;
     waiter->data = r;
+    waiter->format = format;
 
     cln->handler = ngx_http_warehouse_items_cancel;
 
@@ -266,20 +282,21 @@ ngx_http_warehouse_items_waiter(ngx_http_request_t *r)
 
 
 static void
-ngx_http_warehouse_items_done(void *data,
+ngx_http_warehouse_items_done(ngx_http_warehouse_list_waiter_t *waiter,
     ngx_http_warehouse_snapshot_t *snapshot,
     const ngx_http_warehouse_refusal_t *refusal)
 {
-    ngx_http_request_t *r = data;
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
 
-    ngx_int_t          rc;
-    ngx_connection_t  *c;
-
+    r = waiter->data;
     c = r->connection;
     ngx_http_set_log_request(c->log, r);
 
-    rc = (snapshot != NULL) ? ngx_http_warehouse_items_send(r, snapshot)
-                            : ngx_http_warehouse_refused(r, refusal);
+    rc = (snapshot != NULL)
+         ? ngx_http_warehouse_items_send(r, waiter->format, snapshot)
+         : ngx_http_warehouse_refused(r, refusal);
 
     ngx_http_finalize_request(r, rc);
     ngx_http_run_posted_requests(c);
@@ -289,12 +306,13 @@ ngx_http_warehouse_items_done(void *data,
 /* Takes over the reference: it goes with the request. */
 
 static ngx_int_t
-ngx_http_warehouse_items_send(ngx_http_request_t *r,
+ngx_http_warehouse_items_send(ngx_http_request_t *r, ngx_uint_t format,
     ngx_http_warehouse_snapshot_t *snapshot)
 {
-    ngx_int_t            rc;
-    ngx_chain_t         *out;
-    ngx_pool_cleanup_t  *cln;
+    ngx_int_t                           rc;
+    ngx_chain_t                        *out;
+    ngx_pool_cleanup_t                 *cln;
+    const ngx_http_warehouse_format_t  *f;
 
     cln = ngx_pool_cleanup_add(r->pool, 0);
 
@@ -307,23 +325,46 @@ ngx_http_warehouse_items_send(ngx_http_request_t *r,
     cln->data = snapshot;
 
     out = ngx_http_warehouse_snapshot_chain(r, snapshot);
-    if (out == NULL) {
+
+    if (out == NULL
+        || ngx_http_warehouse_items_vary(r) != NGX_OK
+        || ngx_http_warehouse_describe(r,
+                               ngx_http_warehouse_snapshot_digest(snapshot),
+                               ngx_http_warehouse_snapshot_position(snapshot))
+           != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    f = &ngx_http_warehouse_formats[format];
 
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n =
                                    ngx_http_warehouse_snapshot_size(snapshot);
-    r->headers_out.content_type = ngx_http_warehouse_json.content_type;
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type = f->content_type;
+    r->headers_out.content_type_len = f->content_type.len;
+    r->headers_out.charset = f->charset;
 
     rc = ngx_http_send_header(r);
+
+    if (rc == NGX_HTTP_RANGE_NOT_SATISFIABLE) {
+        ngx_http_warehouse_undescribe(r);
+    }
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
     }
 
     return ngx_http_output_filter(r, out);
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_items_vary(ngx_http_request_t *r)
+{
+    static ngx_str_t  value = ngx_string("Accept");
+
+    return ngx_http_warehouse_add_header(r, "Vary", &value);
 }
 
 

@@ -38,9 +38,15 @@ ngx_http_warehouse_list_item(ngx_http_warehouse_snapshot_t *s,
 
 ngx_int_t
 ngx_http_warehouse_list_end(ngx_http_warehouse_snapshot_t *s,
-    const ngx_http_warehouse_format_t *format)
+    const ngx_http_warehouse_format_t *format, int64_t position)
 {
-    return ngx_http_warehouse_list_text(s, &format->end);
+    if (ngx_http_warehouse_list_text(s, &format->end) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_warehouse_snapshot_finish(s, position);
+
+    return NGX_OK;
 }
 
 

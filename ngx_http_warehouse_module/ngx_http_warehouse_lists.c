@@ -5,16 +5,20 @@
     "lists that clients are slow to take fill warehouse_items_limit"
 
 
-static ngx_int_t ngx_http_warehouse_lists_build(ngx_http_warehouse_lists_t *l,
-    int version);
+static ngx_int_t ngx_http_warehouse_lists_build(
+    ngx_http_warehouse_edition_t *e, int version);
 static ngx_uint_t ngx_http_warehouse_lists_crowded(
-    ngx_http_warehouse_lists_t *l);
+    ngx_http_warehouse_edition_t *e);
 static off_t ngx_http_warehouse_lists_held(ngx_http_warehouse_lists_t *l);
 static void ngx_http_warehouse_lists_built(void *data, ngx_int_t rc);
-static void ngx_http_warehouse_lists_late(ngx_http_warehouse_lists_t *l);
+static void ngx_http_warehouse_lists_keep(ngx_http_warehouse_edition_t *e,
+    ngx_http_warehouse_snapshot_t *s);
+static void ngx_http_warehouse_lists_discard(ngx_http_warehouse_edition_t *e);
+static void ngx_http_warehouse_lists_late(ngx_http_warehouse_edition_t *e);
 static void ngx_http_warehouse_lists_drop(ngx_event_t *ev);
 static void ngx_http_warehouse_lists_answer(ngx_http_warehouse_lists_t *l,
-    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot);
+    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot,
+    ngx_uint_t crowded);
 static void ngx_http_warehouse_queue_move(ngx_queue_t *to, ngx_queue_t *from);
 
 
@@ -23,19 +27,28 @@ ngx_http_warehouse_lists_init(ngx_http_warehouse_lists_t *l,
     ngx_http_warehouse_reader_t *reader, ngx_http_warehouse_outage_t *outage,
     ngx_log_t *log)
 {
+    ngx_uint_t                     i;
+    ngx_http_warehouse_edition_t  *e;
+
     l->reader = reader;
     l->outage = outage;
 
-    ngx_queue_init(&l->waiting);
-    ngx_queue_init(&l->late);
+    for (i = 0; i < NGX_HTTP_WAREHOUSE_FORMATS; i++) {
+        e = &l->editions[i];
+        e->lists = l;
+
+        ngx_queue_init(&e->waiting);
+        ngx_queue_init(&e->late);
+
+        ngx_http_warehouse_build_init(&e->build, log);
+
+        e->build.reader = reader;
+        e->build.format = i;
+        e->build.handler = ngx_http_warehouse_lists_built;
+        e->build.data = e;
+    }
+
     ngx_queue_init(&l->dropped);
-
-    ngx_http_warehouse_build_init(&l->build, log);
-
-    l->build.reader = reader;
-    l->build.format = &ngx_http_warehouse_json;
-    l->build.handler = ngx_http_warehouse_lists_built;
-    l->build.data = l;
 
     l->drop.handler = ngx_http_warehouse_lists_drop;
     l->drop.data = l;
@@ -69,24 +82,26 @@ ngx_http_warehouse_lists_get(ngx_http_warehouse_lists_t *l, int version,
     const ngx_http_warehouse_room_t *room,
     ngx_http_warehouse_snapshot_t **snapshot)
 {
-    ngx_int_t   rc;
-    ngx_uint_t  fresh;
+    ngx_int_t                      rc;
+    ngx_uint_t                     fresh;
+    ngx_http_warehouse_edition_t  *e;
 
     rc = NGX_AGAIN;
+    e = &l->editions[waiter->format];
 
-    if (l->current != NULL
-        && ngx_http_warehouse_snapshot_version(l->current) == version)
+    if (e->current != NULL
+        && ngx_http_warehouse_snapshot_version(e->current) == version)
     {
         rc = NGX_OK;
 
-    } else if (l->build.snapshot == NULL) {
-        l->room = *room;
-        rc = ngx_http_warehouse_lists_build(l, version);
+    } else if (e->build.snapshot == NULL) {
+        e->room = *room;
+        rc = ngx_http_warehouse_lists_build(e, version);
     }
 
     if (rc == NGX_OK) {
-        ngx_http_warehouse_snapshot_retain(l->current);
-        *snapshot = l->current;
+        ngx_http_warehouse_snapshot_retain(e->current);
+        *snapshot = e->current;
     }
 
     if (rc != NGX_AGAIN) {
@@ -98,10 +113,10 @@ ngx_http_warehouse_lists_get(ngx_http_warehouse_lists_t *l, int version,
      * asks after a commit is to see it.
      */
 
-    fresh = (ngx_http_warehouse_snapshot_version(l->build.snapshot)
+    fresh = (ngx_http_warehouse_snapshot_version(e->build.snapshot)
              == version);
 
-    ngx_queue_insert_tail(fresh ? &l->waiting : &l->late, &waiter->queue);
+    ngx_queue_insert_tail(fresh ? &e->waiting : &e->late, &waiter->queue);
     waiter->queued = 1;
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
@@ -148,37 +163,39 @@ ngx_http_warehouse_lists_page(ngx_http_warehouse_lists_t *l,
 
 /*
  * Begins a build.  version was read before the transaction, which is thus at
- * least as new.  NGX_OK: l->current is the new list; NGX_AGAIN; NGX_ERROR.
+ * least as new.  NGX_OK: e->current is the new list; NGX_AGAIN; NGX_ERROR.
  */
 
 static ngx_int_t
-ngx_http_warehouse_lists_build(ngx_http_warehouse_lists_t *l, int version)
+ngx_http_warehouse_lists_build(ngx_http_warehouse_edition_t *e, int version)
 {
     ngx_int_t                       rc;
+    ngx_http_warehouse_lists_t     *l;
     ngx_http_warehouse_snapshot_t  *s;
 
-    l->crowded = ngx_http_warehouse_lists_crowded(l);
+    l = e->lists;
+    l->crowded = ngx_http_warehouse_lists_crowded(e);
 
     if (l->crowded) {
         return ngx_http_warehouse_reader_failed(l->reader,
                                                 NGX_HTTP_WAREHOUSE_CROWDED);
     }
 
-    s = ngx_http_warehouse_snapshot_create(version, l->room.buffer,
-                                           l->room.temp_path, &l->live,
+    s = ngx_http_warehouse_snapshot_create(version, e->room.buffer,
+                                           e->room.temp_path, &l->live,
                                            l->drop.log);
     if (s == NULL) {
         return ngx_http_warehouse_reader_failed(l->reader, "out of memory");
     }
 
-    rc = ngx_http_warehouse_build_start(&l->build, s);
+    rc = ngx_http_warehouse_build_start(&e->build, s);
 
     if (rc != NGX_AGAIN) {
-        ngx_http_warehouse_lists_built(l, rc);
+        ngx_http_warehouse_lists_built(e, rc);
 
         /* its answers may have led here again, and to a close */
 
-        if (rc == NGX_OK && l->current == NULL) {
+        if (rc == NGX_OK && e->current == NULL) {
             rc = NGX_ERROR;
         }
     }
@@ -190,15 +207,15 @@ ngx_http_warehouse_lists_build(ngx_http_warehouse_lists_t *l, int version)
 /* Whether the lists that requests hold leave no room for one more. */
 
 static ngx_uint_t
-ngx_http_warehouse_lists_crowded(ngx_http_warehouse_lists_t *l)
+ngx_http_warehouse_lists_crowded(ngx_http_warehouse_edition_t *e)
 {
     off_t  held, next;
 
-    held = ngx_http_warehouse_lists_held(l);
-    next = (l->current != NULL) ? ngx_http_warehouse_snapshot_size(l->current)
+    held = ngx_http_warehouse_lists_held(e->lists);
+    next = (e->current != NULL) ? ngx_http_warehouse_snapshot_size(e->current)
                                 : 0;
 
-    return held > 0 && held + next > l->room.limit;
+    return held > 0 && held + next > e->room.limit;
 }
 
 
@@ -210,8 +227,21 @@ ngx_http_warehouse_lists_crowded(ngx_http_warehouse_lists_t *l)
 static off_t
 ngx_http_warehouse_lists_held(ngx_http_warehouse_lists_t *l)
 {
-    return (l->current != NULL && ngx_http_warehouse_snapshot_alone(l->current))
-           ? l->live - ngx_http_warehouse_snapshot_size(l->current) : l->live;
+    off_t                           held;
+    ngx_uint_t                      i;
+    ngx_http_warehouse_snapshot_t  *s;
+
+    held = l->live;
+
+    for (i = 0; i < NGX_HTTP_WAREHOUSE_FORMATS; i++) {
+        s = l->editions[i].current;
+
+        if (s != NULL && ngx_http_warehouse_snapshot_alone(s)) {
+            held -= ngx_http_warehouse_snapshot_size(s);
+        }
+    }
+
+    return held;
 }
 
 
@@ -220,84 +250,128 @@ ngx_http_warehouse_lists_held(ngx_http_warehouse_lists_t *l)
 static void
 ngx_http_warehouse_lists_built(void *data, ngx_int_t rc)
 {
-    ngx_http_warehouse_lists_t *l = data;
+    ngx_http_warehouse_edition_t *e = data;
 
     ngx_queue_t                     waiting;
     ngx_http_warehouse_snapshot_t  *s;
 
-    s = ngx_http_warehouse_build_take(&l->build);
+    s = ngx_http_warehouse_build_take(&e->build);
 
     if (rc == NGX_OK) {
-
-        if (l->current != NULL) {
-            ngx_http_warehouse_snapshot_release(l->current);
-        }
-
-        l->current = s;
-        ngx_http_warehouse_snapshot_retain(s);
-        ngx_http_warehouse_outage_end(l->outage);
+        ngx_http_warehouse_lists_keep(e, s);
+        ngx_http_warehouse_outage_end(e->lists->outage);
     }
 
     /* what an answer leads to may queue anew, so the queue is taken off */
 
     ngx_queue_init(&waiting);
-    ngx_http_warehouse_queue_move(&waiting, &l->waiting);
+    ngx_http_warehouse_queue_move(&waiting, &e->waiting);
 
-    ngx_http_warehouse_lists_answer(l, &waiting, rc == NGX_OK ? s : NULL);
+    ngx_http_warehouse_lists_answer(e->lists, &waiting,
+                                    rc == NGX_OK ? s : NULL, 0);
     ngx_http_warehouse_snapshot_release(s);
 
-    ngx_http_warehouse_lists_late(l);
+    ngx_http_warehouse_lists_late(e);
+}
+
+
+/* In the place of older ones, in other formats, too: nobody would get them. */
+
+static void
+ngx_http_warehouse_lists_keep(ngx_http_warehouse_edition_t *e,
+    ngx_http_warehouse_snapshot_t *s)
+{
+    ngx_uint_t                     i;
+    ngx_http_warehouse_edition_t  *other;
+
+    for (i = 0; i < NGX_HTTP_WAREHOUSE_FORMATS; i++) {
+        other = &e->lists->editions[i];
+
+        if (other == e
+            || (other->current != NULL
+                && ngx_http_warehouse_snapshot_version(other->current)
+                   != ngx_http_warehouse_snapshot_version(s)))
+        {
+            ngx_http_warehouse_lists_discard(other);
+        }
+    }
+
+    e->current = s;
+    ngx_http_warehouse_snapshot_retain(s);
+}
+
+
+static void
+ngx_http_warehouse_lists_discard(ngx_http_warehouse_edition_t *e)
+{
+    if (e->current != NULL) {
+        ngx_http_warehouse_snapshot_release(e->current);
+        e->current = NULL;
+    }
 }
 
 
 /* The requests that came during a build, after a commit. */
 
 static void
-ngx_http_warehouse_lists_late(ngx_http_warehouse_lists_t *l)
+ngx_http_warehouse_lists_late(ngx_http_warehouse_edition_t *e)
 {
     int          version;
     ngx_queue_t  waiting;
 
-    if (l->build.snapshot != NULL || ngx_queue_empty(&l->late)) {
+    if (e->build.snapshot != NULL || ngx_queue_empty(&e->late)) {
         return;
     }
 
-    if (ngx_http_warehouse_reader_version(l->reader, &version) != NGX_OK) {
-        ngx_http_warehouse_reader_close(l->reader);
-        ngx_http_warehouse_lists_forget(l);
+    if (ngx_http_warehouse_reader_version(e->lists->reader, &version)
+        != NGX_OK)
+    {
+        ngx_http_warehouse_lists_lost(e->lists);
         return;
     }
 
-    ngx_http_warehouse_queue_move(&l->waiting, &l->late);
+    ngx_http_warehouse_queue_move(&e->waiting, &e->late);
 
-    if (ngx_http_warehouse_lists_build(l, version) == NGX_ERROR) {
+    if (ngx_http_warehouse_lists_build(e, version) == NGX_ERROR) {
 
         /* those that wait for one that did not even begin */
 
         ngx_queue_init(&waiting);
-        ngx_http_warehouse_queue_move(&waiting, &l->waiting);
-        ngx_http_warehouse_lists_answer(l, &waiting, NULL);
+        ngx_http_warehouse_queue_move(&waiting, &e->waiting);
+        ngx_http_warehouse_lists_answer(e->lists, &waiting, NULL,
+                                        e->lists->crowded);
     }
+}
+
+
+void
+ngx_http_warehouse_lists_lost(ngx_http_warehouse_lists_t *l)
+{
+    ngx_http_warehouse_reader_close(l->reader);
+    ngx_http_warehouse_lists_forget(l);
 }
 
 
 void
 ngx_http_warehouse_lists_forget(ngx_http_warehouse_lists_t *l)
 {
-    ngx_http_warehouse_build_drop(&l->build);
+    ngx_uint_t                     i;
+    ngx_http_warehouse_edition_t  *e;
 
-    ngx_http_warehouse_queue_move(&l->dropped, &l->waiting);
-    ngx_http_warehouse_queue_move(&l->dropped, &l->late);
+    for (i = 0; i < NGX_HTTP_WAREHOUSE_FORMATS; i++) {
+        e = &l->editions[i];
+
+        ngx_http_warehouse_build_drop(&e->build);
+        ngx_http_warehouse_lists_discard(e);
+
+        ngx_http_warehouse_queue_move(&l->dropped, &e->waiting);
+        ngx_http_warehouse_queue_move(&l->dropped, &e->late);
+    }
 
     if (!ngx_queue_empty(&l->dropped) && !l->drop.posted) {
         l->why = l->reader->rc;
         l->why_err = l->reader->err;
         ngx_post_event(&l->drop, &ngx_posted_events);
-    }
-
-    if (l->current != NULL) {
-        ngx_http_warehouse_snapshot_release(l->current);
-        l->current = NULL;
     }
 }
 
@@ -316,13 +390,14 @@ ngx_http_warehouse_lists_drop(ngx_event_t *ev)
     l->reader->rc = l->why;
     l->reader->err = l->why_err;
 
-    ngx_http_warehouse_lists_answer(l, &dropped, NULL);
+    ngx_http_warehouse_lists_answer(l, &dropped, NULL, 0);
 }
 
 
 static void
 ngx_http_warehouse_lists_answer(ngx_http_warehouse_lists_t *l,
-    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot)
+    ngx_queue_t *queue, ngx_http_warehouse_snapshot_t *snapshot,
+    ngx_uint_t crowded)
 {
     ngx_queue_t                       *q;
     ngx_http_warehouse_refusal_t       refusal;
@@ -334,7 +409,7 @@ ngx_http_warehouse_lists_answer(ngx_http_warehouse_lists_t *l,
          snapshot == NULL && q != ngx_queue_sentinel(queue);
          q = ngx_queue_next(q))
     {
-        ngx_http_warehouse_refuse(&refusal, l->outage, l->reader, l->crowded);
+        ngx_http_warehouse_refuse(&refusal, l->outage, l->reader, crowded);
     }
 
     while (!ngx_queue_empty(queue)) {
@@ -348,7 +423,7 @@ ngx_http_warehouse_lists_answer(ngx_http_warehouse_lists_t *l,
             ngx_http_warehouse_snapshot_retain(snapshot);
         }
 
-        waiter->handler(waiter->data, snapshot, &refusal);
+        waiter->handler(waiter, snapshot, &refusal);
     }
 }
 

@@ -31,6 +31,7 @@ ngx_http_warehouse_page(ngx_http_warehouse_reader_t *reader, wh_args_t *args,
     const ngx_http_warehouse_format_t *format,
     ngx_http_warehouse_snapshot_t *snapshot, ngx_pool_t *pool, ngx_str_t *next)
 {
+    int64_t                    position;
     ngx_int_t                  rc;
     ngx_http_warehouse_page_t  page;
 
@@ -48,11 +49,13 @@ ngx_http_warehouse_page(ngx_http_warehouse_reader_t *reader, wh_args_t *args,
          ? ngx_http_warehouse_page_skus(&page, args)
          : ngx_http_warehouse_page_range(&page, args, pool, next);
 
-    if (rc != NGX_OK) {
-        return rc;
+    if (rc != NGX_OK
+        || ngx_http_warehouse_points_position(reader, &position) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    return (ngx_http_warehouse_list_end(snapshot, format) == NGX_OK)
+    return (ngx_http_warehouse_list_end(snapshot, format, position) == NGX_OK)
            ? NGX_OK : ngx_http_warehouse_page_failed(&page);
 }
 

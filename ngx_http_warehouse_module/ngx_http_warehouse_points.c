@@ -79,6 +79,14 @@ ngx_http_warehouse_points_item(ngx_http_warehouse_reader_t *r,
 
 
 ngx_int_t
+ngx_http_warehouse_points_position(ngx_http_warehouse_reader_t *r,
+    int64_t *next)
+{
+    return ngx_http_warehouse_reader_number(r, r->points, r->position, next);
+}
+
+
+ngx_int_t
 ngx_http_warehouse_points_range(ngx_http_warehouse_reader_t *r,
     const ngx_http_warehouse_range_t *range, sqlite3_stmt **stmt)
 {

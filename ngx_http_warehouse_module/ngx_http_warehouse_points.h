@@ -36,6 +36,10 @@ void ngx_http_warehouse_points_end(ngx_http_warehouse_reader_t *reader);
 ngx_int_t ngx_http_warehouse_points_item(ngx_http_warehouse_reader_t *reader,
     const char *sku, size_t len, ngx_http_warehouse_item_t *item);
 
+/* See ngx_http_warehouse_reader_position(). */
+ngx_int_t ngx_http_warehouse_points_position(
+    ngx_http_warehouse_reader_t *reader, int64_t *next);
+
 /*
  * Begins a range, and gives its items one by one: NGX_OK, NGX_DONE: there are
  * no more, NGX_ERROR.

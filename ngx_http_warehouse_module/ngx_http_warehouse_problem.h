@@ -12,7 +12,8 @@
 #include <ngx_http.h>
 
 
-#define NGX_HTTP_WAREHOUSE_UNPROCESSABLE  422
+#define NGX_HTTP_WAREHOUSE_NOT_ACCEPTABLE  406
+#define NGX_HTTP_WAREHOUSE_UNPROCESSABLE   422
 
 
 typedef struct {

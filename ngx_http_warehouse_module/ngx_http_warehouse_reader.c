@@ -10,6 +10,8 @@ static ngx_int_t ngx_http_warehouse_reader_handles(
 static ngx_int_t ngx_http_warehouse_reader_handle(
     ngx_http_warehouse_reader_t *r, sqlite3 **handle, const char *sql,
     sqlite3_stmt **stmt);
+static ngx_int_t ngx_http_warehouse_reader_cursor(
+    ngx_http_warehouse_reader_t *r, ngx_http_warehouse_cursor_t *c);
 static ngx_int_t ngx_http_warehouse_reader_prepare(
     ngx_http_warehouse_reader_t *r, sqlite3 *handle, const char *sql,
     sqlite3_stmt **stmt);
@@ -98,7 +100,7 @@ ngx_http_warehouse_reader_open(ngx_http_warehouse_reader_t *r)
 }
 
 
-/* Each for a transaction of its own: see probe, handle and points. */
+/* Each for a transaction of its own: see probe and points. */
 
 static ngx_int_t
 ngx_http_warehouse_reader_handles(ngx_http_warehouse_reader_t *r)
@@ -106,9 +108,6 @@ ngx_http_warehouse_reader_handles(ngx_http_warehouse_reader_t *r)
     if (ngx_http_warehouse_reader_handle(r, &r->probe, "PRAGMA data_version",
                                          &r->data_version)
         != NGX_OK
-        || ngx_http_warehouse_reader_handle(r, &r->handle, WH_SQL_LIST_ITEMS,
-                                            &r->items)
-           != NGX_OK
         || ngx_http_warehouse_reader_handle(r, &r->points, WH_SQL_STATE,
                                             &r->state)
            != NGX_OK
@@ -116,6 +115,9 @@ ngx_http_warehouse_reader_handles(ngx_http_warehouse_reader_t *r)
            != NGX_OK
         || ngx_http_warehouse_reader_prepare(r, r->points, "COMMIT",
                                              &r->commit)
+           != NGX_OK
+        || ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_NOTIFIED,
+                                             &r->position)
            != NGX_OK
         || ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_ONE_ITEM,
                                              &r->item)
@@ -189,28 +191,36 @@ ngx_http_warehouse_reader_prepare(ngx_http_warehouse_reader_t *r,
 void
 ngx_http_warehouse_reader_close(ngx_http_warehouse_reader_t *r)
 {
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_WAREHOUSE_FORMATS; i++) {
+        (void) sqlite3_finalize(r->cursors[i].items);
+        (void) sqlite3_finalize(r->cursors[i].position);
+        (void) sqlite3_close(r->cursors[i].handle);
+    }
+
     (void) sqlite3_finalize(r->data_version);
-    (void) sqlite3_finalize(r->items);
     (void) sqlite3_finalize(r->begin);
     (void) sqlite3_finalize(r->commit);
     (void) sqlite3_finalize(r->state);
+    (void) sqlite3_finalize(r->position);
     (void) sqlite3_finalize(r->item);
     (void) sqlite3_finalize(r->from);
     (void) sqlite3_finalize(r->after);
     (void) sqlite3_close(r->probe);
-    (void) sqlite3_close(r->handle);
     (void) sqlite3_close(r->points);
 
+    ngx_memzero(r->cursors, sizeof(r->cursors));
+
     r->data_version = NULL;
-    r->items = NULL;
     r->begin = NULL;
     r->commit = NULL;
     r->state = NULL;
+    r->position = NULL;
     r->item = NULL;
     r->from = NULL;
     r->after = NULL;
     r->probe = NULL;
-    r->handle = NULL;
     r->points = NULL;
     r->ready = 0;
 }
@@ -238,22 +248,96 @@ ngx_http_warehouse_reader_version(ngx_http_warehouse_reader_t *r,
 
 
 ngx_int_t
-ngx_http_warehouse_reader_begin(ngx_http_warehouse_reader_t *r)
+ngx_http_warehouse_reader_begin(ngx_http_warehouse_reader_t *r,
+    ngx_uint_t format)
 {
-    if (sqlite3_exec(r->handle, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) {
-        return ngx_http_warehouse_reader_fail(r, r->handle);
+    ngx_http_warehouse_cursor_t  *c;
+
+    c = &r->cursors[format];
+
+    if (c->position == NULL
+        && ngx_http_warehouse_reader_cursor(r, c) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (sqlite3_exec(c->handle, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) {
+        return ngx_http_warehouse_reader_fail(r, c->handle);
     }
 
     return ngx_http_warehouse_reader_result(r,
-                                       wh_schema_ready(r->handle, &r->err));
+                                       wh_schema_ready(c->handle, &r->err));
+}
+
+
+/* Opened when a list of its format is asked for; closed if that fails. */
+
+static ngx_int_t
+ngx_http_warehouse_reader_cursor(ngx_http_warehouse_reader_t *r,
+    ngx_http_warehouse_cursor_t *c)
+{
+    if (ngx_http_warehouse_reader_handle(r, &c->handle, WH_SQL_LIST_ITEMS,
+                                         &c->items)
+        == NGX_OK
+        && ngx_http_warehouse_reader_prepare(r, c->handle, WH_SQL_NOTIFIED,
+                                             &c->position)
+           == NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    (void) sqlite3_finalize(c->items);
+    (void) sqlite3_close(c->handle);
+
+    ngx_memzero(c, sizeof(ngx_http_warehouse_cursor_t));
+
+    return NGX_ERROR;
 }
 
 
 ngx_int_t
 ngx_http_warehouse_reader_next(ngx_http_warehouse_reader_t *r,
-    ngx_http_warehouse_item_t *item)
+    ngx_uint_t format, ngx_http_warehouse_item_t *item)
 {
-    return ngx_http_warehouse_reader_row(r, r->handle, r->items, item);
+    ngx_http_warehouse_cursor_t  *c;
+
+    c = &r->cursors[format];
+
+    return ngx_http_warehouse_reader_row(r, c->handle, c->items, item);
+}
+
+
+ngx_int_t
+ngx_http_warehouse_reader_position(ngx_http_warehouse_reader_t *r,
+    ngx_uint_t format, int64_t *next)
+{
+    ngx_http_warehouse_cursor_t  *c;
+
+    c = &r->cursors[format];
+
+    return ngx_http_warehouse_reader_number(r, c->handle, c->position, next);
+}
+
+
+ngx_int_t
+ngx_http_warehouse_reader_number(ngx_http_warehouse_reader_t *r,
+    sqlite3 *handle, sqlite3_stmt *stmt, int64_t *next)
+{
+    int        rc;
+    ngx_int_t  result;
+
+    result = NGX_OK;
+    rc = sqlite3_step(stmt);
+
+    *next = (rc == SQLITE_ROW) ? sqlite3_column_int64(stmt, 0) : -1;
+
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+        result = ngx_http_warehouse_reader_fail(r, handle);
+    }
+
+    (void) sqlite3_reset(stmt);
+
+    return result;
 }
 
 
@@ -299,12 +383,21 @@ ngx_http_warehouse_reader_row(ngx_http_warehouse_reader_t *r, sqlite3 *handle,
 
 
 void
-ngx_http_warehouse_reader_end(ngx_http_warehouse_reader_t *r)
+ngx_http_warehouse_reader_end(ngx_http_warehouse_reader_t *r,
+    ngx_uint_t format)
 {
-    (void) sqlite3_reset(r->items);
+    ngx_http_warehouse_cursor_t  *c;
 
-    if (!sqlite3_get_autocommit(r->handle)) {
-        (void) sqlite3_exec(r->handle, "COMMIT", NULL, NULL, NULL);
+    c = &r->cursors[format];
+
+    if (c->handle == NULL) {
+        return;
+    }
+
+    (void) sqlite3_reset(c->items);
+
+    if (!sqlite3_get_autocommit(c->handle)) {
+        (void) sqlite3_exec(c->handle, "COMMIT", NULL, NULL, NULL);
     }
 }
 

@@ -22,17 +22,27 @@
  * not; WH_NOMEM), and err says it to operators.
  */
 
+/* A handle in a transaction of its own, and what it can read in there. */
+
+typedef struct {
+    sqlite3       *handle;        /* NULL: closed */
+    sqlite3_stmt  *items;         /* all of them */
+    sqlite3_stmt  *position;      /* of the notifications */
+} ngx_http_warehouse_cursor_t;
+
+
 typedef struct {
     ngx_str_t      path;
     u_char        *log_path;      /* of its -wal */
     sqlite3       *probe;         /* asks for the version; NULL: closed */
     sqlite3_stmt  *data_version;
-    sqlite3       *handle;        /* reads all items */
-    sqlite3_stmt  *items;
-    sqlite3       *points;        /* reads some, see points.h */
+    ngx_http_warehouse_cursor_t
+                   cursors[NGX_HTTP_WAREHOUSE_FORMATS];    /* for lists */
+    sqlite3       *points;        /* reads some items, see points.h */
     sqlite3_stmt  *begin;         /* its transactions */
     sqlite3_stmt  *commit;
     sqlite3_stmt  *state;
+    sqlite3_stmt  *position;
     sqlite3_stmt  *item;
     sqlite3_stmt  *from;
     sqlite3_stmt  *after;
@@ -67,20 +77,32 @@ ngx_int_t ngx_http_warehouse_reader_version(
     ngx_http_warehouse_reader_t *reader, int *version);
 
 /*
- * Reading the items, sorted by sku: begin opens a transaction (NGX_OK,
- * NGX_ERROR: also where the items are being recovered), next gives one item
- * (NGX_OK, NGX_DONE: there are no more, NGX_ERROR).  end has to follow,
- * whatever they returned.
+ * Reading the items with the cursor of a format, sorted by sku: begin opens it
+ * if need be, and a transaction (NGX_OK, NGX_ERROR: also where the items are
+ * being recovered); next gives one item (NGX_OK, NGX_DONE: there are no more,
+ * NGX_ERROR).  end has to follow, whatever they returned.
  */
-ngx_int_t ngx_http_warehouse_reader_begin(ngx_http_warehouse_reader_t *reader);
+ngx_int_t ngx_http_warehouse_reader_begin(ngx_http_warehouse_reader_t *reader,
+    ngx_uint_t format);
 ngx_int_t ngx_http_warehouse_reader_next(ngx_http_warehouse_reader_t *reader,
-    ngx_http_warehouse_item_t *item);
-void ngx_http_warehouse_reader_end(ngx_http_warehouse_reader_t *reader);
+    ngx_uint_t format, ngx_http_warehouse_item_t *item);
+void ngx_http_warehouse_reader_end(ngx_http_warehouse_reader_t *reader,
+    ngx_uint_t format);
+
+/*
+ * In the same transaction: the first offset of the notifications topic that
+ * the items may not stand for yet; -1: the database does not say.  NGX_OK,
+ * NGX_ERROR.
+ */
+ngx_int_t ngx_http_warehouse_reader_position(
+    ngx_http_warehouse_reader_t *reader, ngx_uint_t format, int64_t *next);
 
 
-/* The same for the rows of any statement: sku, qty. */
+/* The same for the rows of any statements: sku, qty; next. */
 ngx_int_t ngx_http_warehouse_reader_row(ngx_http_warehouse_reader_t *reader,
     sqlite3 *handle, sqlite3_stmt *stmt, ngx_http_warehouse_item_t *item);
+ngx_int_t ngx_http_warehouse_reader_number(ngx_http_warehouse_reader_t *reader,
+    sqlite3 *handle, sqlite3_stmt *stmt, int64_t *next);
 
 /*
  * Remember what went wrong, for the caller: rc is a wh_rc_t that goes with

@@ -1,8 +1,18 @@
 #include "ngx_http_warehouse_request.h"
 #include "ngx_http_warehouse_conf.h"
+#include "ngx_http_warehouse_format.h"
+#include "wh_accept.h"
 #include "wh_error.h"
 #include "wh_key.h"
 #include "wh_sku.h"
+
+
+/* A walk over the fields of a request's header. */
+
+typedef struct {
+    ngx_list_part_t  *part;
+    ngx_uint_t        i;
+} ngx_http_warehouse_walk_t;
 
 
 static ngx_uint_t ngx_http_warehouse_is_json(ngx_str_t *type);
@@ -11,6 +21,10 @@ static ngx_uint_t ngx_http_warehouse_path_rest(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *rest);
 static ngx_uint_t ngx_http_warehouse_find_header(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
+static void ngx_http_warehouse_walk(ngx_http_warehouse_walk_t *walk,
+    ngx_http_request_t *r);
+static ngx_table_elt_t *ngx_http_warehouse_walk_next(
+    ngx_http_warehouse_walk_t *walk, ngx_str_t *name);
 
 
 ngx_http_warehouse_ctx_t *
@@ -159,37 +173,86 @@ ngx_http_warehouse_read_key(ngx_http_request_t *r,
 }
 
 
+ngx_int_t
+ngx_http_warehouse_format_wanted(ngx_http_request_t *r)
+{
+    wh_accept_t                 accept;
+    ngx_table_elt_t            *h;
+    ngx_http_warehouse_walk_t   walk;
+
+    static ngx_str_t          name = ngx_string("Accept");
+    static const char *const  types[NGX_HTTP_WAREHOUSE_FORMATS] = {
+        [NGX_HTTP_WAREHOUSE_JSON] = "application/json",
+        [NGX_HTTP_WAREHOUSE_NDJSON] = "application/x-ndjson",
+        [NGX_HTTP_WAREHOUSE_CSV] = "text/csv"
+    };
+
+    wh_accept_init(&accept, types, NGX_HTTP_WAREHOUSE_FORMATS);
+    ngx_http_warehouse_walk(&walk, r);
+
+    while ((h = ngx_http_warehouse_walk_next(&walk, &name)) != NULL) {
+        wh_accept_field(&accept, (char *) h->value.data, h->value.len);
+    }
+
+    return wh_accept_best(&accept);
+}
+
+
 /* Returns how many fields of that name there are, and the last one's value. */
 
 static ngx_uint_t
 ngx_http_warehouse_find_header(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value)
 {
-    ngx_uint_t        i, n;
-    ngx_list_part_t  *part;
+    ngx_uint_t                  n;
+    ngx_table_elt_t            *h;
+    ngx_http_warehouse_walk_t   walk;
+
+    n = 0;
+    ngx_http_warehouse_walk(&walk, r);
+
+    while ((h = ngx_http_warehouse_walk_next(&walk, name)) != NULL) {
+        *value = h->value;
+        n++;
+    }
+
+    return n;
+}
+
+
+static void
+ngx_http_warehouse_walk(ngx_http_warehouse_walk_t *walk, ngx_http_request_t *r)
+{
+    walk->part = &r->headers_in.headers.part;
+    walk->i = 0;
+}
+
+
+/* The next field of that name, or NULL. */
+
+static ngx_table_elt_t *
+ngx_http_warehouse_walk_next(ngx_http_warehouse_walk_t *walk, ngx_str_t *name)
+{
     ngx_table_elt_t  *h;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-    n = 0;
+    for ( ;; ) {
 
-    for (i = 0; ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return n;
+        if (walk->i >= walk->part->nelts) {
+            if (walk->part->next == NULL) {
+                return NULL;
             }
 
-            part = part->next;
-            h = part->elts;
-            i = 0;
+            walk->part = walk->part->next;
+            walk->i = 0;
+            continue;
         }
 
-        if (h[i].key.len == name->len
-            && ngx_strncasecmp(h[i].key.data, name->data, name->len) == 0)
+        h = (ngx_table_elt_t *) walk->part->elts + walk->i++;
+
+        if (h->key.len == name->len
+            && ngx_strncasecmp(h->key.data, name->data, name->len) == 0)
         {
-            *value = h[i].value;
-            n++;
+            return h;
         }
     }
 }

@@ -37,6 +37,13 @@ ngx_int_t ngx_http_warehouse_read_key(ngx_http_request_t *r,
 
 
 /*
+ * The format, see ngx_http_warehouse_formats, that the Accept fields prefer; -1:
+ * none that there is.
+ */
+ngx_int_t ngx_http_warehouse_format_wanted(ngx_http_request_t *r);
+
+
+/*
  * The sku in the address: what is behind the location's prefix.  It is taken
  * from the request line, where slashes are as they were sent, and decoded; if
  * that does not begin with the prefix, as after a rewrite, from r->uri.

@@ -25,6 +25,9 @@ struct ngx_http_warehouse_block_s {
 struct ngx_http_warehouse_snapshot_s {
     ngx_uint_t                      refs;
     int                             version;
+    int64_t                         position;
+    XXH3_state_t                   *hash;       /* of all but the last block */
+    XXH128_hash_t                   digest;
     off_t                           size;
     size_t                          memory;     /* bytes in blocks */
     size_t                          buffer;     /* what that may be */
@@ -40,6 +43,7 @@ struct ngx_http_warehouse_snapshot_s {
 };
 
 
+static void ngx_http_warehouse_snapshot_hash(ngx_http_warehouse_snapshot_t *s);
 static ngx_int_t ngx_http_warehouse_snapshot_spill(
     ngx_http_warehouse_snapshot_t *s);
 static ngx_int_t ngx_http_warehouse_snapshot_file(
@@ -56,14 +60,25 @@ ngx_http_warehouse_snapshot_create(int version, size_t buffer,
 
     s = ngx_calloc(sizeof(ngx_http_warehouse_snapshot_t), log);
 
-    if (s != NULL) {
-        s->refs = 1;
-        s->version = version;
-        s->buffer = buffer;
-        s->temp_path = temp_path;
-        s->live = live;
-        s->log = log;
+    if (s == NULL) {
+        return NULL;
     }
+
+    s->refs = 1;
+    s->version = version;
+    s->buffer = buffer;
+    s->temp_path = temp_path;
+    s->live = live;
+    s->log = log;
+
+    s->hash = XXH3_createState();
+
+    if (s->hash == NULL) {
+        ngx_free(s);
+        return NULL;
+    }
+
+    (void) XXH3_128bits_reset(s->hash);
 
     return s;
 }
@@ -80,6 +95,8 @@ ngx_http_warehouse_snapshot_reserve(ngx_http_warehouse_snapshot_t *s,
     }
 
     size = ngx_max(size, NGX_HTTP_WAREHOUSE_BLOCK);
+
+    ngx_http_warehouse_snapshot_hash(s);
 
     if (s->blocks != NULL && s->memory + size > s->buffer
         && ngx_http_warehouse_snapshot_spill(s) != NGX_OK)
@@ -119,6 +136,31 @@ ngx_http_warehouse_snapshot_append(ngx_http_warehouse_snapshot_t *s,
     s->last->len += size;
     s->size += size;
     *s->live += size;
+}
+
+
+void
+ngx_http_warehouse_snapshot_finish(ngx_http_warehouse_snapshot_t *s,
+    int64_t position)
+{
+    ngx_http_warehouse_snapshot_hash(s);
+
+    s->digest = XXH3_128bits_digest(s->hash);
+    s->position = position;
+
+    (void) XXH3_freeState(s->hash);
+    s->hash = NULL;
+}
+
+
+/* The last block is full, or the list complete. */
+
+static void
+ngx_http_warehouse_snapshot_hash(ngx_http_warehouse_snapshot_t *s)
+{
+    if (s->last != NULL) {
+        (void) XXH3_128bits_update(s->hash, s->last->data, s->last->len);
+    }
 }
 
 
@@ -201,6 +243,7 @@ ngx_http_warehouse_snapshot_release(ngx_http_warehouse_snapshot_t *s)
         ngx_destroy_pool(s->pool);
     }
 
+    (void) XXH3_freeState(s->hash);
     ngx_free(s);
 }
 
@@ -216,6 +259,20 @@ int
 ngx_http_warehouse_snapshot_version(ngx_http_warehouse_snapshot_t *s)
 {
     return s->version;
+}
+
+
+int64_t
+ngx_http_warehouse_snapshot_position(ngx_http_warehouse_snapshot_t *s)
+{
+    return s->position;
+}
+
+
+const XXH128_hash_t *
+ngx_http_warehouse_snapshot_digest(ngx_http_warehouse_snapshot_t *s)
+{
+    return &s->digest;
 }
 
 
@@ -279,7 +336,9 @@ ngx_http_warehouse_snapshot_chain(ngx_http_request_t *r,
 
         b->pos = block->data;
         b->last = block->data + block->len;
-        b->memory = 1;
+
+        /* an empty list is a buffer that says that it is the last */
+        b->memory = (block->len > 0);
     }
 
     b->last_buf = 1;

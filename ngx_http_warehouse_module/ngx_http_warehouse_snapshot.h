@@ -11,6 +11,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include <xxhash.h>
+
 
 typedef struct ngx_http_warehouse_snapshot_s  ngx_http_warehouse_snapshot_t;
 
@@ -36,6 +38,16 @@ void ngx_http_warehouse_snapshot_append(ngx_http_warehouse_snapshot_t *s,
     size_t size);
 const char *ngx_http_warehouse_snapshot_error(
     ngx_http_warehouse_snapshot_t *s);
+
+/*
+ * The list is complete: nothing is appended any more, and it has a digest, an
+ * XXH3 of 128 bits of its bytes.  position is the caller's, as version is.
+ */
+void ngx_http_warehouse_snapshot_finish(ngx_http_warehouse_snapshot_t *s,
+    int64_t position);
+const XXH128_hash_t *ngx_http_warehouse_snapshot_digest(
+    ngx_http_warehouse_snapshot_t *s);
+int64_t ngx_http_warehouse_snapshot_position(ngx_http_warehouse_snapshot_t *s);
 
 /* Takes a reference; gives one back, and with the last one frees it all. */
 void ngx_http_warehouse_snapshot_retain(ngx_http_warehouse_snapshot_t *s);

@@ -39,6 +39,11 @@ wh_start_store(const wh_conf_t *conf, wh_store_t *store, rd_kafka_t *watcher,
     }
 
     if (rc == WH_OK) {
+        rc = wh_store_set_meta(store, "notifications_topic",
+                               conf->notifications_topic, err);
+    }
+
+    if (rc == WH_OK) {
         rc = wh_store_set_meta(store, "state", "ready", err);
     }
 

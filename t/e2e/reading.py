@@ -85,6 +85,64 @@ class Reading(stack.Case):
                 self.assertTrue(later, "a list went back in time")
                 at = later[0]
 
+    def test_position(self):
+        """Every list is exactly the notifications before its position; an ETag
+        that comes back stands for the same list; pages and items agree."""
+        s = self.s
+        s.start_daemon()
+        s.start_nginx(workers=2)
+        position, formats = "Warehouse-Notifications-Position", ("application/json", "text/csv")
+        self.assertEqual(s.request("GET", "/items")[1][position], "0:0")
+        seen, done = [], threading.Event()
+
+        def read(path, accept):
+            while not done.is_set():
+                status, headers, text = s.request("GET", path, headers={"Accept": accept})
+                seen.append((path, accept, status, headers[position], headers["ETag"], text))
+
+        for path, accept in itertools.product(("/items", "/items?limit=1000"), formats):
+            thread = threading.Thread(target=read, args=(path, accept))
+            thread.start()
+            self.addCleanup(thread.join)
+            self.addCleanup(done.set)
+
+        rnd = random.Random(13)
+        for _ in range(30):
+            s.produce(['{"action":"%s","sku":"S%d","qty":%d}'
+                       % (rnd.choice(["increase", "decrease", "increase"]), rnd.randrange(6),
+                          rnd.randint(1, 9)) for _ in range(rnd.randint(1, 100))])
+        s.wait_caught_up()
+        before = len(seen)
+        stack.wait(lambda: len(seen) > before + 20, "lists of the last state")
+        done.set()
+
+        records, tags = s.read(s.notifications), {}
+        for path, accept, status, at, tag, text in seen:
+            self.assertEqual(status, 200)
+            items = {}
+            for r in records:
+                if r.offset < int(at.split(":")[1]):
+                    n = json.loads(r.value)
+                    items[n["sku"]] = n["stock"]
+            want = ("[%s]" % ",".join('{"sku":"%s","qty":%d}' % i for i in sorted(items.items()))
+                    if accept == formats[0] else
+                    "sku,qty\r\n" + "".join("%s,%d\r\n" % i for i in sorted(items.items())))
+            self.assertEqual((path, accept, at, text), (path, accept, at, want))
+            self.assertEqual(tags.setdefault(tag, text), text)
+        self.assertGreater(len({at for _, _, _, at, _, _ in seen}), 5)
+        last = "0:%d" % s.end(s.notifications)
+        self.assertEqual(s.request("GET", "/items/S1")[1][position], last)
+        self.assertEqual(s.request("GET", "/items")[1][position], last)
+
+        # rebuilt: the same bytes, the same ETag, the same position
+        tags = [s.request("GET", p)[1]["ETag"] for p in ("/items", "/items/S1", "/items?sku=S1")]
+        s.daemon.stop()
+        s.remove_database()
+        s.start_daemon()
+        for p, tag in zip(("/items", "/items/S1", "/items?sku=S1"), tags):
+            _, headers, _ = s.request("GET", p)
+            self.assertEqual((headers["ETag"], headers[position]), (tag, last))
+
     def test_long_list(self):
         """A million items: the memory stays, and others are served meanwhile."""
         s = self.s

@@ -61,6 +61,9 @@ class Versions(unittest.TestCase):
         self.refused("cJSON, version 1.7.13", "cjson/cJSON.h",
                      (r"(?m)^.*cJSON_ParseWithLength\(.*$", ""))
 
+    def test_xxhash(self):
+        self.refused("xxHash, version 0.8", "xxhash.h", (r"XXH3_128bits_digest", "XXH3_128bits_older"))
+
 
 if __name__ == "__main__":
     runner = TAPTestRunner()
