@@ -1,10 +1,12 @@
 #include "daemon.h"
 #include "base/fail.h"
+#include "base/figures.h"
 #include "base/log.h"
 #include "base/signal.h"
 #include "session/pace.h"
 #include "session/session.h"
 #include "instance.h"
+#include "reporter.h"
 
 #include <string.h>
 
@@ -29,11 +31,13 @@ static int wh_daemon_session(wh_daemon_t *d, wh_error_t *err);
 int
 wh_daemon_run(const wh_conf_t *conf)
 {
-    int            rc;
-    wh_error_t     err;
-    wh_daemon_t    d;
-    wh_instance_t  instance;
+    int             rc;
+    wh_error_t      err;
+    wh_daemon_t     d;
+    wh_instance_t   instance;
+    wh_reporter_t  *reporter;
 
+    reporter = NULL;
     memset(&d, 0, sizeof(wh_daemon_t));
 
     d.conf = conf;
@@ -41,6 +45,11 @@ wh_daemon_run(const wh_conf_t *conf)
     wh_pace_init(&d.pace, (size_t) conf->batch_size, conf->batch_wait);
 
     rc = wh_instance_claim(&instance, conf, &err);
+
+    if (rc == WH_OK) {
+        wh_figures_state(WH_STARTING);
+        rc = wh_reporter_start(&reporter, conf, &err);
+    }
 
     if (rc == WH_OK) {
         rc = WH_AGAIN;
@@ -51,6 +60,8 @@ wh_daemon_run(const wh_conf_t *conf)
         rc = wh_daemon_session(&d, &err);
 
         if (rc == WH_AGAIN && !wh_stopping()) {
+            wh_figures_state(WH_WAITING);
+            wh_figures_restart();
             wh_log(WH_LOG_WARN, "%s; trying again in %d ms", err.text,
                    d.backoff);
             wh_wait(d.backoff);
@@ -63,6 +74,7 @@ wh_daemon_run(const wh_conf_t *conf)
 
     (void) wh_fail(WH_OK, "stopping", &err);
 
+    wh_reporter_stop(reporter);
     wh_instance_release(&instance);
 
     if (rc == WH_OK || rc == WH_AGAIN) {

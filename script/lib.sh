@@ -67,7 +67,7 @@ test_environment() {
     mkdir "$dir/ports"
     read -r kafka_port controller_port < <(free_ports 2)
 
-    export PATH=$root/deps/python/bin:$PATH:/usr/sbin
+    export PATH=$root/deps/python/bin:$root/deps/promtool:$PATH:/usr/sbin
     export PYTHONPATH=$root/t/lib PYTHONDONTWRITEBYTECODE=1 PERL5LIB=$root/t/lib
     export CMOCKA_MESSAGE_OUTPUT=TAP
     export WAREHOUSE_ROOT=$root WAREHOUSE_TEST_DIR=$dir

@@ -30,8 +30,9 @@ void wh_signal_serve(void);
 /* Waits ms milliseconds, or until a signal comes. */
 void wh_wait(int ms);
 
-/* Milliseconds of a clock that only goes forward. */
+/* Milliseconds, microseconds of a clock that only goes forward. */
 int64_t wh_clock(void);
+int64_t wh_clock_us(void);
 
 
 #endif

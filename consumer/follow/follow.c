@@ -1,5 +1,6 @@
 #include "follow/follow.h"
 #include "base/fail.h"
+#include "base/figures.h"
 #include "base/log.h"
 #include "kafka/client.h"
 #include "kafka/positions.h"
@@ -450,6 +451,9 @@ wh_follow_work(void *data, wh_error_t *err)
 
     f->stored = part->next;
     f->applied += applied;
+
+    wh_figures_recovered(part->records, applied);
+    wh_figures_notified(part->next);
 
     wh_store_checkpoint(f->store);
 

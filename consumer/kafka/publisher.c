@@ -1,5 +1,6 @@
 #include "kafka/publisher.h"
 #include "base/fail.h"
+#include "base/figures.h"
 #include "base/log.h"
 #include "base/signal.h"
 #include "kafka/client.h"
@@ -123,6 +124,7 @@ wh_publisher_init(wh_publisher_t *p, wh_error_t *err)
         }
 
         if (!waiting) {
+            wh_figures_state(WH_WAITING);
             wh_log(WH_LOG_WARN, "waiting for Kafka: %s",
                    rd_kafka_error_string(error));
         }

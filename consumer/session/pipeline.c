@@ -1,5 +1,6 @@
 #include "session/pipeline.h"
 #include "base/fail.h"
+#include "base/figures.h"
 #include "base/log.h"
 #include "base/signal.h"
 #include "session/slice.h"
@@ -114,6 +115,7 @@ wh_pipeline_conflict(wh_slice_t *slice, int *wait, wh_error_t *err)
     wh_log(WH_LOG_INFO, "%s: reading it again", err->text);
 
     slice->counts[WH_STAT_CONFLICTS]++;
+    wh_figures_conflict();
 
     if (wh_stopping()) {
         return wh_error_set(err, WH_AGAIN, "asked to stop");

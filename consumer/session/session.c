@@ -1,10 +1,12 @@
 #include "session/session.h"
 #include "base/fail.h"
+#include "base/figures.h"
 #include "base/log.h"
 #include "base/signal.h"
 #include "follow/recover.h"
 #include "kafka/client.h"
 #include "session/pipeline.h"
+#include "session/watch.h"
 
 #include <string.h>
 
@@ -169,9 +171,12 @@ static int
 wh_session_recover(wh_session_t *s, wh_error_t *err)
 {
     int                               rc;
+    int64_t                           notified;
     wh_handles_t                     *h = &s->handles;
     wh_recovery_t                     r;
     rd_kafka_topic_partition_list_t  *start;
+
+    wh_figures_state(WH_CATCHING_UP);
 
     r.conf = h->conf;
     r.worker = h->worker;
@@ -186,7 +191,18 @@ wh_session_recover(wh_session_t *s, wh_error_t *err)
         return rc;
     }
 
-    return wh_assignment_begin_at(&h->assignment, start, err);
+    rc = wh_assignment_begin_at(&h->assignment, start, err);
+
+    if (rc == WH_OK) {
+        rc = wh_store_get_position(h->store, h->conf->notifications_topic, 0,
+                                   &notified, err);
+    }
+
+    if (rc == WH_OK) {
+        wh_figures_notified(notified);
+    }
+
+    return rc;
 }
 
 
@@ -215,6 +231,8 @@ wh_session_step(wh_session_t *s, wh_error_t *err)
 {
     int            rc;
     wh_handles_t  *h = &s->handles;
+
+    wh_watch(h, s->consumer);
 
     rc = wh_session_read(s, err);
 
@@ -292,6 +310,10 @@ wh_session_assign(wh_session_t *s, wh_error_t *err)
 
     if (rc == WH_OK) {
         rc = wh_assignment_take_up(a, err);
+    }
+
+    if (rc == WH_OK) {
+        wh_figures_state(WH_PROCESSING);
     }
 
     return wh_fail(rc, "assigned", err);

@@ -1,11 +1,13 @@
 #include "session/slice.h"
 #include "base/fail.h"
+#include "base/figures.h"
 #include "base/log.h"
 #include "base/signal.h"
 #include "ledger/line.h"
 #include "ledger/message.h"
 
 
+static void wh_slice_tell(const wh_slice_t *slice, int64_t us);
 static int wh_slice_prepare(void *data, wh_error_t *err);
 static void wh_slice_count(wh_slice_t *slice);
 static int wh_slice_write(wh_slice_t *slice, wh_error_t *err);
@@ -31,7 +33,10 @@ int
 wh_slice_commit(wh_slice_t *slice, wh_error_t *err)
 {
     int            rc;
+    int64_t        begun;
     wh_handles_t  *h = slice->handles;
+
+    begun = wh_clock_us();
 
     wh_worker_start(h->worker, wh_slice_prepare, slice);
 
@@ -64,6 +69,7 @@ wh_slice_commit(wh_slice_t *slice, wh_error_t *err)
     }
 
     h->worked = 1;
+    wh_slice_tell(slice, wh_clock_us() - begun);
 
     if (wh_publisher_suspect(h->publisher)) {
         return wh_error_set(err, WH_AGAIN, "a request of the transaction went "
@@ -71,6 +77,24 @@ wh_slice_commit(wh_slice_t *slice, wh_error_t *err)
     }
 
     return wh_fail(WH_OK, "logged", err);
+}
+
+
+/* The metrics' part. */
+
+static void
+wh_slice_tell(const wh_slice_t *slice, int64_t us)
+{
+    wh_batch_figures_t  batch;
+
+    batch.applied = slice->counts[WH_STAT_APPLIED];
+    batch.refused = slice->counts[WH_STAT_REFUSED];
+    batch.duplicates = slice->counts[WH_STAT_DUPLICATES];
+    batch.malformed = slice->counts[WH_STAT_MALFORMED];
+    batch.us = us;
+
+    wh_figures_batch(&batch);
+    wh_figures_notified(slice->sent);
 }
 
 

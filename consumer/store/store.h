@@ -144,6 +144,9 @@ int wh_store_put_key(wh_store_t *store, const char *sku, size_t len,
     const char *key, const wh_use_t *use, int64_t retention, int64_t max,
     wh_error_t *err);
 
+/* How many keys are remembered, at most.  WH_OK, WH_AGAIN, WH_ERROR. */
+int wh_store_keys(wh_store_t *store, int64_t *keys, wh_error_t *err);
+
 /* Reads a position: the first offset not processed; -1: none is stored. */
 int wh_store_get_position(wh_store_t *store, const char *topic,
     int32_t partition, int64_t *next, wh_error_t *err);

@@ -1,0 +1,277 @@
+#include "reporter.h"
+#include "base/figures.h"
+#include "base/log.h"
+#include "store/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+
+#define WH_REPORTER_EVERY  1     /* s */
+
+
+struct wh_reporter_s {
+    const wh_conf_t  *conf;
+    pthread_t         thread;
+    pthread_mutex_t   lock;
+    pthread_cond_t    wake;
+    int               stop;
+    int               failing;   /* the log knows */
+};
+
+
+static void *wh_reporter_run(void *data);
+static void wh_reporter_report(wh_reporter_t *r);
+static int wh_reporter_write(const wh_conf_t *conf, wh_error_t *err);
+static int wh_reporter_replace(const wh_conf_t *conf, const wh_text_t *text,
+    wh_error_t *err);
+static int wh_reporter_fill(const char *file, int64_t mode,
+    const wh_text_t *text, wh_error_t *err);
+static int64_t wh_reporter_size(const wh_conf_t *conf, const char *suffix);
+static void wh_reporter_free(wh_reporter_t *r);
+
+
+int
+wh_reporter_start(wh_reporter_t **reporter, const wh_conf_t *conf,
+    wh_error_t *err)
+{
+    int             error;
+    sigset_t        all, before;
+    wh_reporter_t  *r;
+
+    *reporter = NULL;
+
+    r = calloc(1, sizeof(wh_reporter_t));
+    if (r == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    r->conf = conf;
+
+    (void) pthread_mutex_init(&r->lock, NULL);
+    (void) pthread_cond_init(&r->wake, NULL);
+
+    /* signals are the first thread's */
+
+    (void) sigfillset(&all);
+    (void) pthread_sigmask(SIG_SETMASK, &all, &before);
+
+    error = pthread_create(&r->thread, NULL, wh_reporter_run, r);
+
+    (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+
+    if (error != 0) {
+        wh_reporter_free(r);
+        return wh_error_set(err, WH_ERROR, "cannot start a thread: %s",
+                            strerror(error));
+    }
+
+    *reporter = r;
+
+    return WH_OK;
+}
+
+
+void
+wh_reporter_stop(wh_reporter_t *r)
+{
+    if (r == NULL) {
+        return;
+    }
+
+    (void) pthread_mutex_lock(&r->lock);
+    r->stop = 1;
+    (void) pthread_cond_signal(&r->wake);
+    (void) pthread_mutex_unlock(&r->lock);
+
+    (void) pthread_join(r->thread, NULL);
+
+    (void) wh_file_remove(r->conf->database, WH_REPORTER_SUFFIX, NULL);
+
+    wh_reporter_free(r);
+}
+
+
+static void
+wh_reporter_free(wh_reporter_t *r)
+{
+    (void) pthread_cond_destroy(&r->wake);
+    (void) pthread_mutex_destroy(&r->lock);
+
+    free(r);
+}
+
+
+static void *
+wh_reporter_run(void *data)
+{
+    wh_reporter_t    *r = data;
+    struct timespec   next;
+
+    (void) pthread_mutex_lock(&r->lock);
+
+    while (!r->stop) {
+        (void) pthread_mutex_unlock(&r->lock);
+        wh_reporter_report(r);
+        (void) pthread_mutex_lock(&r->lock);
+
+        (void) clock_gettime(CLOCK_REALTIME, &next);
+        next.tv_sec += WH_REPORTER_EVERY;
+
+        /* a clock that is set only makes one report early, or late */
+
+        if (!r->stop) {
+            (void) pthread_cond_timedwait(&r->wake, &r->lock, &next);
+        }
+    }
+
+    (void) pthread_mutex_unlock(&r->lock);
+
+    return NULL;
+}
+
+
+static void
+wh_reporter_report(wh_reporter_t *r)
+{
+    wh_error_t  err;
+
+    if (wh_reporter_write(r->conf, &err) == WH_OK) {
+
+        if (r->failing) {
+            wh_log(WH_LOG_NOTICE, "the metrics are written again");
+        }
+
+        r->failing = 0;
+        return;
+    }
+
+    if (!r->failing) {
+        wh_log(WH_LOG_WARN, "the metrics cannot be written: %s", err.text);
+    }
+
+    r->failing = 1;
+}
+
+
+static int
+wh_reporter_write(const wh_conf_t *conf, wh_error_t *err)
+{
+    int        rc;
+    char      *buf;
+    size_t     size;
+    wh_text_t  text;
+
+    size = wh_figures_size();
+
+    buf = malloc(size);
+    if (buf == NULL) {
+        return wh_error_set(err, WH_NOMEM, "out of memory");
+    }
+
+    wh_text_init(&text, buf, size);
+    wh_figures_put(&text, conf->commands_topic, wh_reporter_size(conf, ""),
+                   wh_reporter_size(conf, "-wal"));
+
+    /* partitions may have come meanwhile: the next second has room for them */
+
+    rc = text.full ? WH_OK : wh_reporter_replace(conf, &text, err);
+
+    free(buf);
+
+    return rc;
+}
+
+
+static int
+wh_reporter_replace(const wh_conf_t *conf, const wh_text_t *text,
+    wh_error_t *err)
+{
+    int   rc;
+    char  file[PATH_MAX], new[PATH_MAX];
+
+    rc = wh_file_name(file, conf->database, WH_REPORTER_SUFFIX, err);
+
+    if (rc == WH_OK) {
+        rc = wh_file_name(new, conf->database, WH_REPORTER_SUFFIX ".new", err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_reporter_fill(new, conf->database_mode, text, err);
+    }
+
+    if (rc == WH_OK && rename(new, file) == -1) {
+        rc = wh_error_set(err, WH_ERROR, "cannot rename \"%s\" to \"%s\": %s",
+                          new, file, strerror(errno));
+    }
+
+    return rc;
+}
+
+
+/* Readable by who may read the database. */
+
+static int
+wh_reporter_fill(const char *file, int64_t mode, const wh_text_t *text,
+    wh_error_t *err)
+{
+    int      fd, ok;
+    ssize_t  n;
+
+    fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (fd == -1) {
+        return wh_error_set(err, WH_ERROR, "cannot create \"%s\": %s", file,
+                            strerror(errno));
+    }
+
+    ok = (fchmod(fd, (mode_t) mode) == 0);
+
+    if (ok) {
+        n = write(fd, text->start, wh_text_len(text));
+        ok = (n == (ssize_t) wh_text_len(text));
+
+        if (!ok && n >= 0) {
+            errno = ENOSPC;
+        }
+    }
+
+    if (!ok) {
+        (void) wh_error_set(err, WH_ERROR, "cannot write \"%s\": %s", file,
+                            strerror(errno));
+    }
+
+    if (close(fd) == -1 && ok) {
+        return wh_error_set(err, WH_ERROR, "cannot write \"%s\": %s", file,
+                            strerror(errno));
+    }
+
+    return ok ? WH_OK : WH_ERROR;
+}
+
+
+/* In bytes; -1: there is no such file, or it cannot be told. */
+
+static int64_t
+wh_reporter_size(const wh_conf_t *conf, const char *suffix)
+{
+    char         file[PATH_MAX];
+    struct stat  st;
+
+    if (wh_file_name(file, conf->database, suffix, NULL) != WH_OK
+        || stat(file, &st) == -1)
+    {
+        return -1;
+    }
+
+    return st.st_size;
+}

@@ -1,0 +1,29 @@
+/*
+ * The daemon's metrics for others: a file beside the database, written anew
+ * every second by a thread of its own, whatever the others wait for.
+ */
+
+#ifndef WH_REPORTER_H
+#define WH_REPORTER_H
+
+#include "conf/conf.h"
+#include "wh_error.h"
+
+
+#define WH_REPORTER_SUFFIX  ".prom"
+
+
+typedef struct wh_reporter_s  wh_reporter_t;
+
+/*
+ * Starts the thread, which has all signals blocked.  conf outlives it.  Where
+ * the file cannot be written the log says so, once, and the daemon goes on.
+ * WH_OK, WH_NOMEM, WH_ERROR.  wh_reporter_stop() removes the file, and takes
+ * NULL.
+ */
+int wh_reporter_start(wh_reporter_t **reporter, const wh_conf_t *conf,
+    wh_error_t *err);
+void wh_reporter_stop(wh_reporter_t *reporter);
+
+
+#endif
