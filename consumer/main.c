@@ -16,9 +16,9 @@
 #include "conf/conf.h"
 #include "kafka/client.h"
 #include "daemon.h"
+#include "wh_version.h"
 
 
-#define WH_VERSION       "0.2.0"
 #define WH_DEFAULT_CONF  "/etc/warehouse/consumer.conf"
 
 

@@ -44,9 +44,10 @@ int
 wh_reporter_start(wh_reporter_t **reporter, const wh_conf_t *conf,
     wh_error_t *err)
 {
-    int             error;
-    sigset_t        all, before;
-    wh_reporter_t  *r;
+    int                 error;
+    sigset_t            all, before;
+    wh_reporter_t      *r;
+    pthread_condattr_t  attr;
 
     *reporter = NULL;
 
@@ -58,7 +59,13 @@ wh_reporter_start(wh_reporter_t **reporter, const wh_conf_t *conf,
     r->conf = conf;
 
     (void) pthread_mutex_init(&r->lock, NULL);
-    (void) pthread_cond_init(&r->wake, NULL);
+
+    /* a clock that only goes forward: reports go on when somebody sets one */
+
+    (void) pthread_condattr_init(&attr);
+    (void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void) pthread_cond_init(&r->wake, &attr);
+    (void) pthread_condattr_destroy(&attr);
 
     /* signals are the first thread's */
 
@@ -124,10 +131,8 @@ wh_reporter_run(void *data)
         wh_reporter_report(r);
         (void) pthread_mutex_lock(&r->lock);
 
-        (void) clock_gettime(CLOCK_REALTIME, &next);
+        (void) clock_gettime(CLOCK_MONOTONIC, &next);
         next.tv_sec += WH_REPORTER_EVERY;
-
-        /* a clock that is set only makes one report early, or late */
 
         if (!r->stop) {
             (void) pthread_cond_timedwait(&r->wake, &r->lock, &next);

@@ -1,10 +1,14 @@
 #include "ngx_http_warehouse_commands.h"
+#include "ngx_http_warehouse_body.h"
 #include "ngx_http_warehouse_conf.h"
+#include "ngx_http_warehouse_entry.h"
 #include "ngx_http_warehouse_problem.h"
 #include "ngx_http_warehouse_producers.h"
 #include "ngx_http_warehouse_reply.h"
 #include "ngx_http_warehouse_request.h"
 #include "wh_command.h"
+
+#include <time.h>
 
 
 /* how much later than message.timeout.ms a delivery report may come, ms */
@@ -17,12 +21,13 @@ typedef struct {
     ngx_http_request_t           *request;
     ngx_http_warehouse_waiter_t   waiter;
     ngx_event_t                   guard;
+    struct timespec               begun;
+    unsigned                      waiting:1;      /* is counted */
 } ngx_http_warehouse_wait_t;
 
 
+static ngx_uint_t ngx_http_warehouse_commands_crowded(ngx_http_request_t *r);
 static void ngx_http_warehouse_commands_body(ngx_http_request_t *r);
-static ngx_int_t ngx_http_warehouse_commands_read(ngx_http_request_t *r,
-    ngx_str_t *body);
 static ngx_int_t ngx_http_warehouse_commands_malformed(ngx_http_request_t *r,
     int rc, const wh_error_t *err);
 static ngx_int_t ngx_http_warehouse_commands_produce(ngx_http_request_t *r,
@@ -35,6 +40,8 @@ static void ngx_http_warehouse_commands_release(
 static void ngx_http_warehouse_commands_guard(ngx_event_t *ev);
 static void ngx_http_warehouse_commands_done(void *data,
     const ngx_http_warehouse_report_t *report);
+static void ngx_http_warehouse_commands_measure(
+    const ngx_http_warehouse_wait_t *wait);
 static ngx_int_t ngx_http_warehouse_commands_accepted(ngx_http_request_t *r,
     const ngx_http_warehouse_report_t *report);
 static ngx_int_t ngx_http_warehouse_commands_failed(ngx_http_request_t *r,
@@ -93,14 +100,19 @@ ngx_http_warehouse_commands_handler(ngx_http_request_t *r)
         "the body is larger than client_max_body_size", NULL, NULL, 0
     };
 
-    if (r != r->main) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "\"warehouse_commands\" does not serve subrequests");
-        return NGX_HTTP_FORBIDDEN;
+    rc = ngx_http_warehouse_enter(r, NGX_HTTP_WAREHOUSE_SERVE_COMMANDS);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (r->method != NGX_HTTP_POST) {
         return ngx_http_warehouse_problem(r, &not_allowed);
+    }
+
+    if (ngx_http_warehouse_commands_crowded(r)) {
+        ngx_http_warehouse_count(overload);
+        return ngx_http_warehouse_problem(r,
+                       &ngx_http_warehouse_fates[NGX_HTTP_WAREHOUSE_BUSY]);
     }
 
     if (ngx_http_warehouse_check_media(r, &problem) != NGX_OK
@@ -126,6 +138,23 @@ ngx_http_warehouse_commands_handler(ngx_http_request_t *r)
 }
 
 
+/*
+ * Whether as many wait as may, or as librdkafka's queue takes: before anything
+ * is allocated for one more.
+ */
+
+static ngx_uint_t
+ngx_http_warehouse_commands_crowded(ngx_http_request_t *r)
+{
+    ngx_http_warehouse_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_get_module_main_conf(r, ngx_http_warehouse_module);
+
+    return ngx_http_warehouse_slot->waiting >= wmcf->max_inflight
+           || ngx_http_warehouse_slot->queue >= wmcf->kafka.queue;
+}
+
+
 static void
 ngx_http_warehouse_commands_body(ngx_http_request_t *r)
 {
@@ -135,7 +164,7 @@ ngx_http_warehouse_commands_body(ngx_http_request_t *r)
     wh_error_t    err;
     wh_command_t  command;
 
-    if (ngx_http_warehouse_commands_read(r, &body) != NGX_OK) {
+    if (ngx_http_warehouse_body(r, &body) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         return;
     }
@@ -157,73 +186,6 @@ ngx_http_warehouse_commands_body(ngx_http_request_t *r)
     if (rc != NGX_DONE) {
         ngx_http_finalize_request(r, rc);
     }
-}
-
-
-/* The body in one piece, wherever nginx has put it.  NGX_OK, NGX_ERROR. */
-
-static ngx_int_t
-ngx_http_warehouse_commands_read(ngx_http_request_t *r, ngx_str_t *body)
-{
-    u_char       *p;
-    size_t        size;
-    ssize_t       n;
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
-
-    ngx_str_set(body, "");
-
-    if (r->request_body == NULL || r->request_body->bufs == NULL) {
-        return NGX_OK;
-    }
-
-    cl = r->request_body->bufs;
-
-    if (cl->next == NULL && !cl->buf->in_file) {
-        body->data = cl->buf->pos;
-        body->len = cl->buf->last - cl->buf->pos;
-        return NGX_OK;
-    }
-
-    size = 0;
-
-    for ( /* void */ ; cl; cl = cl->next) {
-        size += (size_t) ngx_buf_size(cl->buf);
-    }
-
-    body->data = ngx_pnalloc(r->pool, size);
-    if (body->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = body->data;
-
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        b = cl->buf;
-
-        if (ngx_buf_size(b) == 0) {
-            /* the end of a chunked body; its pointers may be NULL */
-            continue;
-        }
-
-        if (!b->in_file) {
-            p = ngx_cpymem(p, b->pos, b->last - b->pos);
-            continue;
-        }
-
-        size = (size_t) (b->file_last - b->file_pos);
-        n = ngx_read_file(b->file, p, size, b->file_pos);
-
-        if (n != (ssize_t) size) {
-            return NGX_ERROR;
-        }
-
-        p += n;
-    }
-
-    body->len = p - body->data;
-
-    return NGX_OK;
 }
 
 
@@ -269,6 +231,13 @@ ngx_http_warehouse_commands_produce(ngx_http_request_t *r, ngx_str_t *body,
     ngx_http_warehouse_loc_conf_t   *wlcf;
     ngx_http_warehouse_main_conf_t  *wmcf;
 
+    /* bodies may have come side by side */
+
+    if (ngx_http_warehouse_commands_crowded(r)) {
+        ngx_http_warehouse_count(overload);
+        return ngx_http_warehouse_commands_failed(r, NGX_HTTP_WAREHOUSE_BUSY);
+    }
+
     ctx = ngx_http_warehouse_get_ctx(r);
     wait = ngx_http_warehouse_commands_wait(r);
 
@@ -278,6 +247,8 @@ ngx_http_warehouse_commands_produce(ngx_http_request_t *r, ngx_str_t *body,
 
     wmcf = ngx_http_get_module_main_conf(r, ngx_http_warehouse_module);
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_warehouse_module);
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &wait->begun);
 
     message.topic = (ngx_uint_t) wlcf->topic;
     message.value = *body;
@@ -291,6 +262,9 @@ ngx_http_warehouse_commands_produce(ngx_http_request_t *r, ngx_str_t *body,
     {
         return ngx_http_warehouse_commands_failed(r, fate);
     }
+
+    wait->waiting = 1;
+    ngx_http_warehouse_slot->waiting++;
 
     ngx_add_timer(&wait->guard, wmcf->kafka.timeout
                                 + NGX_HTTP_WAREHOUSE_GUARD);
@@ -357,6 +331,11 @@ ngx_http_warehouse_commands_release(ngx_http_warehouse_wait_t *wait)
 {
     ngx_http_warehouse_forget(&wait->waiter);
 
+    if (wait->waiting) {
+        wait->waiting = 0;
+        ngx_http_warehouse_slot->waiting--;
+    }
+
     if (wait->guard.timer_set) {
         ngx_del_timer(&wait->guard);
     }
@@ -401,12 +380,29 @@ ngx_http_warehouse_commands_done(void *data,
 
     ngx_http_warehouse_commands_release(wait);
 
-    rc = (report->fate == NGX_HTTP_WAREHOUSE_PERSISTED)
-         ? ngx_http_warehouse_commands_accepted(r, report)
-         : ngx_http_warehouse_commands_failed(r, report->fate);
+    if (report->fate == NGX_HTTP_WAREHOUSE_PERSISTED) {
+        ngx_http_warehouse_commands_measure(wait);
+        rc = ngx_http_warehouse_commands_accepted(r, report);
+
+    } else {
+        rc = ngx_http_warehouse_commands_failed(r, report->fate);
+    }
 
     ngx_http_finalize_request(r, rc);
     ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_warehouse_commands_measure(const ngx_http_warehouse_wait_t *wait)
+{
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+
+    ngx_http_warehouse_count_latency(
+                          (int64_t) (now.tv_sec - wait->begun.tv_sec) * 1000000
+                          + (now.tv_nsec - wait->begun.tv_nsec) / 1000);
 }
 
 

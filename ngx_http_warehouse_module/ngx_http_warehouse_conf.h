@@ -11,6 +11,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_warehouse_db.h"
+#include "ngx_http_warehouse_health.h"
 #include "ngx_http_warehouse_kafka.h"
 #include "ngx_http_warehouse_producers.h"
 
@@ -19,6 +20,8 @@ typedef struct {
     ngx_http_warehouse_kafka_t      kafka;
     ngx_http_warehouse_producers_t  producers;  /* of this worker */
     ngx_array_t                     databases;  /* of pointers to them */
+    ngx_uint_t                      max_inflight;    /* see commands.c */
+    ngx_shm_zone_t                 *zone;       /* see zone.h */
 } ngx_http_warehouse_main_conf_t;
 
 
@@ -29,6 +32,7 @@ typedef struct {
     ngx_http_warehouse_db_t        *database;   /* warehouse_database's */
     size_t                          buffer;     /* of memory, for a list */
     off_t                           limit;      /* of lists held, bytes */
+    ngx_http_warehouse_health_t    *health;     /* warehouse_health's */
 } ngx_http_warehouse_loc_conf_t;
 
 

@@ -186,6 +186,7 @@ ngx_http_warehouse_events_step(ngx_http_warehouse_events_t *events,
 
     case RD_KAFKA_EVENT_ERROR:
     case RD_KAFKA_EVENT_LOG:
+    case RD_KAFKA_EVENT_STATS:
         events->handlers->event(events->data, event);
         break;
 

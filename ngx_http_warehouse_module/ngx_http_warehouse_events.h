@@ -22,7 +22,7 @@ typedef struct {
     void  (*report)(void *data, const rd_kafka_message_t *message,
                     ngx_uint_t first);
 
-    /* an error or a log line */
+    /* an error, a log line, statistics */
     void  (*event)(void *data, rd_kafka_event_t *event);
 
     /* the queue is empty; ngx_http_warehouse_events_close() may come */

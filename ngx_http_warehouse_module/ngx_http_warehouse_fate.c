@@ -43,6 +43,23 @@ ngx_http_warehouse_fate_refused(rd_kafka_resp_err_t e, ngx_uint_t denied)
 }
 
 
+ngx_http_warehouse_result_e
+ngx_http_warehouse_result(const rd_kafka_message_t *message)
+{
+    switch (ngx_http_warehouse_fate(message, 0)) {
+
+    case NGX_HTTP_WAREHOUSE_PERSISTED:
+        return NGX_HTTP_WAREHOUSE_WRITTEN;
+
+    case NGX_HTTP_WAREHOUSE_UNKNOWN:
+        return NGX_HTTP_WAREHOUSE_MAYBE_WRITTEN;
+
+    default:
+        return NGX_HTTP_WAREHOUSE_NOT_WRITTEN;
+    }
+}
+
+
 ngx_uint_t
 ngx_http_warehouse_denied(rd_kafka_resp_err_t e)
 {

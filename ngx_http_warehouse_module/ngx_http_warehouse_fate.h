@@ -11,6 +11,8 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include "ngx_http_warehouse_zone.h"
+
 
 typedef enum {
     NGX_HTTP_WAREHOUSE_PERSISTED = 0,
@@ -33,6 +35,10 @@ ngx_http_warehouse_fate_e ngx_http_warehouse_fate(
 /* The same where librdkafka did not take the message. */
 ngx_http_warehouse_fate_e ngx_http_warehouse_fate_refused(
     rd_kafka_resp_err_t e, ngx_uint_t denied);
+
+/* The same as it is counted: whoever waits for it, or nobody. */
+ngx_http_warehouse_result_e ngx_http_warehouse_result(
+    const rd_kafka_message_t *message);
 
 /* Whether waiting will not help: somebody has to change the ACLs. */
 ngx_uint_t ngx_http_warehouse_denied(rd_kafka_resp_err_t e);

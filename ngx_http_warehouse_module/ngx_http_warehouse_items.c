@@ -42,28 +42,14 @@ ngx_http_warehouse_items_handler(ngx_http_request_t *r)
         NGX_HTTP_NOT_FOUND, "there is nothing at this address", NULL, NULL, 0
     };
 
-    static const ngx_http_warehouse_problem_t  not_allowed = {
-        NGX_HTTP_NOT_ALLOWED, "the method is not allowed here", NULL,
-        "GET, HEAD", 0
-    };
-
     static const ngx_http_warehouse_problem_t  not_acceptable = {
         NGX_HTTP_WAREHOUSE_NOT_ACCEPTABLE, "there are application/json, "
         "application/x-ndjson and text/csv", NULL, NULL, 0
     };
 
-    if (r != r->main) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "\"warehouse_items\" does not serve subrequests");
-        return NGX_HTTP_FORBIDDEN;
-    }
-
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return ngx_http_warehouse_problem(r, &not_allowed);
-    }
-
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
+    if (!ngx_http_warehouse_enter_get(r, NGX_HTTP_WAREHOUSE_SERVE_ITEMS,
+                                      &rc))
+    {
         return rc;
     }
 

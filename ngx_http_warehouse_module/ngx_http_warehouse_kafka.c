@@ -17,8 +17,10 @@ static char *ngx_http_warehouse_kafka_set(ngx_conf_t *cf,
     rd_kafka_conf_t *properties, ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_warehouse_kafka_key(ngx_conf_t *cf,
     ngx_str_t *path, ngx_str_t *pem);
-static ngx_int_t ngx_http_warehouse_kafka_timeout(ngx_conf_t *cf,
+static ngx_int_t ngx_http_warehouse_kafka_limits(ngx_conf_t *cf,
     ngx_http_warehouse_kafka_t *kafka);
+static ngx_int_t ngx_http_warehouse_kafka_number(
+    ngx_http_warehouse_kafka_t *kafka, const char *name);
 static ngx_int_t ngx_http_warehouse_kafka_try(ngx_conf_t *cf,
     ngx_http_warehouse_kafka_t *kafka);
 static void ngx_http_warehouse_kafka_log(const rd_kafka_t *rk, int level,
@@ -39,6 +41,7 @@ static const ngx_http_warehouse_reserved_t  ngx_http_warehouse_reserved[] = {
     { "delivery.report.only.error", "replies wait for delivery reports" },
     { "partitioner", "other producers have to agree on it" },
     { "log.queue", "it is set by the module" },
+    { "statistics.interval.ms", "it is set by the module" },
     { "test.mock.*", "commands have to reach real brokers" },
 };
 
@@ -50,6 +53,9 @@ static ngx_keyval_t  ngx_http_warehouse_defaults[] = {
     { ngx_string("linger.ms"), ngx_string("0.5") },
     { ngx_string("message.timeout.ms"), ngx_string("5000") },
     { ngx_string("socket.nagle.disable"), ngx_string("true") },
+
+    /* what tells that brokers can be reached where there is no traffic */
+    { ngx_string("topic.metadata.refresh.interval.ms"), ngx_string("3000") },
 };
 
 
@@ -59,6 +65,7 @@ static ngx_keyval_t  ngx_http_warehouse_fixed[] = {
     { ngx_string("allow.auto.create.topics"), ngx_string("false") },
     { ngx_string("partitioner"), ngx_string("murmur2_random") },
     { ngx_string("log.queue"), ngx_string("true") },
+    { ngx_string("statistics.interval.ms"), ngx_string("1000") },
 };
 
 
@@ -352,7 +359,7 @@ ngx_http_warehouse_kafka_check(ngx_conf_t *cf,
                                          sizeof(ngx_http_warehouse_fixed)
                                          / sizeof(ngx_keyval_t))
         != NGX_OK
-        || ngx_http_warehouse_kafka_timeout(cf, kafka) != NGX_OK)
+        || ngx_http_warehouse_kafka_limits(cf, kafka) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -362,33 +369,53 @@ ngx_http_warehouse_kafka_check(ngx_conf_t *cf,
 
 
 static ngx_int_t
-ngx_http_warehouse_kafka_timeout(ngx_conf_t *cf,
+ngx_http_warehouse_kafka_limits(ngx_conf_t *cf,
     ngx_http_warehouse_kafka_t *kafka)
 {
-    char       text[32];
-    size_t     size;
-    ngx_int_t  timeout;
+    ngx_int_t  queue, timeout;
 
-    size = sizeof(text);
+    queue = ngx_http_warehouse_kafka_number(kafka,
+                                            "queue.buffering.max.messages");
+    timeout = ngx_http_warehouse_kafka_number(kafka, "message.timeout.ms");
 
-    if (rd_kafka_conf_get(kafka->properties, "message.timeout.ms", text, &size)
-        != RD_KAFKA_CONF_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    timeout = ngx_atoi((u_char *) text, ngx_strlen(text));
-
-    if (timeout == NGX_ERROR || timeout == 0) {
+    if (timeout == 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "kafka property \"message.timeout.ms\" must not be 0: "
                       "a request would wait for ever");
         return NGX_ERROR;
     }
 
+    if (queue == NGX_ERROR || timeout == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    /* 0: the queue has no limit */
+
+    kafka->queue = (queue > 0) ? (ngx_uint_t) queue : NGX_MAX_INT_T_VALUE;
     kafka->timeout = (ngx_msec_t) timeout;
 
     return NGX_OK;
+}
+
+
+/* What a property is set to, if only by librdkafka; NGX_ERROR: no number. */
+
+static ngx_int_t
+ngx_http_warehouse_kafka_number(ngx_http_warehouse_kafka_t *kafka,
+    const char *name)
+{
+    char    text[32];
+    size_t  size;
+
+    size = sizeof(text);
+
+    if (rd_kafka_conf_get(kafka->properties, name, text, &size)
+        != RD_KAFKA_CONF_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_atoi((u_char *) text, ngx_strlen(text));
 }
 
 

@@ -16,6 +16,7 @@ typedef struct {
     rd_kafka_conf_t  *properties;    /* all but the brokers; NULL: none */
     ngx_str_t         brokers;       /* bootstrap.servers, with NUL */
     ngx_msec_t        timeout;       /* message.timeout.ms */
+    ngx_uint_t        queue;         /* queue.buffering.max.messages */
     ngx_array_t       topics;        /* of ngx_str_t, with NUL */
 } ngx_http_warehouse_kafka_t;
 

@@ -1,4 +1,5 @@
 #include "ngx_http_warehouse_lists.h"
+#include "ngx_http_warehouse_zone.h"
 
 
 #define NGX_HTTP_WAREHOUSE_CROWDED                                            \
@@ -239,6 +240,12 @@ ngx_http_warehouse_lists_held(ngx_http_warehouse_lists_t *l)
         if (s != NULL && ngx_http_warehouse_snapshot_alone(s)) {
             held -= ngx_http_warehouse_snapshot_size(s);
         }
+
+        s = l->editions[i].build.snapshot;
+
+        if (s != NULL) {
+            held -= ngx_http_warehouse_snapshot_size(s);
+        }
     }
 
     return held;
@@ -258,8 +265,12 @@ ngx_http_warehouse_lists_built(void *data, ngx_int_t rc)
     s = ngx_http_warehouse_build_take(&e->build);
 
     if (rc == NGX_OK) {
+        ngx_http_warehouse_count(built[e->build.format]);
         ngx_http_warehouse_lists_keep(e, s);
         ngx_http_warehouse_outage_end(e->lists->outage);
+
+    } else {
+        ngx_http_warehouse_count(failed[e->build.format]);
     }
 
     /* what an answer leads to may queue anew, so the queue is taken off */
@@ -275,7 +286,11 @@ ngx_http_warehouse_lists_built(void *data, ngx_int_t rc)
 }
 
 
-/* In the place of older ones, in other formats, too: nobody would get them. */
+/*
+ * In the place of the one before, and of those of other states in other formats:
+ * nobody would get these, unless they were read while this one was, and then
+ * they are read again.
+ */
 
 static void
 ngx_http_warehouse_lists_keep(ngx_http_warehouse_edition_t *e,

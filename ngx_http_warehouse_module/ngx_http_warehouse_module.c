@@ -1,12 +1,20 @@
+/*
+ * Directives and the module's life.  Longer than usual, because nginx's modules
+ * have all of these in one file.
+ */
+
 #include "ngx_http_warehouse_commands.h"
 #include "ngx_http_warehouse_conf.h"
 #include "ngx_http_warehouse_items.h"
+#include "ngx_http_warehouse_metrics.h"
 #include "ngx_http_warehouse_problem.h"
 #include "ngx_http_warehouse_variables.h"
+#include "ngx_http_warehouse_zone.h"
 
 
 #define NGX_HTTP_WAREHOUSE_BUFFER  (1024 * 1024)
 #define NGX_HTTP_WAREHOUSE_LIMIT   (256 * 1024 * 1024)
+#define NGX_HTTP_WAREHOUSE_FLIGHT  20000
 
 
 static ngx_int_t ngx_http_warehouse_init_process(ngx_cycle_t *cycle);
@@ -18,6 +26,8 @@ static char *ngx_http_warehouse_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_warehouse_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_warehouse_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static char *ngx_http_warehouse_complete(ngx_conf_t *cf,
+    ngx_http_warehouse_loc_conf_t *conf, ngx_str_t *name);
 static char *ngx_http_warehouse_kafka(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_warehouse_database(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -26,12 +36,21 @@ static char *ngx_http_warehouse_commands(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_warehouse_items(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_warehouse_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_warehouse_health(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_warehouse_problem_page(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static ngx_http_warehouse_db_t *ngx_http_warehouse_add_db(ngx_conf_t *cf,
     ngx_str_t *path);
 static char *ngx_http_warehouse_serve(ngx_conf_t *cf,
     ngx_http_warehouse_loc_conf_t *wlcf, ngx_http_handler_pt handler);
+
+
+static ngx_conf_num_bounds_t  ngx_http_warehouse_positive = {
+    ngx_conf_check_num_bounds, 1, NGX_MAX_INT32_VALUE
+};
 
 
 static ngx_command_t  ngx_http_warehouse_directives[] = {
@@ -76,6 +95,27 @@ static ngx_command_t  ngx_http_warehouse_directives[] = {
       ngx_conf_set_off_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_warehouse_loc_conf_t, limit),
+      NULL },
+
+    { ngx_string("warehouse_max_inflight"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_warehouse_main_conf_t, max_inflight),
+      &ngx_http_warehouse_positive },
+
+    { ngx_string("warehouse_metrics"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_warehouse_metrics,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("warehouse_health"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_warehouse_health,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("warehouse_problem"),
@@ -140,7 +180,13 @@ ngx_http_warehouse_init_process(ngx_cycle_t *cycle)
     wmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_warehouse_module);
 
-    if (wmcf != NULL && wmcf->kafka.topics.nelts) {
+    if (wmcf == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_http_warehouse_zone_join(wmcf->zone);
+
+    if (wmcf->kafka.topics.nelts) {
         (void) ngx_http_warehouse_producers_ready(&wmcf->producers);
     }
 
@@ -159,6 +205,8 @@ ngx_http_warehouse_exit_process(ngx_cycle_t *cycle)
     if (wmcf != NULL) {
         ngx_http_warehouse_producers_exit(&wmcf->producers);
     }
+
+    ngx_http_warehouse_zone_leave();
 }
 
 
@@ -182,6 +230,15 @@ ngx_http_warehouse_create_main_conf(ngx_conf_t *cf)
     }
 
     ngx_http_warehouse_producers_init(&wmcf->producers, &wmcf->kafka);
+
+    wmcf->max_inflight = NGX_CONF_UNSET_UINT;
+
+    /* also where nothing is served: a reload must not take it away */
+
+    wmcf->zone = ngx_http_warehouse_zone_add(cf);
+    if (wmcf->zone == NULL) {
+        return NULL;
+    }
 
     /* with master_process off a configuration may go without exit_process() */
 
@@ -211,6 +268,8 @@ ngx_http_warehouse_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_warehouse_main_conf_t *wmcf = conf;
 
+    ngx_conf_init_uint_value(wmcf->max_inflight, NGX_HTTP_WAREHOUSE_FLIGHT);
+
     return (ngx_http_warehouse_kafka_check(cf, &wmcf->kafka) == NGX_OK)
            ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
@@ -231,6 +290,7 @@ ngx_http_warehouse_create_loc_conf(ngx_conf_t *cf)
      *
      *     wlcf->handler = NULL;
      *     wlcf->db = NULL;
+     *     wlcf->health = NULL;
      */
 
     wlcf->topic = NGX_CONF_UNSET;
@@ -264,23 +324,59 @@ ngx_http_warehouse_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->handler = prev->handler;
         conf->topic = prev->topic;
         conf->db = prev->db;
+        conf->health = prev->health;
 
         if (clcf->lmt_excpt) {
             clcf->handler = conf->handler;
         }
     }
 
-    if (conf->handler == ngx_http_warehouse_items_handler
-        && conf->db == NULL)
-    {
+    if (conf->db == NULL && conf->handler != NULL) {
         conf->db = conf->database;
+    }
 
-        if (conf->db == NULL) {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "\"warehouse_items\" of location \"%V\" needs a path "
-                          "or \"warehouse_database\"", &clcf->name);
-            return NGX_CONF_ERROR;
-        }
+    return ngx_http_warehouse_complete(cf, conf, &clcf->name);
+}
+
+
+/* Whether what a location serves has what it needs. */
+
+static char *
+ngx_http_warehouse_complete(ngx_conf_t *cf,
+    ngx_http_warehouse_loc_conf_t *conf, ngx_str_t *name)
+{
+    ngx_http_warehouse_main_conf_t  *wmcf;
+
+    if (conf->handler == ngx_http_warehouse_items_handler && conf->db == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"warehouse_items\" of location \"%V\" needs a path "
+                      "or \"warehouse_database\"", name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->handler != ngx_http_warehouse_health_handler) {
+        return NGX_CONF_OK;
+    }
+
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_warehouse_module);
+
+    if (conf->db == NULL
+        && (conf->health->kind == NGX_HTTP_WAREHOUSE_READS
+            || conf->health->max_lag >= 0))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"warehouse_health\" of location \"%V\" needs "
+                      "\"warehouse_database\"", name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->health->kind == NGX_HTTP_WAREHOUSE_WRITES
+        && wmcf->kafka.topics.nelts == 0)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"warehouse_health writes\" of location \"%V\" needs "
+                      "a \"warehouse_commands\" somewhere", name);
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
@@ -383,6 +479,70 @@ ngx_http_warehouse_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     return ngx_http_warehouse_serve(cf, wlcf,
                                     ngx_http_warehouse_items_handler);
+}
+
+
+static char *
+ngx_http_warehouse_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_warehouse_serve(cf, conf,
+                                    ngx_http_warehouse_metrics_handler);
+}
+
+
+static char *
+ngx_http_warehouse_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_warehouse_loc_conf_t *wlcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    static const char  *kinds[] = {
+        [NGX_HTTP_WAREHOUSE_LIVE] = "live",
+        [NGX_HTTP_WAREHOUSE_READS] = "reads",
+        [NGX_HTTP_WAREHOUSE_WRITES] = "writes"
+    };
+
+    if (wlcf->health != NULL) {
+        return "is duplicate";
+    }
+
+    wlcf->health = ngx_pcalloc(cf->pool, sizeof(ngx_http_warehouse_health_t));
+    if (wlcf->health == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+    wlcf->health->max_lag = -1;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (ngx_strcmp(value[1].data, kinds[i]) == 0) {
+            break;
+        }
+    }
+
+    if (i == sizeof(kinds) / sizeof(kinds[0])) {
+        return "is of \"live\", \"reads\" or \"writes\"";
+    }
+
+    wlcf->health->kind = i;
+
+    if (cf->args->nelts == 3) {
+
+        if (ngx_strncmp(value[2].data, "max_lag=", 8) != 0) {
+            return "has an invalid parameter, it may be \"max_lag=\"";
+        }
+
+        wlcf->health->max_lag = ngx_atoi(value[2].data + 8, value[2].len - 8);
+
+        if (wlcf->health->max_lag == NGX_ERROR) {
+            return "has an invalid \"max_lag\"";
+        }
+    }
+
+    return ngx_http_warehouse_serve(cf, wlcf,
+                                    ngx_http_warehouse_health_handler);
 }
 
 

@@ -1,4 +1,5 @@
 #include "ngx_http_warehouse_problem.h"
+#include "ngx_http_warehouse_entry.h"
 #include "ngx_http_warehouse_reply.h"
 #include "wh_json.h"
 
@@ -128,6 +129,13 @@ ngx_http_warehouse_problem_handler(ngx_http_request_t *r)
 
     if (r->err_status < NGX_HTTP_BAD_REQUEST) {
         return NGX_HTTP_NOT_FOUND;
+    }
+
+    if (r == r->main
+        && ngx_http_warehouse_enter(r, NGX_HTTP_WAREHOUSE_SERVE_PROBLEM)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     kept = ngx_http_warehouse_problem_kept(r);

@@ -1,4 +1,5 @@
 #include "ngx_http_warehouse_producer.h"
+#include "ngx_http_warehouse_reach.h"
 #include "ngx_http_warehouse_reaper.h"
 #include "wh_key.h"
 
@@ -71,7 +72,8 @@ ngx_http_warehouse_producer_create(ngx_http_warehouse_producers_t *producers)
 
     rd_kafka_conf_set_events(properties, RD_KAFKA_EVENT_DR
                                          | RD_KAFKA_EVENT_ERROR
-                                         | RD_KAFKA_EVENT_LOG);
+                                         | RD_KAFKA_EVENT_LOG
+                                         | RD_KAFKA_EVENT_STATS);
 
     if (rd_kafka_conf_set(properties, "bootstrap.servers",
                           (char *) producers->kafka->brokers.data, text,
@@ -146,6 +148,7 @@ ngx_http_warehouse_producer_destroy(ngx_http_warehouse_producer_t *p)
                    "warehouse: producer %p goes", p);
 
     ngx_http_warehouse_events_close(&p->events);
+    ngx_http_warehouse_slot->queue -= p->pending;
 
     for (i = 0; i < p->ntopics; i++) {
         rd_kafka_topic_destroy(p->topics[i]);
@@ -188,6 +191,7 @@ ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
     }
 
     p->pending++;
+    ngx_http_warehouse_slot->queue++;
     waiter->pending = pn;
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
@@ -284,6 +288,8 @@ ngx_http_warehouse_producer_report(void *data,
 
     ngx_free(pn);
     p->pending--;
+    ngx_http_warehouse_slot->queue--;
+    ngx_http_warehouse_reach_report(message);
 
     if (first) {
         p->invented = 0;
@@ -326,11 +332,20 @@ ngx_http_warehouse_producer_report(void *data,
 static void
 ngx_http_warehouse_producer_event(void *data, rd_kafka_event_t *event)
 {
-    if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR) {
-        ngx_http_warehouse_producer_error(data, event);
+    switch (rd_kafka_event_type(event)) {
 
-    } else {
+    case RD_KAFKA_EVENT_ERROR:
+        ngx_http_warehouse_count(errors);
+        ngx_http_warehouse_producer_error(data, event);
+        break;
+
+    case RD_KAFKA_EVENT_STATS:
+        ngx_http_warehouse_reach_stats(event);
+        break;
+
+    default:
         ngx_http_warehouse_producer_log(data, event);
+        break;
     }
 }
 
@@ -425,6 +440,7 @@ ngx_http_warehouse_producer_retire(ngx_http_warehouse_producer_t *p)
 
     p->failed = 1;
     p->producers->current = NULL;
+    ngx_http_warehouse_count(retired);
 
     ngx_queue_insert_tail(&p->producers->retired, &p->link);
 

@@ -1,5 +1,6 @@
 #include "ngx_http_warehouse_producers.h"
 #include "ngx_http_warehouse_reaper.h"
+#include "ngx_http_warehouse_zone.h"
 
 
 #define NGX_HTTP_WAREHOUSE_RETRY    1000    /* ms between two creations */
@@ -44,6 +45,7 @@ ngx_http_warehouse_producers_ready(ngx_http_warehouse_producers_t *producers)
         return NGX_AGAIN;
     }
 
+    ngx_http_warehouse_count(producers);
     ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
                   "warehouse: kafka: a producer was created");
 

@@ -12,6 +12,10 @@ static ngx_int_t ngx_http_warehouse_reader_handle(
     sqlite3_stmt **stmt);
 static ngx_int_t ngx_http_warehouse_reader_cursor(
     ngx_http_warehouse_reader_t *r, ngx_http_warehouse_cursor_t *c);
+static void ngx_http_warehouse_reader_cursor_close(
+    ngx_http_warehouse_cursor_t *c);
+static ngx_uint_t ngx_http_warehouse_reader_same(
+    ngx_http_warehouse_reader_t *r);
 static ngx_int_t ngx_http_warehouse_reader_prepare(
     ngx_http_warehouse_reader_t *r, sqlite3 *handle, const char *sql,
     sqlite3_stmt **stmt);
@@ -194,9 +198,7 @@ ngx_http_warehouse_reader_close(ngx_http_warehouse_reader_t *r)
     ngx_uint_t  i;
 
     for (i = 0; i < NGX_HTTP_WAREHOUSE_FORMATS; i++) {
-        (void) sqlite3_finalize(r->cursors[i].items);
-        (void) sqlite3_finalize(r->cursors[i].position);
-        (void) sqlite3_close(r->cursors[i].handle);
+        ngx_http_warehouse_reader_cursor_close(&r->cursors[i]);
     }
 
     (void) sqlite3_finalize(r->data_version);
@@ -209,8 +211,6 @@ ngx_http_warehouse_reader_close(ngx_http_warehouse_reader_t *r)
     (void) sqlite3_finalize(r->after);
     (void) sqlite3_close(r->probe);
     (void) sqlite3_close(r->points);
-
-    ngx_memzero(r->cursors, sizeof(r->cursors));
 
     r->data_version = NULL;
     r->begin = NULL;
@@ -255,10 +255,17 @@ ngx_http_warehouse_reader_begin(ngx_http_warehouse_reader_t *r,
 
     c = &r->cursors[format];
 
-    if (c->position == NULL
-        && ngx_http_warehouse_reader_cursor(r, c) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (c->position == NULL) {
+
+        if (ngx_http_warehouse_reader_cursor(r, c) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (!ngx_http_warehouse_reader_same(r)) {
+            ngx_http_warehouse_reader_cursor_close(c);
+            return ngx_http_warehouse_reader_failed(r, "the database is being "
+                                                    "replaced");
+        }
     }
 
     if (sqlite3_exec(c->handle, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) {
@@ -286,12 +293,32 @@ ngx_http_warehouse_reader_cursor(ngx_http_warehouse_reader_t *r,
         return NGX_OK;
     }
 
+    ngx_http_warehouse_reader_cursor_close(c);
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_http_warehouse_reader_cursor_close(ngx_http_warehouse_cursor_t *c)
+{
     (void) sqlite3_finalize(c->items);
+    (void) sqlite3_finalize(c->position);
     (void) sqlite3_close(c->handle);
 
     ngx_memzero(c, sizeof(ngx_http_warehouse_cursor_t));
+}
 
-    return NGX_ERROR;
+
+/* Whether the path still names the file that is open. */
+
+static ngx_uint_t
+ngx_http_warehouse_reader_same(ngx_http_warehouse_reader_t *r)
+{
+    struct stat  st;
+
+    return stat((char *) r->path.data, &st) == 0
+           && st.st_dev == r->dev && st.st_ino == r->ino;
 }
 
 

@@ -107,6 +107,7 @@ ngx_http_warehouse_undescribe(ngx_http_request_t *r)
     };
 
     r->headers_out.etag = NULL;
+    ngx_str_null(&r->headers_out.charset);
     r->allow_ranges = 0;
 
     for (part = &r->headers_out.headers.part; part; part = part->next) {
@@ -139,7 +140,7 @@ ngx_http_warehouse_reply(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_type_lowcase = NULL;
 
     /* If-None-Match and its kind would turn what was written into a 412 */
-    r->disable_not_modified = (r->headers_out.etag == NULL);
+    r->disable_not_modified = !r->allow_ranges;
 
     rc = ngx_http_send_response(r, status, type, &cv);
 

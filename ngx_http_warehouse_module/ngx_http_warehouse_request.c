@@ -27,6 +27,32 @@ static ngx_table_elt_t *ngx_http_warehouse_walk_next(
     ngx_http_warehouse_walk_t *walk, ngx_str_t *name);
 
 
+ngx_uint_t
+ngx_http_warehouse_enter_get(ngx_http_request_t *r,
+    ngx_http_warehouse_serve_e serve, ngx_int_t *rc)
+{
+    static const ngx_http_warehouse_problem_t  not_allowed = {
+        NGX_HTTP_NOT_ALLOWED, "the method is not allowed here", NULL,
+        "GET, HEAD", 0
+    };
+
+    *rc = ngx_http_warehouse_enter(r, serve);
+
+    if (*rc != NGX_OK) {
+        return 0;
+    }
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        *rc = ngx_http_warehouse_problem(r, &not_allowed);
+        return 0;
+    }
+
+    *rc = ngx_http_discard_request_body(r);
+
+    return *rc == NGX_OK;
+}
+
+
 ngx_http_warehouse_ctx_t *
 ngx_http_warehouse_get_ctx(ngx_http_request_t *r)
 {

@@ -11,6 +11,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_warehouse_entry.h"
 #include "ngx_http_warehouse_problem.h"
 
 
@@ -19,6 +20,13 @@ typedef struct {
     ngx_str_t  position;           /* of the command, or empty */
 } ngx_http_warehouse_ctx_t;
 
+
+/*
+ * Begins a handler of GET and HEAD alone, which needs no body: see
+ * ngx_http_warehouse_enter().  True: it may go on; otherwise it returns *rc.
+ */
+ngx_uint_t ngx_http_warehouse_enter_get(ngx_http_request_t *r,
+    ngx_http_warehouse_serve_e serve, ngx_int_t *rc);
 
 /* The request's context, created on the first call.  NULL: out of memory. */
 ngx_http_warehouse_ctx_t *ngx_http_warehouse_get_ctx(ngx_http_request_t *r);

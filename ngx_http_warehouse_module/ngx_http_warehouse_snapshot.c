@@ -1,4 +1,5 @@
 #include "ngx_http_warehouse_snapshot.h"
+#include "ngx_http_warehouse_zone.h"
 
 
 #define NGX_HTTP_WAREHOUSE_BLOCK  65536    /* bytes */
@@ -136,6 +137,7 @@ ngx_http_warehouse_snapshot_append(ngx_http_warehouse_snapshot_t *s,
     s->last->len += size;
     s->size += size;
     *s->live += size;
+    ngx_http_warehouse_slot->bytes += size;
 }
 
 
@@ -232,6 +234,7 @@ ngx_http_warehouse_snapshot_release(ngx_http_warehouse_snapshot_t *s)
     }
 
     *s->live -= s->size;
+    ngx_http_warehouse_slot->bytes -= s->size;
 
     while (s->blocks != NULL) {
         block = s->blocks;

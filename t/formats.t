@@ -118,6 +118,5 @@ is_list($_, '/small', 'back again', ['back', 1]) for sort keys %type;
 
 sub removed { unlink $db, "$db-wal", "$db-shm" }
 
-ok $nginx->stop, 'it stops';
-is $nginx->crashes, '', 'nothing crashed';
+$nginx->stop;
 done_testing;

@@ -1,4 +1,5 @@
 #include "base/figures.h"
+#include "base/signal.h"
 #include "wh_metric.h"
 
 #include <inttypes.h>
@@ -12,6 +13,7 @@
 #define WH_FIGURES_SIZE       16384   /* bytes, without partitions */
 #define WH_FIGURES_PARTITION  1024    /* bytes for each of these */
 #define WH_FIGURES_LABELS     512
+#define WH_FIGURES_OLD        5000    /* ms: the lag is not known any more */
 
 
 typedef struct {
@@ -29,6 +31,7 @@ typedef struct {
     int64_t             started;        /* the same */
     wh_partition_t     *partitions;
     int32_t             n;
+    int64_t             looked;         /* when these were, wh_clock() */
 } wh_figures_t;
 
 
@@ -161,6 +164,7 @@ wh_figures_partitions(wh_partition_t *list, int32_t n)
     before = wh_figures.partitions;
     wh_figures.partitions = list;
     wh_figures.n = n;
+    wh_figures.looked = wh_clock();
 
     if (i == n) {
         wh_figures.progress = wh_figures_now();
@@ -289,12 +293,25 @@ static void
 wh_figures_put_partitions(wh_text_t *t, const wh_figures_t *f,
     const char *topic)
 {
+    int                    known;
     int32_t                i;
     char                   labels[WH_FIGURES_LABELS];
     const wh_partition_t  *p;
 
     static const char  *position = "warehouse_consumer_position";
     static const char  *lag = "warehouse_consumer_lag_commands";
+
+    /*
+     * Nobody has looked lately, or one partition is not known: the sum of the
+     * others would look like the lag.
+     */
+
+    for (i = 0; i < f->n && f->partitions[i].end != -1; i++) {
+        /* void */
+    }
+
+    known = (i == f->n && f->state == WH_PROCESSING
+             && wh_clock() - f->looked < WH_FIGURES_OLD);
 
     wh_metric_family(t, position, WH_GAUGE, "Offset of the first command that "
                      "is not processed.");
@@ -306,16 +323,15 @@ wh_figures_put_partitions(wh_text_t *t, const wh_figures_t *f,
         wh_metric_int(t, position, labels, p->next);
     }
 
+    if (!known) {
+        return;
+    }
+
     wh_metric_family(t, lag, WH_GAUGE, "Commands that wait to be processed, "
                      "as of the last answer of the brokers.");
 
     for (i = 0; i < f->n; i++) {
         p = &f->partitions[i];
-
-        if (p->end == -1) {
-            continue;
-        }
-
         (void) snprintf(labels, sizeof(labels), "topic=\"%s\",partition=\"%"
                         PRId32 "\"", topic, p->partition);
         wh_metric_int(t, lag, labels, p->end > p->next ? p->end - p->next : 0);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The daemon's metrics, in the file beside its database."""
 
+import json
 import os
 import re
 import signal
@@ -119,8 +120,54 @@ class Metrics(stack.Case):
         s = self.s
         s.write_conf(**{"kafka.bootstrap.servers": "127.0.0.1:1"})
         s.start_daemon(ready=False)
-        self.wait_for(**{'state{state="waiting"}': 1, 'state{state="processing"}': 0})
+        m = self.wait_for(**{'state{state="waiting"}': 1, 'state{state="processing"}': 0})
+        self.assertEqual([k for k in m if "lag" in k], [], "a lag that nobody knows")
         self.check()
+
+    def test_brokers_go(self):
+        """A daemon that waits for them does not go on telling the last lag."""
+        s = self.s
+        s.create_topics()
+        s.start_daemon(fail="polled:error@2,joined:wait=8000@2")
+        lag = 'lag_commands{topic="%s",partition="0"}' % s.commands
+        for n in range(2):
+            s.produce(['{"action":"increase","sku":"A","qty":1}'])
+            stack.wait(lambda: s.processed() > n or s.logged("trying again"), "a command or trouble")
+        self.wait_for(**{"session_restarts_total": 1, lag: None})
+        self.wait_for(**{'state{state="processing"}': 1, lag: 0})
+
+    def test_through_nginx(self):
+        """As conf/nginx.conf has it."""
+        s = self.s
+        s.create_topics()
+        s.start_daemon()
+        s.start_nginx(workers=2)
+        for n in range(5):
+            self.assertEqual(s.post("increase", "A", 1)[0], 200)
+        stack.wait(lambda: s.processed() == 5, "the commands")
+        self.wait_for(**{'commands_total{outcome="applied"}': 5})
+        status, _, text = s.request("GET", "/metrics")
+        self.assertEqual(status, 200)
+        self.assertIn('warehouse_consumer_commands_total{outcome="applied"} 5\n', text)
+        self.assertIn('warehouse_nginx_requests_total{location="commands",code="200"} 5\n', text)
+        self.assertIn("warehouse_nginx_workers 2\n", text)
+        r = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+        self.assertEqual((r.returncode, r.stdout + r.stderr), (0, ""))
+        for path in "live", "reads", "writes":
+            health = stack.wait(lambda: self.healthy("/health/" + path), path)
+            self.assertEqual((health["daemon"]["status"], health["lag"]), ("ok", 0))
+
+        s.daemon.send(signal.SIGSTOP)
+        stack.wait(s.daemon.stopped, "the daemon to stand still")
+        stack.wait(lambda: s.request("GET", "/health/reads")[2].count('"failing"') == 1,
+                   "the daemon to be missed")
+        self.assertEqual(s.request("GET", "/health/reads")[0], 200)
+        self.assertNotIn("warehouse_consumer_lag", s.request("GET", "/metrics")[2])
+        s.daemon.send(signal.SIGCONT)
+
+    def healthy(self, path):
+        status, _, text = self.s.request("GET", path)
+        return status == 200 and '"lag"' in text and json.loads(text)
 
     def test_cannot_be_written(self):
         """The daemon goes on, and the log says it once."""
