@@ -201,7 +201,6 @@ ngx_http_warehouse_metrics_kafka(wh_text_t *t)
 static void
 ngx_http_warehouse_metrics_lists(wh_text_t *t)
 {
-    char                        labels[NGX_HTTP_WAREHOUSE_LABELS];
     ngx_uint_t                  i, k;
     ngx_http_warehouse_zone_t  *z;
 
@@ -227,8 +226,7 @@ ngx_http_warehouse_metrics_lists(wh_text_t *t)
         wh_metric_family(t, metrics[k], WH_COUNTER, helps[k]);
 
         for (i = 0; i < NGX_HTTP_WAREHOUSE_FORMATS; i++) {
-            (void) snprintf(labels, sizeof(labels), "%s", formats[i]);
-            wh_metric_int(t, metrics[k], labels,
+            wh_metric_int(t, metrics[k], formats[i],
                           (int64_t) (k == 0 ? z->built[i] : z->failed[i]));
         }
     }

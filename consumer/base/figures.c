@@ -40,6 +40,8 @@ static void wh_figures_put_state(wh_text_t *t, const wh_figures_t *f);
 static void wh_figures_put_commands(wh_text_t *t, const wh_figures_t *f);
 static void wh_figures_put_partitions(wh_text_t *t, const wh_figures_t *f,
     const char *topic);
+static void wh_figures_labels(char *labels, const char *topic,
+    const wh_partition_t *p);
 static void wh_figures_put_known(wh_text_t *t, const char *name,
     const char *help, int64_t value);
 
@@ -318,8 +320,7 @@ wh_figures_put_partitions(wh_text_t *t, const wh_figures_t *f,
 
     for (i = 0; i < f->n; i++) {
         p = &f->partitions[i];
-        (void) snprintf(labels, sizeof(labels), "topic=\"%s\",partition=\"%"
-                        PRId32 "\"", topic, p->partition);
+        wh_figures_labels(labels, topic, p);
         wh_metric_int(t, position, labels, p->next);
     }
 
@@ -332,10 +333,19 @@ wh_figures_put_partitions(wh_text_t *t, const wh_figures_t *f,
 
     for (i = 0; i < f->n; i++) {
         p = &f->partitions[i];
-        (void) snprintf(labels, sizeof(labels), "topic=\"%s\",partition=\"%"
-                        PRId32 "\"", topic, p->partition);
+        wh_figures_labels(labels, topic, p);
         wh_metric_int(t, lag, labels, p->end > p->next ? p->end - p->next : 0);
     }
+}
+
+
+/* labels has room for WH_FIGURES_LABELS bytes. */
+
+static void
+wh_figures_labels(char *labels, const char *topic, const wh_partition_t *p)
+{
+    (void) snprintf(labels, WH_FIGURES_LABELS, "topic=\"%s\",partition=\"%"
+                    PRId32 "\"", topic, p->partition);
 }
 
 
