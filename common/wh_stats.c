@@ -1,3 +1,5 @@
+#define _GNU_SOURCE     /* memmem() */
+
 #include "wh_stats.h"
 #include "wh_error.h"
 
@@ -9,24 +11,29 @@
 int
 wh_stats_parse(wh_stats_t *stats, const char *text, size_t len)
 {
+    size_t        skip;
     cJSON        *json;
+    const char   *end;
     const cJSON  *broker, *idle, *state;
+
+    static const char  name[] = "\"brokers\":";
 
     stats->up = 0;
     stats->idle = -1;
 
-    if (len > WH_STATS_MAX) {
+    end = memmem(text, len, name, sizeof(name) - 1);
+    if (end == NULL) {
         return WH_EJSON;
     }
 
-    json = cJSON_ParseWithLength(text, len);
+    skip = (size_t) (end - text) + sizeof(name) - 1;
+
+    json = cJSON_ParseWithLengthOpts(text + skip, len - skip, &end, 0);
     if (json == NULL) {
         return WH_EJSON;
     }
 
-    cJSON_ArrayForEach(broker, cJSON_GetObjectItemCaseSensitive(json,
-                                                                "brokers"))
-    {
+    cJSON_ArrayForEach(broker, json) {
         state = cJSON_GetObjectItemCaseSensitive(broker, "state");
         idle = cJSON_GetObjectItemCaseSensitive(broker, "rxidle");
 

@@ -1,5 +1,6 @@
 /*
- * What is used of librdkafka's statistics (STATISTICS.md there).
+ * What is used of librdkafka's statistics (STATISTICS.md there): the brokers,
+ * which come first.  The rest grows with the partitions, and is not looked at.
  */
 
 #ifndef WH_STATS_H
@@ -15,12 +16,9 @@ typedef struct {
 } wh_stats_t;
 
 
-#define WH_STATS_MAX  (512 * 1024)    /* bytes: some hundred partitions */
-
-
 /*
- * Reads a JSON text of len bytes.  WH_OK; WH_EJSON: it is none, or longer than
- * WH_STATS_MAX, or there is no memory.
+ * Reads a JSON text of len bytes.  WH_OK; WH_EJSON: it is none, or has no
+ * brokers, or there is no memory.
  */
 int wh_stats_parse(wh_stats_t *stats, const char *text, size_t len);
 

@@ -1,13 +1,12 @@
 #include "reporter.h"
 #include "base/figures.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "store/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,8 +43,6 @@ int
 wh_reporter_start(wh_reporter_t **reporter, const wh_conf_t *conf,
     wh_error_t *err)
 {
-    int                 error;
-    sigset_t            all, before;
     wh_reporter_t      *r;
     pthread_condattr_t  attr;
 
@@ -67,19 +64,9 @@ wh_reporter_start(wh_reporter_t **reporter, const wh_conf_t *conf,
     (void) pthread_cond_init(&r->wake, &attr);
     (void) pthread_condattr_destroy(&attr);
 
-    /* signals are the first thread's */
-
-    (void) sigfillset(&all);
-    (void) pthread_sigmask(SIG_SETMASK, &all, &before);
-
-    error = pthread_create(&r->thread, NULL, wh_reporter_run, r);
-
-    (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
-
-    if (error != 0) {
+    if (wh_thread_start(&r->thread, wh_reporter_run, r, err) != WH_OK) {
         wh_reporter_free(r);
-        return wh_error_set(err, WH_ERROR, "cannot start a thread: %s",
-                            strerror(error));
+        return WH_ERROR;
     }
 
     *reporter = r;

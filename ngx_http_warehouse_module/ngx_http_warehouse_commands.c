@@ -1,6 +1,7 @@
 #include "ngx_http_warehouse_commands.h"
 #include "ngx_http_warehouse_body.h"
 #include "ngx_http_warehouse_conf.h"
+#include "ngx_http_warehouse_crowd.h"
 #include "ngx_http_warehouse_entry.h"
 #include "ngx_http_warehouse_problem.h"
 #include "ngx_http_warehouse_producers.h"
@@ -265,6 +266,7 @@ ngx_http_warehouse_commands_produce(ngx_http_request_t *r, ngx_str_t *body,
 
     wait->waiting = 1;
     ngx_http_warehouse_slot->waiting++;
+    ngx_http_warehouse_crowd(ngx_http_warehouse_slot->waiting);
 
     ngx_add_timer(&wait->guard, wmcf->kafka.timeout
                                 + NGX_HTTP_WAREHOUSE_GUARD);

@@ -18,6 +18,7 @@
 
 typedef struct {
     wh_state_t          state;
+    int                 silent;         /* the brokers are */
     wh_batch_figures_t  total;          /* us: of all batches */
     uint64_t            sizes[WH_BUCKETS_MAX];
     uint64_t            times[WH_BUCKETS_MAX];
@@ -36,6 +37,7 @@ typedef struct {
 
 
 static int64_t wh_figures_now(void);
+static wh_state_t wh_figures_shown(const wh_figures_t *f);
 static void wh_figures_put_state(wh_text_t *t, const wh_figures_t *f);
 static void wh_figures_put_commands(wh_text_t *t, const wh_figures_t *f);
 static void wh_figures_put_partitions(wh_text_t *t, const wh_figures_t *f,
@@ -74,6 +76,22 @@ wh_figures_state(wh_state_t state)
     wh_figures.state = state;
 
     (void) pthread_mutex_unlock(&wh_figures_lock);
+}
+
+
+void
+wh_figures_silent(int silent)
+{
+    (void) pthread_mutex_lock(&wh_figures_lock);
+    wh_figures.silent = silent;
+    (void) pthread_mutex_unlock(&wh_figures_lock);
+}
+
+
+static wh_state_t
+wh_figures_shown(const wh_figures_t *f)
+{
+    return (f->silent && f->state == WH_PROCESSING) ? WH_WAITING : f->state;
 }
 
 
@@ -168,7 +186,7 @@ wh_figures_partitions(wh_partition_t *list, int32_t n)
     wh_figures.n = n;
     wh_figures.looked = wh_clock();
 
-    if (i == n) {
+    if (i == n && !wh_figures.silent) {
         wh_figures.progress = wh_figures_now();
     }
 
@@ -233,7 +251,7 @@ wh_figures_put_state(wh_text_t *t, const wh_figures_t *f)
     for (i = 0; i < WH_STATES; i++) {
         (void) snprintf(labels, sizeof(labels), "state=\"%s\"", names[i]);
         wh_metric_int(t, "warehouse_consumer_state", labels,
-                      i == (int) f->state);
+                      i == (int) wh_figures_shown(f));
     }
 
     wh_metric_family(t, "warehouse_consumer_start_time_seconds", WH_GAUGE,
@@ -312,7 +330,7 @@ wh_figures_put_partitions(wh_text_t *t, const wh_figures_t *f,
         /* void */
     }
 
-    known = (i == f->n && f->state == WH_PROCESSING
+    known = (i == f->n && wh_figures_shown(f) == WH_PROCESSING
              && wh_clock() - f->looked < WH_FIGURES_OLD);
 
     wh_metric_family(t, position, WH_GAUGE, "Offset of the first command that "

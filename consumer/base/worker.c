@@ -1,9 +1,7 @@
 #include "base/worker.h"
+#include "base/thread.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 
 
 typedef struct {
@@ -25,14 +23,12 @@ struct wh_worker_s {
 };
 
 
-static int wh_worker_spawn(wh_worker_t *w);
 static void *wh_worker_run(void *data);
 
 
 int
 wh_worker_create(wh_worker_t **worker, wh_error_t *err)
 {
-    int           e;
     wh_worker_t  *w;
 
     *worker = NULL;
@@ -46,36 +42,14 @@ wh_worker_create(wh_worker_t **worker, wh_error_t *err)
     (void) pthread_mutex_init(&w->mutex, NULL);
     (void) pthread_cond_init(&w->changed, NULL);
 
-    e = wh_worker_spawn(w);
-
-    if (e != 0) {
+    if (wh_thread_start(&w->thread, wh_worker_run, w, err) != WH_OK) {
         free(w);
-        return wh_error_set(err, WH_AGAIN, "cannot start a thread: %s",
-                            strerror(e));
+        return WH_AGAIN;
     }
 
     *worker = w;
 
     return WH_OK;
-}
-
-
-/* Signals are the first thread's. */
-
-static int
-wh_worker_spawn(wh_worker_t *w)
-{
-    int       e;
-    sigset_t  all, old;
-
-    (void) sigfillset(&all);
-    (void) pthread_sigmask(SIG_SETMASK, &all, &old);
-
-    e = pthread_create(&w->thread, NULL, wh_worker_run, w);
-
-    (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
-
-    return e;
 }
 
 

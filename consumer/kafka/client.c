@@ -56,6 +56,9 @@ static const wh_client_property_t  wh_client_fixed[] = {
     { WH_CLIENT_WATCHER, "isolation.level", "read_uncommitted" },
     { WH_CLIENT_CONSUMER | WH_CLIENT_READER, "enable.partition.eof", "true" },
 
+    /* ms: what tells a session without work that brokers are there */
+    { WH_CLIENT_CONSUMER, "statistics.interval.ms", "1000" },
+
     /* 2.0.2 can loop with cooperative-sticky */
     { WH_CLIENT_CONSUMER, "partition.assignment.strategy", "range" },
 };
@@ -138,6 +141,10 @@ wh_client_new(rd_kafka_t **rk, wh_client_kind_t kind, const wh_conf_t *conf,
 
         if (callbacks->rebalanced != NULL) {
             rd_kafka_conf_set_rebalance_cb(rkconf, callbacks->rebalanced);
+        }
+
+        if (callbacks->stats != NULL) {
+            rd_kafka_conf_set_stats_cb(rkconf, callbacks->stats);
         }
 
         if (callbacks->on_new != NULL) {

@@ -7,6 +7,7 @@
 #include "kafka/client.h"
 #include "session/pipeline.h"
 #include "session/watch.h"
+#include "wh_stats.h"
 
 #include <string.h>
 
@@ -21,6 +22,8 @@ static int wh_session_open_kafka(wh_session_t *s, wh_error_t *err);
 static int wh_session_recover(wh_session_t *s, wh_error_t *err);
 static void wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
     rd_kafka_topic_partition_list_t *partitions, void *data);
+static int wh_session_stats(rd_kafka_t *rk, char *json, size_t len,
+    void *data);
 static int wh_session_read(wh_session_t *s, wh_error_t *err);
 static int wh_session_assign(wh_session_t *s, wh_error_t *err);
 static int wh_session_fenced(wh_session_t *s);
@@ -38,6 +41,8 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf,
     h = &s->handles;
     h->conf = conf;
     h->pace = pace;
+
+    h->heard = wh_clock();
 
     wh_pace_restart(pace);
 
@@ -151,6 +156,7 @@ wh_session_open_kafka(wh_session_t *s, wh_error_t *err)
         memset(&callbacks, 0, sizeof(callbacks));
         callbacks.opaque = s;
         callbacks.rebalanced = wh_session_rebalanced;
+        callbacks.stats = wh_session_stats;
 
         rc = wh_client_open(&s->consumer, WH_CLIENT_CONSUMER, h->conf,
                             &callbacks, err);
@@ -223,6 +229,29 @@ wh_session_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t e,
 
     wh_reader_drop(&s->handles.reader);
     wh_assignment_rebalanced(&s->handles.assignment, e, partitions);
+}
+
+
+/* The same; 0: librdkafka frees the text. */
+
+static int
+wh_session_stats(rd_kafka_t *rk, char *json, size_t len, void *data)
+{
+    int64_t        heard;
+    wh_stats_t     stats;
+    wh_session_t  *s = data;
+
+    (void) rk;
+
+    if (wh_stats_parse(&stats, json, len) == WH_OK && stats.idle >= 0) {
+        heard = wh_clock() - stats.idle / 1000;
+
+        if (heard > s->handles.heard) {
+            s->handles.heard = heard;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 
-#define WH_WATCH_EVERY  1000     /* ms */
+#define WH_WATCH_EVERY    1000     /* ms */
+#define WH_WATCH_SILENCE  10000    /* ms: longer than any client is idle */
 
 
 static void wh_watch_partitions(const wh_handles_t *h, rd_kafka_t *consumer);
@@ -23,6 +24,9 @@ wh_watch(wh_handles_t *h, rd_kafka_t *consumer)
     }
 
     h->watched = now;
+
+    wh_figures_silent(now - h->heard > WH_WATCH_SILENCE
+                      && now - h->committed > WH_WATCH_SILENCE);
 
     wh_watch_partitions(h, consumer);
 

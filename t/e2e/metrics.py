@@ -124,6 +124,18 @@ class Metrics(stack.Case):
         self.assertEqual([k for k in m if "lag" in k], [], "a lag that nobody knows")
         self.check()
 
+    def test_brokers_silent(self):
+        """A daemon that has nothing to do notices it, and that they are back."""
+        broker = self.own_broker()
+        self.s.start_daemon()
+        lag = 'lag_commands{topic="%s",partition="0"}' % self.s.commands
+        self.wait_for(**{'state{state="processing"}': 1, lag: 0})
+        broker.process.send(signal.SIGSTOP)
+        self.addCleanup(broker.process.send, signal.SIGCONT)
+        self.wait_for(**{'state{state="waiting"}': 1, lag: None})
+        broker.process.send(signal.SIGCONT)
+        self.wait_for(**{'state{state="processing"}': 1, lag: 0})
+
     def test_brokers_go(self):
         """A daemon that waits for them does not go on telling the last lag."""
         s = self.s

@@ -332,11 +332,11 @@ class Stack:
     # nginx
 
     def start_nginx(self, workers=1, user="root", extra="", single=False, daemon=False,
-                    build=None, brokers=None, env=None):
+                    build=None, brokers=None, env=None, connections=4096):
         """daemon: started as in production.  That is needed for USR2, which a
         master ignores as long as the process that started it is there.
         build: the folder of another module.  brokers: others than the stack's.
-        env: more variables."""
+        env: more variables.  connections: of each worker."""
         directory = self.dir + "/nginx"
         os.makedirs(directory, exist_ok=True)
         with open(ROOT + "/conf/nginx.conf") as f:
@@ -351,6 +351,7 @@ class Stack:
                             "env LD_PRELOAD; env ASAN_OPTIONS; env UBSAN_OPTIONS;"
                  % ("on" if daemon else "off", "off" if single else "on", directory)),
                 (r"error_log .*", "error_log %s/error.log info;" % directory),
+                (r"    worker_connections .*", "worker_connections %d;" % connections),
                 (r"http \{", "http { client_body_temp_path %s/body; proxy_temp_path %s/proxy; "
                              "fastcgi_temp_path %s/fastcgi; uwsgi_temp_path %s/uwsgi; "
                              "scgi_temp_path %s/scgi; %s" % ((directory,) * 5 + (extra,)))]:

@@ -156,7 +156,7 @@ test_stats(void **state)
         int          up;
         int64_t      idle;
     } cases[] = {
-        { T("{}"), WH_OK, 0, -1 },
+        { T("{}"), WH_EJSON, 0, -1 },
         { T("{\"brokers\":{}}"), WH_OK, 0, -1 },
         { T("{\"brokers\":{\"a\":{\"state\":\"UP\",\"rxidle\":7}}}"), WH_OK,
           1, 7 },
@@ -170,6 +170,9 @@ test_stats(void **state)
         { T("{\"brokers\":7}"), WH_OK, 0, -1 },
         { T("{\"brokers\":{\"a\":{\"state\":\"UP\",\"rxidle\":1e300}}}"),
           WH_OK, 1, -1 },
+        { T("{\"name\":\"x\",\"brokers\":{\"a\":{\"state\":\"UP\",\"rxidle\":7}}, "
+            "\"topics\":{cut"), WH_OK, 1, 7 },
+        { T("{\"brokers\":{\"a\":{\"state\":\"UP\""), WH_EJSON, 0, -1 },
         { T("{"), WH_EJSON, 0, -1 },
         { T(""), WH_EJSON, 0, -1 },
     };

@@ -1,0 +1,59 @@
+#include "ngx_http_warehouse_crowd.h"
+#include "ngx_http_warehouse_zone.h"
+
+#include <malloc.h>
+
+
+static void ngx_http_warehouse_crowd_event(ngx_event_t *ev);
+
+
+static ngx_event_t       ngx_http_warehouse_crowd_timer;
+static ngx_connection_t  ngx_http_warehouse_crowd_dummy = { .fd = -1 };
+static ngx_msec_t        ngx_http_warehouse_crowd_seen;
+
+
+void
+ngx_http_warehouse_crowd(ngx_uint_t waiting)
+{
+    ngx_event_t  *ev;
+
+    if (waiting < NGX_HTTP_WAREHOUSE_CROWD) {
+        return;
+    }
+
+    ngx_http_warehouse_crowd_seen = ngx_current_msec;
+
+    ev = &ngx_http_warehouse_crowd_timer;
+
+    if (!ev->timer_set) {
+        ev->handler = ngx_http_warehouse_crowd_event;
+        ev->data = &ngx_http_warehouse_crowd_dummy;    /* for debug lines */
+        ev->log = ngx_cycle->log;
+        ev->cancelable = 1;
+
+        ngx_add_timer(ev, NGX_HTTP_WAREHOUSE_CALM);
+    }
+}
+
+
+static void
+ngx_http_warehouse_crowd_event(ngx_event_t *ev)
+{
+    if (ngx_http_warehouse_slot->waiting >= NGX_HTTP_WAREHOUSE_CROWD) {
+        ngx_http_warehouse_crowd_seen = ngx_current_msec;
+    }
+
+    if (ngx_current_msec - ngx_http_warehouse_crowd_seen
+        < NGX_HTTP_WAREHOUSE_CALM)
+    {
+        ngx_add_timer(ev, NGX_HTTP_WAREHOUSE_CALM);
+        return;
+    }
+
+#ifdef __GLIBC__
+    (void) malloc_trim(0);
+#endif
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "warehouse: free memory given back");
+}
