@@ -56,6 +56,12 @@ ngx_http_warehouse_list_text(ngx_http_warehouse_snapshot_t *s,
 {
     u_char  *p;
 
+    /* memcpy() must not be given a NULL, of however many bytes */
+
+    if (text->len == 0) {
+        return NGX_OK;
+    }
+
     p = ngx_http_warehouse_snapshot_reserve(s, text->len);
     if (p == NULL) {
         return NGX_ERROR;
