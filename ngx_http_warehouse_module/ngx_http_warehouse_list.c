@@ -56,18 +56,17 @@ ngx_http_warehouse_list_text(ngx_http_warehouse_snapshot_t *s,
 {
     u_char  *p;
 
-    /* memcpy() must not be given a NULL, of however many bytes */
-
-    if (text->len == 0) {
-        return NGX_OK;
-    }
-
     p = ngx_http_warehouse_snapshot_reserve(s, text->len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    (void) ngx_cpymem(p, text->data, text->len);
+    /* memcpy() must not be given a NULL, of however few bytes */
+
+    if (text->len > 0) {
+        ngx_memcpy(p, text->data, text->len);
+    }
+
     ngx_http_warehouse_snapshot_append(s, text->len);
 
     return NGX_OK;
