@@ -5,10 +5,11 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         gcc libc6-dev make nginx nginx-dev libpcre2-dev zlib1g-dev libssl-dev \
         librdkafka-dev libsqlite3-dev libcjson-dev libxxhash-dev libinih-dev uthash-dev \
+        default-jre-headless maven python3 \
     && rm -rf /var/lib/apt/lists/*
 COPY . /src
 WORKDIR /src
-RUN make && make install DESTDIR=/out PREFIX=/usr
+RUN script/swagger-ui deps/swagger-ui && make && make install DESTDIR=/out PREFIX=/usr
 
 FROM debian:12-slim AS consumer
 RUN apt-get update \
@@ -33,8 +34,10 @@ RUN apt-get update \
     && ln -sf /dev/stdout /var/log/nginx/access.log \
     && ln -sf /dev/stderr /var/log/nginx/error.log
 COPY --from=build /out/usr/lib/nginx/modules/ngx_http_warehouse_module.so /usr/lib/nginx/modules/
+COPY --from=build /out/usr/share/warehouse/docs /usr/share/warehouse/docs
 COPY conf/nginx.conf /etc/nginx/nginx.conf
-RUN sed -i 's/bootstrap.servers 127.0.0.1:9092/bootstrap.servers kafka:19092/' /etc/nginx/nginx.conf \
+RUN sed -i -e 's/bootstrap.servers 127.0.0.1:9092/bootstrap.servers kafka:19092/' \
+        -e 's|/usr/local/share/warehouse|/usr/share/warehouse|' /etc/nginx/nginx.conf \
     && nginx -t
 EXPOSE 8000
 STOPSIGNAL SIGQUIT

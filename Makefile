@@ -1,4 +1,4 @@
-# make             the module and the daemon, into build/
+# make             the module, the daemon and the API's page, into build/
 # make install     DESTDIR and PREFIX are honoured, MODULES is nginx's folder
 # make lint        clang's warnings, where clang is installed
 # make test        see script/test
@@ -36,13 +36,21 @@ headers  = $(wildcard common/*.h consumer/*.h consumer/*/*.h)
 objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(common) $(consumer))
 module   = $(wildcard ngx_http_warehouse_module/*) config $(wildcard common/*)
 
-.PHONY: all module consumer install clean lint test
+.PHONY: all module consumer docs install clean lint test
 
-all: module consumer
+all: module consumer docs
 
 module: $(BUILD)/ngx_http_warehouse_module.so
 
 consumer: $(BUILD)/warehouse-consumer
+
+# without Swagger UI (script/swagger-ui) the page is empty, the documents are there
+docs: $(BUILD)/docs/openapi.yaml
+
+$(BUILD)/docs/openapi.yaml: $(wildcard api/* deps/swagger-ui/*)
+	@mkdir -p $(@D)
+	cp $(sort $^) $(@D)/
+	touch $@
 
 $(BUILD)/warehouse-consumer: $(objects)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $(objects) $(LIBS)
@@ -63,10 +71,11 @@ $(BUILD)/ngx_http_warehouse_module.so: $(BUILD)/nginx/Makefile $(module)
 	mv $@.new $@
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES) $(DESTDIR)$(PREFIX)/share/warehouse
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES) $(DESTDIR)$(PREFIX)/share/warehouse/docs
 	install -m 755 $(BUILD)/warehouse-consumer $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(BUILD)/ngx_http_warehouse_module.so $(DESTDIR)$(MODULES)/
 	install -m 644 conf/* $(DESTDIR)$(PREFIX)/share/warehouse/
+	install -m 644 $(BUILD)/docs/* $(DESTDIR)$(PREFIX)/share/warehouse/docs/
 
 # both compilers; nginx's own headers are not clean under all of WARN; clang
 # passes over folders that are not there (quic and v3 are from 1.25 on)

@@ -10,7 +10,7 @@ my $four = topic("commands.$$", partitions => 4);
 
 # --- bodies that a block cannot hold to the byte, through one nginx
 
-my $nginx = WarehouseNginx->new(
+my $nginx = WarehouseNginx->new(documented => 1,
     http => 'log_format position "$request_method $status [$warehouse_position]";',
     server => <<"CONF");
 location = /commands { warehouse_commands; }

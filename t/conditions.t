@@ -21,7 +21,7 @@ location = /problem { internal; warehouse_problem; }
 location = /off { etag off; warehouse_items; }
 location /off/ { etag off; warehouse_items; }
 CONF
-my $nginx = WarehouseNginx->new(kafka => '', server => "warehouse_database $db;\n$locations");
+my $nginx = WarehouseNginx->new(documented => 1, kafka => '', server => "warehouse_database $db;\n$locations");
 my $second = WarehouseNginx->new(kafka => '', server => "warehouse_database $dir/copy.db;\n$locations");
 my $port = $nginx->{port};
 

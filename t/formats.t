@@ -10,7 +10,7 @@ mkdir $dir;
 chmod 0777, $dir;
 my $db = "$dir/warehouse.db";
 
-my $nginx = WarehouseNginx->new(kafka => '', server => <<"CONF");
+my $nginx = WarehouseNginx->new(documented => 1, kafka => '', server => <<"CONF");
 warehouse_database $db;
 location = /items { warehouse_items; }
 location /items/ { warehouse_items; }

@@ -8,7 +8,7 @@ use WarehouseNginx;
 use Test::More;
 
 my ($db, $h2_port) = ("$ENV{WAREHOUSE_TEST_DIR}/hard-$$.db", free_port());
-my $nginx = WarehouseNginx->new(server => <<"CONF");
+my $nginx = WarehouseNginx->new(documented => 1, server => <<"CONF");
 listen 127.0.0.1:$h2_port http2;
 large_client_header_buffers 4 256k;
 warehouse_database $db;

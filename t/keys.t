@@ -6,7 +6,7 @@ use Test::Nginx::Socket 'no_plan';
 
 topic('commands');
 
-my $nginx = WarehouseNginx->new(
+my $nginx = WarehouseNginx->new(documented => 1,
     server => <<'CONF');
 location = /commands { warehouse_commands; }
 location = /through { warehouse_commands; error_page 400 = /elsewhere; }

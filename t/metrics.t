@@ -12,7 +12,7 @@ my $db = "$dir/warehouse.db";
 my $topic = "metrics-$$-" . time;
 topic($topic);
 
-my $nginx = WarehouseNginx->new(workers => 2, http => 'warehouse_max_inflight 30;', server => <<"CONF");
+my $nginx = WarehouseNginx->new(documented => 1, workers => 2, http => 'warehouse_max_inflight 30;', server => <<"CONF");
 warehouse_database $db;
 client_max_body_size 1k;
 location = /items { warehouse_items; }

@@ -10,6 +10,8 @@ use Exporter qw(import);
 use File::Path qw(make_path);
 use IO::Select ();
 use IO::Socket::INET ();
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64);
 use POSIX qw(:sys_wait_h);
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Test::More ();
@@ -20,12 +22,15 @@ our @EXPORT = qw(post get connect_to response responses exchange
                  start_broker stop_pid running crashes);
 
 my %started;
+my %documented;         # port => file of replies
 my $owner = $$;
 my $count = 0;
 
 
-# new(main =>, http =>, server =>, listen =>, master => 'on'): writes the
-# configuration and starts nginx; the object is a hash with port, dir and pid.
+# new(main =>, http =>, server =>, listen =>, master => 'on', documented => 1):
+# writes the configuration and starts nginx; the object is a hash with port, dir
+# and pid.  documented: its locations are those of api/openapi.yaml, and at the
+# end its replies are held against that.
 sub new {
     my ($class, %arg) = @_;
     my $dir = "$ENV{WAREHOUSE_TEST_DIR}/nginx-$$-" . ++$count;
@@ -35,6 +40,7 @@ sub new {
     chmod 0755, $dir;
     $self->configure;
     $self->start;
+    $documented{$self->{port}} = "$dir/replies" if $self->{documented};
 
     return $self;
 }
@@ -129,10 +135,14 @@ sub ends {
 }
 
 # Ends it politely; one test: it ended, and its log is free of what never
-# should be there.
+# should be there.  One more where the replies are documented.
 sub stop {
     my ($self, $name) = @_;
     $name //= 'nginx';
+    if (my $replies = $documented{$self->{port}}) {
+        my $said = `python3 $ENV{WAREHOUSE_ROOT}/t/lib/contract.py $replies 2>&1`;
+        Test::More::is($?, 0, "$name - replies are as documented") or Test::More::diag($said);
+    }
     $self->signal('QUIT');
     my $ended = $self->ends(30);
     Test::More::ok($ended && crashes($self->error_log) eq '',
@@ -322,7 +332,24 @@ sub exchange {
         last unless $n;
         $sent += $n;
     }
-    return response($socket, %arg);
+    my $r = response($socket, %arg);
+    note_reply($port, $request, $r) if $r && $documented{$port};
+    return $r;
+}
+
+# Some replies of each kind are kept to be held against the document.
+my %noted;
+sub note_reply {
+    my ($port, $request, $r) = @_;
+    my ($method, $target) = $request =~ m{\A([A-Z]+) (/[!-~]*) HTTP/1\.1\r\n} or return;
+    my ($path) = $target =~ m{\A(/[^/?]*)};
+    # nginx's own page: this location has no error_page
+    return if ($r->{headers}{'content-type'} // '') eq 'text/html';
+    return if $noted{join ' ', $port, $method, $path, $r->{status}, $r->{headers}{'content-type'} // ''}++ >= 20;
+    open my $fh, '>>', $documented{$port} or die $!;
+    print $fh JSON::PP->new->ascii->encode({ method => $method, target => $target, status => $r->{status},
+        headers => $r->{headers}, body => encode_base64($r->{body}, '') }), "\n";
+    close $fh;
 }
 
 # The same for many requests at once, each on its own connection: the

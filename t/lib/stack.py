@@ -362,7 +362,8 @@ class Stack:
                 (r"bootstrap.servers .*", "bootstrap.servers %s;" % (brokers or self.brokers)),
                 (r"listen 8000", "listen 127.0.0.1:%d" % self.port),
                 (r"warehouse_commands .*", "warehouse_commands %s;" % self.commands),
-                (r"warehouse_database .*", "warehouse_database %s;" % self.db)]:
+                (r"warehouse_database .*", "warehouse_database %s;" % self.db),
+                (r"alias .*", "alias %s/build/docs/;" % ROOT)]:
             text, n = re.subn(pattern, lambda m: value, text, count=1)
             assert n == 1, pattern
         with open(directory + "/nginx.conf", "w") as f:
@@ -415,13 +416,17 @@ class Stack:
             return self.nginx_pid() == self.nginx.pid
 
     def request(self, method, path, body=None, headers=None, timeout=30):
-        """Returns (status, headers, body)."""
+        """Returns (status, headers, body), as api/openapi.yaml has them."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         with contextlib.closing(connection):
             connection.request(method, path, body,
                                {"Content-Type": "application/json", **(headers or {})})
             reply = connection.getresponse()
-            return reply.status, reply.headers, reply.read().decode()
+            text = reply.read()
+        import contract                    # takes a second, and not all need it
+        contract.check(method, path, reply.status,
+                       {k.lower(): v for k, v in reply.headers.items()}, text)
+        return reply.status, reply.headers, text.decode()
 
     def post(self, action, sku, qty):
         return self.request("POST", "/commands",
