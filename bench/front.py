@@ -19,18 +19,18 @@ LIST_CONNECTIONS = 64
 BATCHES = 100              # changing batches a second
 OTHERS = 500               # other requests a second
 
-OK = ("server { listen 127.0.0.1:%d backlog=4096; "
-      "location = /commands { return 200 '{\"status\":\"accepted\"}'; } "
-      "location = /items { default_type application/json; alias %s/items.json; } }")
+PLAIN = ("location = /commands { return 200 '{\"status\":\"accepted\"}'; } "
+         "location = /items { default_type application/json; alias @DIR@/items.json; }")
 
 
 class Front:
     """nginx with the module and, on another port, the baselines."""
 
-    def __init__(self, build=None):
+    def __init__(self, build=None, plain=PLAIN):
         self.s = stack.Stack()
         self.plain, = stack.free_ports()
         self.build = build
+        self.server = plain
 
     def __enter__(self):
         self.s.create_topics()
@@ -38,7 +38,8 @@ class Front:
         return self
 
     def start(self):
-        self.s.start_nginx(extra=OK % (self.plain, self.s.dir), build=self.build)
+        self.s.start_nginx(extra="server { listen 127.0.0.1:%d backlog=4096; %s }"
+                           % (self.plain, self.server.replace("@DIR@", self.s.dir)), build=self.build)
 
     def __exit__(self, *_):
         self.s.stop()

@@ -47,9 +47,12 @@ def program(name, *args):
     return result(launch(name, *args))
 
 
-def wrk(port, path, connections, seconds, post=False):
-    """Requests a second of one wrk thread, closed loop."""
+def wrk(port, path, connections, seconds, post=False, **fields):
+    """Requests a second of one wrk thread, closed loop; fields of the header, with
+    "_" for "-"."""
     script = ["-s", stack.ROOT + "/bench/post.lua"] if post else []
+    for name, value in fields.items():
+        script += ["-H", "%s: %s" % (name.replace("_", "-"), value)]
     out = subprocess.run(["wrk", "-t1", "-c%d" % connections, "-d%d" % seconds,
                           "--timeout", "30", *script, "http://127.0.0.1:%d%s" % (port, path)],
                          capture_output=True, text=True).stdout
@@ -62,6 +65,15 @@ def memory(pid, field="VmRSS"):
     """MiB of a process."""
     with open("/proc/%d/status" % pid) as f:
         return int(re.search(field + r":\s+(\d+)", f.read()).group(1)) / 1024
+
+
+def processor(pid):
+    """us that all threads of a process have run."""
+    total = 0
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
+            total += int(f.read().split()[0]) / 1000
+    return total
 
 
 def say(text):

@@ -6,12 +6,15 @@ import sys
 import back
 import front
 import measure
+import reads
 import whole
 
 PARTS = {
     "posts": front.posts,
     "latency": front.latency,
+    "metrics": reads.metrics,
     "lists": front.lists,
+    "reads": reads.reads,
     "changing": front.changing,
     "backlog": back.backlogs,
     "notify": back.notify,

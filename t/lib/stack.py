@@ -363,7 +363,7 @@ class Stack:
                 (r"listen 8000", "listen 127.0.0.1:%d" % self.port),
                 (r"warehouse_commands .*", "warehouse_commands %s;" % self.commands),
                 (r"warehouse_database .*", "warehouse_database %s;" % self.db),
-                (r"alias .*", "alias %s/build/docs/;" % ROOT)]:
+                (r"alias /usr/local/.*", "alias %s/build/docs/;" % ROOT)]:
             text, n = re.subn(pattern, lambda m: value, text, count=1)
             assert n == 1, pattern
         with open(directory + "/nginx.conf", "w") as f:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes a copy of the tree whose module answers a POST before the brokers do:
-the baseline "fire-and-forget".  forget.py FOLDER"""
+"""Makes a copy of the tree with another module, a baseline: variants.py NAME FOLDER.
+forget: it answers a POST before the brokers do.  uncounted: it has no metrics."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PARTS = ["Makefile", "config", "common", "ngx_http_warehouse_module", "script"]
-FILE = "ngx_http_warehouse_module/ngx_http_warehouse_commands.c"
+MODULE = "ngx_http_warehouse_module/ngx_http_warehouse_"
 
 WAITS = """\
     ngx_add_timer(&wait->guard, wmcf->kafka.timeout
@@ -27,6 +27,22 @@ FORGETS = """\
     return ngx_http_warehouse_commands_accepted(r, &report);
 """
 
+ENTERS = """\
+    /* error_page may have led here from another location of ours */
+"""
+
+# name: [(file, what is there once, what comes in its place)]
+VARIANTS = {
+    "forget": [(MODULE + "commands.c", WAITS, FORGETS)],
+    "uncounted": [
+        (MODULE + "entry.c", ENTERS, "    return NGX_OK;\n"),
+        (MODULE + "zone.h", "    (void) ngx_atomic_fetch_add(&ngx_http_warehouse_zone->counter, 1)", "    (void) 0"),
+        (MODULE + "commands.c", "        ngx_http_warehouse_commands_measure(wait);\n", "        (void) wait;\n"),
+        (MODULE + "kafka.c", 'ngx_string("statistics.interval.ms"), ngx_string("1000")',
+         'ngx_string("statistics.interval.ms"), ngx_string("0")'),
+    ],
+}
+
 
 def changed(path, text):
     """Writes a file unless it is the same: make builds what is newer."""
@@ -40,7 +56,7 @@ def changed(path, text):
         f.write(text)
 
 
-def main(folder):
+def main(name, folder):
     for part in PARTS:
         top = ROOT + "/" + part
         paths = ([part] if os.path.isfile(top) else
@@ -48,10 +64,11 @@ def main(folder):
         for path in paths:
             with open(ROOT + "/" + path) as f:
                 text = f.read()
-            if path == FILE:
-                if text.count(WAITS) != 1:
-                    raise SystemExit("bench/forget.py does not fit %s any more" % FILE)
-                text = text.replace(WAITS, FORGETS)
+            for file, old, new in VARIANTS[name]:
+                if path == file:
+                    if text.count(old) != 1:
+                        raise SystemExit("bench/variants.py does not fit %s any more" % file)
+                    text = text.replace(old, new)
             changed(folder + "/" + path, text)
             shutil.copymode(ROOT + "/" + path, folder + "/" + path)
 
