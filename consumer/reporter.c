@@ -64,6 +64,8 @@ wh_reporter_start(wh_reporter_t **reporter, const wh_conf_t *conf,
     (void) pthread_cond_init(&r->wake, &attr);
     (void) pthread_condattr_destroy(&attr);
 
+    /* at a start somebody looks: there is no going on without it */
+
     if (wh_thread_start(&r->thread, wh_reporter_run, r, err) != WH_OK) {
         wh_reporter_free(r);
         return WH_ERROR;

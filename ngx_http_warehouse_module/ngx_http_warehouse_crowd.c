@@ -1,7 +1,9 @@
 #include "ngx_http_warehouse_crowd.h"
 #include "ngx_http_warehouse_zone.h"
 
+#ifdef __GLIBC__
 #include <malloc.h>
+#endif
 
 
 static void ngx_http_warehouse_crowd_event(ngx_event_t *ev);
@@ -28,10 +30,19 @@ ngx_http_warehouse_crowd(ngx_uint_t waiting)
     if (!ev->timer_set) {
         ev->handler = ngx_http_warehouse_crowd_event;
         ev->data = &ngx_http_warehouse_crowd_dummy;    /* for debug lines */
-        ev->log = ngx_cycle->log;
         ev->cancelable = 1;
+        ev->log = ngx_cycle->log;
 
         ngx_add_timer(ev, NGX_HTTP_WAREHOUSE_CALM);
+    }
+}
+
+
+void
+ngx_http_warehouse_crowd_leave(void)
+{
+    if (ngx_http_warehouse_crowd_timer.timer_set) {
+        ngx_del_timer(&ngx_http_warehouse_crowd_timer);
     }
 }
 
@@ -46,6 +57,8 @@ ngx_http_warehouse_crowd_event(ngx_event_t *ev)
     if (ngx_current_msec - ngx_http_warehouse_crowd_seen
         < NGX_HTTP_WAREHOUSE_CALM)
     {
+        ev->log = ngx_cycle->log;
+
         ngx_add_timer(ev, NGX_HTTP_WAREHOUSE_CALM);
         return;
     }

@@ -22,5 +22,8 @@
  */
 void ngx_http_warehouse_crowd(ngx_uint_t waiting);
 
+/* The process ends. */
+void ngx_http_warehouse_crowd_leave(void);
+
 
 #endif

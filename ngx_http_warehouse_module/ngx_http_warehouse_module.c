@@ -5,6 +5,7 @@
 
 #include "ngx_http_warehouse_commands.h"
 #include "ngx_http_warehouse_conf.h"
+#include "ngx_http_warehouse_crowd.h"
 #include "ngx_http_warehouse_items.h"
 #include "ngx_http_warehouse_metrics.h"
 #include "ngx_http_warehouse_problem.h"
@@ -206,6 +207,7 @@ ngx_http_warehouse_exit_process(ngx_cycle_t *cycle)
         ngx_http_warehouse_producers_exit(&wmcf->producers);
     }
 
+    ngx_http_warehouse_crowd_leave();
     ngx_http_warehouse_zone_leave();
 }
 

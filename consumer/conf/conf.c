@@ -112,7 +112,8 @@ static const char  *wh_conf_reserved[] = {
     "max.in.flight", "max.in.flight.requests.per.connection",
     "message.timeout.ms", "delivery.timeout.ms",
     "partition.assignment.strategy", "partitioner", "retries",
-    "message.send.max.retries", "test.mock.*", "transactional.id",
+    "message.send.max.retries", "statistics.interval.ms", "test.mock.*",
+    "transactional.id",
 };
 
 

@@ -206,6 +206,7 @@ wh_session_recover(wh_session_t *s, wh_error_t *err)
 
     if (rc == WH_OK) {
         wh_figures_notified(notified);
+        h->heard = wh_clock();
     }
 
     return rc;
@@ -261,13 +262,17 @@ wh_session_step(wh_session_t *s, wh_error_t *err)
     int            rc;
     wh_handles_t  *h = &s->handles;
 
-    wh_watch(h, s->consumer);
-
     rc = wh_session_read(s, err);
 
     if (rc == WH_OK && wh_batch_size(h->reader.now.batch) > 0) {
+
+        /* statistics may lie behind the messages in the queue */
+        h->heard = wh_clock();
+
         rc = wh_fail(rc, "polled", err);
     }
+
+    wh_watch(h, s->consumer);
 
     if (rc == WH_OK) {
         rc = wh_pipeline_run(h, err);

@@ -136,6 +136,25 @@ class Metrics(stack.Case):
         broker.process.send(signal.SIGCONT)
         self.wait_for(**{'state{state="processing"}': 1, lag: 0})
 
+    def test_busy(self):
+        """Who works for longer than brokers may be silent has not lost them."""
+        s = self.s
+        s.create_topics()
+        s.start_daemon(fail="kafka_committed:wait=12000")
+        self.wait_for(**{'state{state="processing"}': 1})
+        s.produce(['{"action":"increase","sku":"A","qty":1}'])
+        states, written = set(), set()
+
+        def look():
+            states.update(re.findall(r'state="(\w+)"} 1', self.text()))
+            written.add(os.stat(self.file).st_mtime_ns)
+            return s.processed() == 1
+
+        stack.wait(look, "the command")
+        written.clear()
+        stack.wait(lambda: look() and len(written) == 5, "its metrics of some seconds")
+        self.assertEqual(states, {"processing"})
+
     def test_brokers_go(self):
         """A daemon that waits for them does not go on telling the last lag."""
         s = self.s

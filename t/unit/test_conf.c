@@ -89,6 +89,7 @@ static const unit_number_t  unit_numbers[] = {
 static const char  *unit_reserved[][2] = {
     { "kafka.acks", "1" },
     { "kafka.request.required.acks", "1" },
+    { "kafka.statistics.interval.ms", "1" },
     { "kafka.enable.idempotence", "false" },
     { "kafka.transactional.id", "mine" },
     { "kafka.delivery.report.only.error", "true" },
