@@ -35,9 +35,8 @@ RUN apt-get update \
     && ln -sf /dev/stderr /var/log/nginx/error.log
 COPY --from=build /out/usr/lib/nginx/modules/ngx_http_warehouse_module.so /usr/lib/nginx/modules/
 COPY --from=build /out/usr/share/warehouse/docs /usr/share/warehouse/docs
-COPY conf/nginx.conf /etc/nginx/nginx.conf
-RUN sed -i -e 's/bootstrap.servers 127.0.0.1:9092/bootstrap.servers kafka:19092/' \
-        -e 's|/usr/local/share/warehouse|/usr/share/warehouse|' /etc/nginx/nginx.conf \
+COPY --from=build /out/usr/share/warehouse/nginx.conf /etc/nginx/nginx.conf
+RUN sed -i 's/bootstrap.servers 127.0.0.1:9092/bootstrap.servers kafka:19092/' /etc/nginx/nginx.conf \
     && nginx -t
 EXPOSE 8000
 STOPSIGNAL SIGQUIT

@@ -48,6 +48,7 @@ consumer: $(BUILD)/warehouse-consumer
 docs: $(BUILD)/docs/openapi.yaml
 
 $(BUILD)/docs/openapi.yaml: $(wildcard api/* deps/swagger-ui/*)
+	@rm -rf $(@D)
 	@mkdir -p $(@D)
 	cp $(sort $^) $(@D)/
 	touch $@
@@ -75,6 +76,8 @@ install: all
 	install -m 755 $(BUILD)/warehouse-consumer $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(BUILD)/ngx_http_warehouse_module.so $(DESTDIR)$(MODULES)/
 	install -m 644 conf/* $(DESTDIR)$(PREFIX)/share/warehouse/
+	sed -i 's|alias /usr/local/|alias $(PREFIX)/|' $(DESTDIR)$(PREFIX)/share/warehouse/nginx.conf
+	@[ -e deps/swagger-ui ] || echo "without deps/swagger-ui (script/setup fetches it) /docs is an empty page" >&2
 	install -m 644 $(BUILD)/docs/* $(DESTDIR)$(PREFIX)/share/warehouse/docs/
 
 # both compilers; nginx's own headers are not clean under all of WARN; clang

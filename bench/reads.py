@@ -71,10 +71,11 @@ class Scraper(threading.Thread):
         super().__init__()
         self.s = s
         self.done = threading.Event()
+        self.statuses = []
 
     def run(self):
         while not self.done.wait(1):
-            assert self.s.request("GET", "/metrics")[0] == 200
+            self.statuses.append(self.s.request("GET", "/metrics")[0])
 
     def __enter__(self):
         self.start()
@@ -82,6 +83,7 @@ class Scraper(threading.Thread):
     def __exit__(self, *_):
         self.done.set()
         self.join()
+        assert len(self.statuses) >= POSTS_SECONDS - 2 and set(self.statuses) == {200}, self.statuses
 
 
 def metrics():

@@ -24,9 +24,9 @@ class Browser(stack.Case):
             self.assertEqual(self.s.post("increase", sku, 7)[0], 200)
         self.s.wait_caught_up()
 
-    def browse(self, path, *options, base=None):
+    def browse(self, path, *options):
         """Returns (what the page has become, what the console says)."""
-        url = base or "http://127.0.0.1:%d%s" % (self.s.port, path)
+        url = path if ":" in path.partition("/")[0] else "http://127.0.0.1:%d%s" % (self.s.port, path)
         r = subprocess.run(["chromium-headless-shell", "--no-sandbox", "--user-data-dir=" + self.s.dir + "/chromium",
                             "--window-size=1200,1600", "--virtual-time-budget=10000", "--enable-logging=stderr",
                             *options, url],
@@ -35,6 +35,7 @@ class Browser(stack.Case):
         return r.stdout, [line for line in r.stderr.splitlines() if "CONSOLE" in line]
 
     def test_docs(self):
+        self.assertIn("seen", self.browse("data:text/html,<script>console.error('seen')</script>")[1][0])
         os.makedirs(SHOTS, exist_ok=True)
         page, console = self.browse("/docs", "--dump-dom")
         self.assertEqual(console, [], "violations of the policy, or scripts that failed")

@@ -275,6 +275,13 @@ SABOTAGES = [
     ("the old log of a database read on", [
         (NGX + "reader.c", "&& log_ino == r->log_ino)", "&& 1)")],
      SQLITE, ["Replaced.test_older_copy"]),
+    ("memory kept after a crowd", [
+        (NGX + "crowd.c", "    (void) malloc_trim(0);\n", "")],
+     "t/e2e/crowd.py", []),
+    ("brokers' silence not noticed", [
+        ("consumer/session/watch.c", "    wh_figures_silent(now - h->heard > WH_WATCH_SILENCE\n",
+         "    wh_figures_silent(0 && now - h->heard > WH_WATCH_SILENCE\n")],
+     "t/e2e/metrics.py", ["Metrics.test_brokers_silent"]),
 ]
 
 

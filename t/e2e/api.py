@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import urllib.parse
 
 from jsonschema import Draft202012Validator
 import yaml
@@ -17,6 +18,8 @@ POLICY = {"Content-Security-Policy": "default-src 'none'; script-src 'self'; sty
                                      "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; "
                                      "base-uri 'none'; form-action 'none'",
           "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+SKUS = ["A", "\u00e9", '"', "\\", "\\n", "</script><script>alert(1)</script>", "=1+1", "a,b", '"a",1', "\u2028", "\ufeff",
+        "%0d%0a", "a/b//c", "?limit=1", "&", " ", "position=0:1", 'x" reason=none stock=1', "\U0001f600" * 63]
 TYPES = {"css": "text/css", "js": "text/javascript", "png": "image/png", "yaml": "application/yaml"}
 
 # the long run looks further
@@ -45,9 +48,18 @@ class Api(stack.Case):
             ["schemathesis", "--config-file", config, "run", stack.ROOT + "/api/openapi.yaml",
              "--url", "http://127.0.0.1:%d" % s.port, "--seed", SEED, "-n", "400" if LONG else "40",
              "--request-timeout", "20", "--no-color", "--continue-on-failure"],
-            cwd=s.dir, capture_output=True, text=True, timeout=(20 if LONG else 4) * stack.DEADLINE)
-        print("".join("# %s\n" % line for line in r.stdout.splitlines() if " generated" in line or "passed" in line))
+            cwd=s.dir, capture_output=True, text=True, env={**os.environ, "SCHEMATHESIS_TRIED": s.dir + "/tried"},
+            timeout=(20 if LONG else 4) * stack.DEADLINE)
         self.assertEqual(r.returncode, 0, r.stdout[-8000:] + r.stderr[-2000:])
+        with open(s.dir + "/tried") as f:
+            tried = json.load(f)
+        print("# " + ", ".join("%s: %d" % t for t in sorted(tried.items())))
+        for what in ("POST /commands 200", "POST /commands 400", "POST /commands 422", "POST /commands 415",
+                     "GET /items 200", "GET /items 400", "skus 400", "GET /items/{sku} 200",
+                     "GET /items/{sku} 404", "GET /health/reads 200", "GET /metrics 200", "GET /metrics 405"):
+            self.assertIn(what, tried)
+        # most of those that are good have a condition that is not met, too
+        self.assertGreater(sum(n for what, n in tried.items() if re.match("skus (2|304|412|416)", what)), 0)
         self.assertEqual(s.request("GET", "/items/SKU123")[0], 200)
         s.wait_caught_up()
         self.check()
@@ -59,24 +71,42 @@ class Api(stack.Case):
         s.write_conf()
         s.create_topics()
         s.start_daemon()
-        key = [("idempotency-key", b"one")]
-        s.produce(['{"action":"increase","sku":"A","qty":5}', '{"action":"decrease","sku":"A","qty":9}', "{}", ""],
-                  key=b"A")
-        s.produce(['{"action":"increase","sku":"\u00e9","qty":1}'] * 2, key=b"\xc3\xa9", headers=key)
-        s.produce(['{"action":"decrease","sku":"\u00e9","qty":1}'], key=b"\xc3\xa9", headers=key)
+        s.start_nginx()
+        for sku in SKUS:
+            for action, n, key in ("increase", 5, "one"), ("increase", 5, "one"), ("decrease", 5, "one"), \
+                    ("decrease", 9, None), ("decrease", 1, "two"):
+                body = json.dumps({"action": action, "sku": sku, "qty": n})
+                fields = {"Idempotency-Key": key} if key else {}
+                self.assertEqual(s.request("POST", "/commands", body, fields)[0], 200)
+        s.produce(["{}", "", "nonsense"])
         s.wait_caught_up()
+        self.assertEqual(json.loads(s.items()[1]),
+                         [{"sku": sku, "qty": 4} for sku in sorted(SKUS, key=lambda sku: sku.encode())])
+        for sku in SKUS:
+            item = s.request("GET", "/items/" + urllib.parse.quote(sku, safe=""))[2]
+            self.assertEqual(json.loads(item), {"sku": sku, "qty": 4, "version": 2})
         with open(stack.ROOT + "/api/asyncapi.yaml") as f:
             document = yaml.safe_load(f)
         outcomes = set()
-        for name, topic in ("notification", s.notifications), ("rejection", s.rejections):
+        for name, topic in ("command", s.commands), ("notification", s.notifications), ("rejection", s.rejections):
             message = document["components"]["messages"][name]
             for r in s.read(topic):
+                if name == "command" and r.key is None:
+                    continue                # what nobody should have sent
                 value = json.loads(r.value)
+                self.assertEqual(r.key and r.key.decode(), value.get("sku"))
                 for what, schema in (value, message["payload"]), (stack.headers(r), message["headers"]):
                     Draft202012Validator({"components": document["components"], "unevaluatedProperties": False,
                                           "allOf": [schema]}).validate(what)
-                outcomes.add(value.get("outcome", "applied"))
-        self.assertEqual(outcomes, {"applied", "refused", "duplicate", "malformed"})
+                outcomes.add((name, value.get("outcome")))
+        self.assertEqual(len(outcomes), 5)
+
+        # each outcome is one line, whatever an item is called
+        lines = s.logged("position=")
+        self.assertEqual(len(lines), 5 * len(SKUS) + 3)
+        said = [json.JSONDecoder().raw_decode(line[line.index("{"):])[0] for line in lines if "{" in line]
+        self.assertEqual({command["sku"] for command in said}, set(SKUS))
+        self.check()
 
     def test_page(self):
         """/docs, as conf/nginx.conf serves it."""

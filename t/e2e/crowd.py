@@ -11,6 +11,7 @@ import socket
 import stack
 
 N = 10000
+MOST = 12            # KiB for each, see docs/http.md
 SANITIZED = stack.BUILD.endswith("/sanitize")
 POST = (b"POST /commands HTTP/1.1\r\nHost: x\r\nContent-Length: 39\r\n\r\n"
         b'{"action":"increase","sku":"A","qty":1}')
@@ -88,6 +89,7 @@ class Crowd(stack.Case):
             for c in connections:
                 c.close()
             stack.wait(lambda: self.waiting() == 0, "nobody to wait")
+            self.assertLess((most - before) / N, MOST * (10 if SANITIZED else 1))
             # the sanitizer holds freed memory back
             stack.wait(lambda: SANITIZED or self.memory() < before + (most - before) // 5,
                        "the memory to be given back")

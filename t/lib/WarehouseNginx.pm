@@ -342,7 +342,7 @@ my %noted;
 sub note_reply {
     my ($port, $request, $r) = @_;
     my ($method, $target) = $request =~ m{\A([A-Z]+) (/[!-~]*) HTTP/1\.1\r\n} or return;
-    my ($path) = $target =~ m{\A(/[^/?]*)};
+    my ($path) = $target =~ m{\A(/[^/?]*/?)};
     # nginx's own page: this location has no error_page
     return if ($r->{headers}{'content-type'} // '') eq 'text/html';
     return if $noted{join ' ', $port, $method, $path, $r->{status}, $r->{headers}{'content-type'} // ''}++ >= 20;

@@ -1,47 +1,84 @@
-"""What JSON Schema cannot say of api/openapi.yaml: see docs/http.md."""
+"""What JSON Schema cannot say of api/openapi.yaml (see docs/http.md), and a count
+of what was tried, for the test, in the file that SCHEMATHESIS_TRIED names."""
 
+import atexit
+import collections
 import json
+import os
+import unicodedata
+import urllib.parse
 
 import schemathesis
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.generation import GenerationMode
+
+tried = collections.Counter()
 
 
-def sku(text):
-    """A sku has up to 255 bytes, whatever the number of its characters."""
-    return isinstance(text, str) and len(text.encode(errors="surrogatepass")) <= 255
+def fits(text):
+    """A sku has up to 255 bytes, whatever the number of its characters, and no
+    half a character."""
+    try:
+        return len(text.encode()) <= 255
+    except UnicodeEncodeError:
+        return False
 
 
-def apart(query):
-    """sku goes with no other parameter."""
-    return "sku" not in query or len(query) == 1
+def is_sku(text):
+    return bool(text) and fits(text) and not any(unicodedata.category(c) == "Cc" for c in text)
+
+
+def negative(case, where):
+    info = case.meta and case.meta.components.get(where)
+    return bool(info) and info.mode == GenerationMode.NEGATIVE
 
 
 @schemathesis.hook
 def filter_body(context, body):
-    """Nor is there a U+0000 or half a character anywhere."""
+    """Nor is there a U+0000 or half a character anywhere in it."""
     try:
         text = json.dumps(body, ensure_ascii=False)
         text.encode()
     except (TypeError, UnicodeEncodeError):
         return False
-    return "\\u0000" not in text and not (isinstance(body, dict) and isinstance(body.get("sku"), str)
-                                          and not sku(body["sku"]))
-
-
-@schemathesis.hook
-def filter_query(context, query):
-    values = [v for value in (query or {}).values() for v in (value if isinstance(value, list) else [value])]
-    return apart(query or {}) and all(sku(v) for v in values if isinstance(v, str))
-
-
-@schemathesis.hook
-def filter_path_parameters(context, path_parameters):
-    """nginx resolves what looks like a folder before it chooses a location."""
-    value = (path_parameters or {}).get("sku")
-    return not isinstance(value, str) or sku(value) and not {".", "..", ""} & set(value.split("/"))
+    sku = body.get("sku") if isinstance(body, dict) else None
+    return "\\u0000" not in text and not (isinstance(sku, str) and len(sku) <= 255 and not fits(sku))
 
 
 @schemathesis.hook
 def filter_case(context, case):
-    """nginx itself refuses TRACE, everywhere, and tells no methods.  One sku is a
-    list of one."""
-    return case.method.upper() != "TRACE" and not isinstance((case.query or {}).get("sku"), str)
+    # nginx itself refuses it, everywhere, and tells no methods
+    if case.method.upper() == "TRACE":
+        return False
+
+    query = case.query or {}
+    if "sku" in query:
+        # goes with no other parameter; one sku, even if meant as none, is a list of one
+        wire = getattr(query["sku"], "encoded", None) or urllib.parse.quote(str(query["sku"]))
+        skus = [urllib.parse.unquote(s) for s in wire.split(",")]
+        good = len(query) == 1 and len(skus) <= 100 and all(map(is_sku, skus))
+        return good != negative(case, ParameterLocation.QUERY)
+
+    for value in query.values():
+        if isinstance(value, str) and len(value) <= 255 and not fits(value):
+            return False
+
+    # nginx resolves what looks like a folder before it chooses a location
+    sku = (case.path_parameters or {}).get("sku")
+    if isinstance(sku, str):
+        sku = urllib.parse.unquote(sku, errors="surrogateescape")
+        if {".", "..", ""} & set(sku.split("/")) or len(sku) <= 255 and not fits(sku):
+            return False
+    return True
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    what = "skus" if "sku" in (case.query or {}) else case.operation.label
+    tried["%s %d" % (what, response.status_code)] += 1
+
+
+@atexit.register
+def tell():
+    with open(os.environ["SCHEMATHESIS_TRIED"], "w") as f:
+        json.dump(tried, f)

@@ -322,7 +322,8 @@ class Stack:
     def lines(self):
         try:
             with open(self.log) as f:
-                return f.read().splitlines()
+                # splitlines() would part lines at U+2028, too
+                return f.read().removesuffix("\n").split("\n")
         except FileNotFoundError:
             return []
 
