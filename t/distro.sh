@@ -7,24 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-skip() {
-    echo "1..0 # SKIP $*"
-    exit 0
-}
-
-# ok TITLE COMMAND...: what the command prints becomes comments.
-ok() {
-    local title=$1 status
-    number=$((${number:-0} + 1))
-    shift
-    set +e
-    (set -e; "$@") < /dev/null 2>&1 | sed -u 's/^/# /'
-    status=${PIPESTATUS[0]}
-    set -e
-    [ "$status" -eq 0 ] || echo -n "not "
-    echo "ok $number - $title"
-    [ "$status" -eq 0 ] || exit 1
-}
+. t/lib/debian.sh
 
 main() {
     local codename mirror
@@ -36,8 +19,7 @@ main() {
     esac
     [ "$(id -u)" -eq 0 ] || skip "debootstrap wants root"
     unshare --mount --pid --fork true 2> /dev/null || skip "mounts cannot be made"
-    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' \
-        "Codename: $VERSION_CODENAME" | head -n 1)
+    mirror=$(debian_mirror)
     [ -n "$mirror" ] || skip "no Debian $VERSION_CODENAME mirror among apt's sources"
 
     mkdir -p deps/distro
@@ -55,7 +37,7 @@ inside() {
     read -ra what <<< "${DISTRO_WHAT:-}"
 
     echo 1..3
-    [ -e "$tree" ] || ok "Debian $codename" make_tree
+    [ -e "$tree" ] || ok "Debian $codename" make_tree "$codename" "$tree" "$mirror"
     [ -n "${number:-}" ] || ok "Debian $codename, made before" true
     copy_settings
     copy_source
@@ -65,38 +47,6 @@ inside() {
     mount -t proc proc "$tree/proc"
     ok "script/setup" setup
     ok "script/test${what:+ ${what[*]}}" tests
-}
-
-make_tree() {
-    script/setup debootstrap
-    [ -n "${http_proxy:-}" ] || eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
-    [ -z "${http_proxy:-}" ] || export http_proxy
-    rm -rf --one-file-system "$tree.new"
-    debootstrap --variant=minbase --include=ca-certificates --force-check-gpg \
-        "$codename" "$tree.new" "$mirror" > "$tree.log" || { tail -n 20 "$tree.log"; return 1; }
-    echo "deb $mirror $codename main" > "$tree.new/etc/apt/sources.list"
-    mv "$tree.new" "$tree"
-}
-
-# What apt, Maven and pip of this machine need to reach their servers.
-copy_settings() {
-    local path
-    for path in /etc/hosts /etc/resolv.conf /usr/local/share/ca-certificates /etc/pip.conf; do
-        copy "$path" "$path"
-    done
-    for path in .config/pip .pip .m2/settings.xml .m2/settings-security.xml; do
-        copy "$HOME/$path" "/root/$path"
-    done
-    apt-config dump | grep -E '^Acquire::(https?|Check|Retries|ForceIP)' > "$tree/etc/apt/apt.conf.d/machine" || true
-    echo 'APT::Keep-Downloaded-Packages "false";' >> "$tree/etc/apt/apt.conf.d/machine"
-    chroot "$tree" update-ca-certificates > /dev/null 2>&1
-}
-
-# copy FROM TO: nothing where there is nothing.
-copy() {
-    [ -e "$1" ] || return 0
-    mkdir -p "$(dirname "$tree$2")"
-    cp -rLT --remove-destination "$1" "$tree$2"
 }
 
 # All is built anew, but what script/setup fetches is kept.

@@ -1,0 +1,181 @@
+#!/usr/bin/env bash
+# docker-compose.yml, run for real by a dockerd of the test's own: up, README's
+# walk-through from the host, health, each service killed, down and up again.
+# No registry is asked: debian and apache/kafka are stand-ins made here, the
+# second one from Kafka's jars and our reading of that image's documentation.
+# What was made stays in deps/compose.  Prints TAP.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+. script/lib.sh
+. t/lib/debian.sh
+
+kept=$root/deps/compose
+
+main() {
+    local mirror
+    [ "$(id -u)" -eq 0 ] || skip "dockerd wants root"
+    mirror=$(debian_mirror)
+    [ -n "$mirror" ] || skip "no Debian mirror among apt's sources"
+    mkdir -p "$kept"
+    exec 9> "$kept/lock"
+    flock 9
+
+    dir=$(mktemp -d "${TMPDIR:-/tmp}/warehouse-compose.XXXXXX")
+    docker_pid=
+    trap finish EXIT
+    trap 'exit 130' INT TERM
+    start_dockerd || skip "dockerd does not run here: $(tail -n 1 "$dir/dockerd.log")"
+    read -r WAREHOUSE_PORT KAFKA_PORT < <(free_ports 2)
+    export WAREHOUSE_PORT KAFKA_PORT
+    url=http://127.0.0.1:$WAREHOUSE_PORT
+
+    echo 1..12
+    ok "a stand-in for debian" debian_image "$mirror"
+    ok "a stand-in for apache/kafka" kafka_image
+    compose down -v > /dev/null 2>&1 || true
+    ok "the images are built" compose build
+    ok "and are what they say" images
+    ok "up, to the first command applied in a minute" up
+    ok "README's walk-through" walk_through
+    ok "health of every service" all_healthy
+    for service in nginx consumer kafka; do
+        ok "$service is killed and comes back" killed "$service"
+    done
+    ok "down and up, with the data" again
+    ok "what an operator sees" logs
+}
+
+finish() {
+    [ -z "$docker_pid" ] || {
+        compose down -v > /dev/null 2>&1 || true
+        stop_process "$docker_pid" TERM 30 > /dev/null
+    }
+    ! mountpoint -q "$dir/exec/netns/default" || umount "$dir/exec/netns/default"
+    rm -rf --one-file-system "$dir"
+}
+
+start_dockerd() {
+    dockerd --data-root "$kept/data" --exec-root "$dir/exec" --pidfile "$dir/pid" \
+        -H "unix://$dir/socket" > "$dir/dockerd.log" 2>&1 9>&- &
+    docker_pid=$!
+    export DOCKER_HOST=unix://$dir/socket DOCKER_BUILDKIT=0 COMPOSE_DOCKER_CLI_BUILD=0
+    wait_for 30 dockerd docker version > /dev/null
+}
+
+# Builds reach the packages' servers as this machine does.
+compose() {
+    cat > "$dir/build.yml" <<'EOF'
+version: "3.8"
+services:
+  consumer: {build: {network: host}}
+  nginx: {build: {network: host}}
+EOF
+    docker-compose -p warehouse-test -f docker-compose.yml -f "$dir/build.yml" "$@"
+}
+
+debian_image() {
+    tree=$kept/trixie
+    [ -e "$tree" ] || make_tree trixie "$tree" "$1"
+    copy_settings
+    # as Debian's image has it: nothing that the next layer would keep
+    echo 'Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";' > "$tree/etc/apt/apt.conf.d/docker-clean"
+    docker image inspect debian:13-slim > /dev/null 2>&1 \
+        || tar -C "$tree" -c . | docker import - debian:13-slim
+}
+
+kafka_image() {
+    mkdir -p "$dir/kafka/lib"
+    cp t/compose/* "$dir/kafka/"
+    cp deps/kafka/lib/*.jar "$dir/kafka/lib/"
+    docker build --network host -q -t "$(sed -n 's/^ *image: \(apache.*\)/\1/p' docker-compose.yml)" "$dir/kafka"
+}
+
+image() { docker image inspect -f "$2" "warehouse-test_$1"; }
+
+images() {
+    local service
+    for service in consumer nginx; do
+        echo "$service: $(($(image $service '{{.Size}}') / 1000000)) MB, of which the base $(($(docker image inspect -f '{{.Size}}' debian:13-slim) / 1000000))"
+        [[ $(image $service '{{.Config.User}}') == *:www-data ]]
+        [ "$(image $service '{{index .Config.Labels "org.opencontainers.image.licenses"}}')" = BSD-2-Clause ]
+        [ "$(image $service '{{len .Config.Healthcheck.Test}}')" -gt 0 ]
+    done
+}
+
+post() { curl -fsS -m 20 "$url/commands" -H 'Content-Type: application/json' -d "$1"; }
+items() { curl -fsS -m 20 "$url/items"; }
+items_are() { [ "$(items)" = "$1" ]; }
+
+up() {
+    local begin=$SECONDS
+    compose up -d
+    wait_for 120 "nginx to take a command" post '{"action":"increase","sku":"SKU123","qty":10}'
+    wait_for 60 "the item" items_are '[{"sku":"SKU123","qty":10}]'
+    echo "$((SECONDS - begin)) s"
+    [ $((SECONDS - begin)) -lt 60 ]
+}
+
+walk_through() {
+    [ "$(post '{"action":"increase","sku":"SKU123","qty":10}')" = '{"status":"accepted"}' ]
+    post '{"action":"decrease","sku":"SKU123","qty":4}'
+    wait_for 30 "the items" items_are '[{"sku":"SKU123","qty":16}]'
+    post '{"action":"decrease","sku":"SKU123","qty":100}'
+    [ "$(curl -sS -o /dev/null -w '%{http_code}' "$url/commands" -H 'Content-Type: application/json' -d '{"action":"increase","sku":"SKU123","qty":-5}')" = 422 ]
+    # from the host, as README has it
+    kcat -b "127.0.0.1:$KAFKA_PORT" -C -t notifications -e -q > "$dir/notifications"
+    cat "$dir/notifications"
+    [ "$(wc -l < "$dir/notifications")" = 3 ]
+    curl -fsS -m 20 -o /dev/null "$url/docs/"
+    items_are '[{"sku":"SKU123","qty":16}]'
+}
+
+health() { docker inspect -f '{{.State.Health.Status}}' "$(compose ps -q "$1")"; }
+healthy() { [ "$(health "$1")" = healthy ]; }
+
+all_healthy() {
+    local service
+    for service in kafka consumer nginx; do
+        wait_for 90 "$service to be healthy" healthy "$service"
+    done
+    compose ps
+    curl -fsS -m 20 "$url/health/reads"
+    curl -fsS -m 20 "$url/health/writes"
+}
+
+qty() { items | sed -n 's/.*"sku":"SKU123","qty":\([0-9]*\).*/\1/p'; }
+qty_is() { [ "$(qty)" = "$1" ]; }
+other_process() { [ "$(docker inspect -f '{{.State.Pid}}' "$1")" != "$2" ] && [ "$(docker inspect -f '{{.State.Running}}' "$1")" = true ]; }
+
+# as an accident would: by the kernel, not by docker, which would not restart it
+killed() {
+    local container pid before
+    container=$(compose ps -q "$1")
+    pid=$(docker inspect -f '{{.State.Pid}}' "$container")
+    before=$(qty)
+    kill -KILL "$pid"
+    wait_for 60 "$1 to be started again" other_process "$container" "$pid"
+    wait_for 120 "a command to be taken" post '{"action":"increase","sku":"SKU123","qty":1}'
+    wait_for 120 "its effect" qty_is $((before + 1))
+    all_healthy
+}
+
+again() {
+    local before
+    before=$(items)
+    compose down
+    compose up -d
+    wait_for 120 "the same items" items_are "$before"
+    post '{"action":"increase","sku":"SKU456","qty":1}'
+    wait_for 60 "another item" items_are "${before%]},{\"sku\":\"SKU456\",\"qty\":1}]"
+    all_healthy
+}
+
+logs() {
+    compose logs --no-color > "$dir/logs" 2>&1
+    grep -E 'nginx_1 .*"POST /commands HTTP/1.1" 200' "$dir/logs" | head -n 2
+    grep 'Processed and notified' "$dir/logs" | head -n 2
+    ! grep -E '\[(emerg|alert|crit)\]' "$dir/logs"
+}
+
+main
