@@ -23,7 +23,6 @@ my $port = $nginx->{port};
 my %type = (json => 'application/json', ndjson => 'application/x-ndjson', csv => 'text/csv');
 my %full = (%type, csv => 'text/csv; charset=utf-8');
 
-sub fetch { my ($path, @h) = @_; return exchange($port, get($path, @h)) // { status => 'none', body => '' } }
 sub csv_field { my ($s) = @_; $s =~ s/"/""/g; return $s =~ /[",]/ ? qq("$s") : $s }
 sub list { my ($format, @rows) = @_;
     @rows = sort { $a->[0] cmp $b->[0] } @rows;
@@ -32,7 +31,7 @@ sub list { my ($format, @rows) = @_;
     return join '', "sku,qty\r\n", map { csv_field($_->[0]) . ",$_->[1]\r\n" } @rows;
 }
 sub is_list { my ($format, $path, $name, @rows) = @_;
-    my $r = fetch($path, Accept => $type{$format});
+    my $r = $nginx->fetch($path, Accept => $type{$format});
     is $r->{status}, 200, "$name, $format: 200";
     ok same_bytes($r->{body}, list($format, @rows)), "$name, $format: the bytes";
     is $r->{headers}{'content-type'}, $full{$format}, "$name, $format: its type";
@@ -44,7 +43,7 @@ sub is_list { my ($format, $path, $name, @rows) = @_;
 
 database($db);
 is_list($_, '/items', 'empty') for sort keys %type;
-is fetch('/items', Accept => $type{ndjson})->{headers}{'content-length'}, 0, 'an empty NDJSON list has a length';
+is $nginx->fetch('/items', Accept => $type{ndjson})->{headers}{'content-length'}, 0, 'an empty NDJSON list has a length';
 is_list($_, '/items?prefix=x', 'an empty page') for sort keys %type;
 
 # --- skus that try to break a format
@@ -57,7 +56,7 @@ is_list($_, '/items', 'odd skus', @rows) for sort keys %type;
 is_list($_, '/items?limit=1000', 'odd skus in a page', @rows) for sort keys %type;
 is_list('csv', '/items?sku=a%2Cb,%22', 'some of them', ['a,b', 3], ['"', 1]);
 
-my @lines = split /\n/, fetch('/items', Accept => $type{ndjson})->{body}, -1;
+my @lines = split /\n/, $nginx->fetch('/items', Accept => $type{ndjson})->{body}, -1;
 is pop @lines, '', 'every line of NDJSON ends';
 is scalar(grep { eval { JSON::PP->new->utf8->decode($_)->{qty} } } @lines), @rows, 'every line is JSON';
 
@@ -67,7 +66,7 @@ assert rows[0] == ["sku", "qty"], rows[0]
 assert all(len(r) == 2 and len(r[0].encode("utf-8")) == int(r[1]) for r in rows[1:]), rows
 assert len(rows) == 1 + int(sys.argv[1])', scalar @rows or die;
 binmode $python;
-print $python fetch('/items', Accept => $type{csv})->{body};
+print $python $nginx->fetch('/items', Accept => $type{csv})->{body};
 ok close $python, 'a CSV reader gets them all back';
 
 # --- which format
@@ -82,21 +81,21 @@ for (
     ['text/csv;q=2', 'json'], [',,text/csv,,', 'csv'],
 ) {
     my ($accept, $format) = @$_;
-    is fetch('/items', Accept => $accept)->{headers}{'content-type'}, $full{$format}, "Accept: $accept";
+    is $nginx->fetch('/items', Accept => $accept)->{headers}{'content-type'}, $full{$format}, "Accept: $accept";
 }
-is fetch('/items')->{headers}{'content-type'}, $type{json}, 'no Accept';
+is $nginx->fetch('/items')->{headers}{'content-type'}, $type{json}, 'no Accept';
 is exchange($port, "GET /items HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nAccept: text/csv\r\n\r\n")
     ->{headers}{'content-type'}, $full{csv}, 'two fields';
 
 for my $accept ('text/html', 'application/json;q=0', 'application/jso', 'application/json2', 'text/cs, image/*') {
-    my $r = fetch('/items', Accept => $accept);
+    my $r = $nginx->fetch('/items', Accept => $accept);
     is $r->{status}, 406, "Accept: $accept";
     problem_ok($r->{body}, 406, undef, "Accept: $accept: the document");
     like $r->{body}, qr{application/json, application/x-ndjson and text/csv}, "Accept: $accept: what there is";
 }
-is fetch('/items?limit=1', Accept => 'text/html')->{status}, 406, 'a page, too';
-is fetch('/errors', Accept => 'text/html')->{body}, 'other', 'error_page for 406';
-is fetch('/items/a', Accept => 'text/html')->{status}, 200, 'an item is JSON to all';
+is $nginx->fetch('/items?limit=1', Accept => 'text/html')->{status}, 406, 'a page, too';
+is $nginx->fetch('/errors', Accept => 'text/html')->{body}, 'other', 'error_page for 406';
+is $nginx->fetch('/items/a', Accept => 'text/html')->{status}, 200, 'an item is JSON to all';
 
 # --- a list past the buffer; a commit between them; all at once
 
@@ -112,7 +111,7 @@ for my $turn (1 .. 3) {
         "turn $turn: all formats at once";
 }
 removed();
-is fetch('/small', Accept => $type{$_})->{status}, 503, "$_: the database is gone" for sort keys %type;
+is $nginx->fetch('/small', Accept => $type{$_})->{status}, 503, "$_: the database is gone" for sort keys %type;
 database($db, rows => [['back', 1]]);
 is_list($_, '/small', 'back again', ['back', 1]) for sort keys %type;
 

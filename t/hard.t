@@ -20,7 +20,6 @@ location = /problem { internal; warehouse_problem; }
 CONF
 my ($port, $worker) = ($nginx->{port}, $nginx->workers);
 
-sub encoded { join '', map { sprintf '%%%02X', ord } split //, $_[0] }
 sub decoded { my ($r) = @_; return eval { JSON::PP->new->utf8->decode($r->{body}) } }
 sub short { my ($s) = @_; $s =~ s/([^!-~])/sprintf '\\x%02x', ord $1/ge; return length $s > 50 ? substr($s, 0, 50) . '...' : $s }
 sub none_odd { my ($name, @odd) = @_; is join("\n", @odd), '', $name }

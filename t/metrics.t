@@ -25,8 +25,7 @@ location = /none { error_page 404 /problem; return 404; }
 CONF
 my $port = $nginx->{port};
 
-sub fetch { my ($path, @h) = @_; return exchange($port, get($path, @h)) // { status => 'none', body => '', headers => {} } }
-sub text { return fetch('/metrics')->{body} }
+sub text { return $nginx->fetch('/metrics')->{body} }
 sub metrics { my $text = text(); return { $text =~ /^(\w+(?:\{[^}]*\})?) (\S+)$/mg } }
 sub requests { my ($m, $location, $code) = @_; return $m->{qq(warehouse_nginx_requests_total{location="$location",code="$code"})} // 0 }
 # a request is counted when it ends, a moment after its reply
@@ -47,7 +46,7 @@ sub is_metric { my ($name, $want, $what) = @_;
     is $m->{"warehouse_nginx_$name"} // 'none', $want, $what;
 }
 
-my $r = fetch('/metrics');
+my $r = $nginx->fetch('/metrics');
 is "$r->{status} $r->{headers}{'content-type'}", '200 text/plain; version=0.0.4; charset=utf-8', 'metrics';
 checked('from the start');
 is exchange($port, get('/metrics', _method => 'HEAD'), head => 1)->{status}, 200, 'HEAD';
@@ -56,21 +55,21 @@ is exchange($port, post('x', _path => '/metrics'))->{status}, 405, 'POST';
 # --- requests, by location and status, once each
 
 my $before = metrics();
-fetch('/items') for 1 .. 2;                                     # 503: no database
+$nginx->fetch('/items') for 1 .. 2;                                     # 503: no database
 database($db, rows => [['a', 1]]);
-my $etag = fetch('/items')->{headers}{etag};
-fetch('/items', 'If-None-Match' => $etag);
-fetch('/items', Accept => 'text/html');
-fetch('/items/b');                                              # 404 by way of error_page
-fetch('/items/a');
-fetch('/items/a', Range => 'bytes=0-1');
+my $etag = $nginx->fetch('/items')->{headers}{etag};
+$nginx->fetch('/items', 'If-None-Match' => $etag);
+$nginx->fetch('/items', Accept => 'text/html');
+$nginx->fetch('/items/b');                                              # 404 by way of error_page
+$nginx->fetch('/items/a');
+$nginx->fetch('/items/a', Range => 'bytes=0-1');
 exchange($port, post('x', _path => '/items'));
 exchange($port, post('{"action":"increase","sku":"a","qty":1}')) for 1 .. 3;
 exchange($port, post('{'));
 exchange($port, post('{"action":"none"}'));
 exchange($port, post(' ' x 2000));                              # 413, by nginx itself
-fetch('/none');
-fetch('/other');
+$nginx->fetch('/none');
+$nginx->fetch('/other');
 
 is_metric('messages_total{result="written"}', 3, 'messages');
 my $after;
@@ -95,7 +94,7 @@ checked('with all that');
 # --- what a list takes
 
 database($db, rows => [map { [sprintf('m%05d', $_), $_] } 1 .. 1000]);
-my $size = length fetch('/items')->{body};
+my $size = length $nginx->fetch('/items')->{body};
 my $m = metrics();
 cmp_ok $m->{warehouse_nginx_list_bytes}, '>=', $size, 'bytes of lists';
 cmp_ok $m->{warehouse_nginx_list_bytes}, '<', 3 * $size, 'not much more than one for each worker';
@@ -114,7 +113,7 @@ is_metric('workers_connected', 2, 'the new one reaches a broker');
 
 my $slow = connect_to($port);
 syswrite $slow, "GET /metrics HTTP/1.1\r\nHost: a\r\n";
-wait_until(20, sub { fetch('/other')->{status} == 204 });
+wait_until(20, sub { $nginx->fetch('/other')->{status} == 204 });
 $nginx->signal('HUP');
 ok wait_until(20, sub { metrics()->{warehouse_nginx_workers} == 3 }), 'the old one that has a request is there';
 is_requests 'commands', 200, 3, 'the counters go on';
@@ -147,7 +146,7 @@ unlink $prom;
 for my $odd (sub { mkdir $prom }, sub { rmdir $prom; symlink '/dev/zero', $prom },
              sub { unlink $prom; system 'mkfifo', $prom }, sub { unlink $prom; spew($prom, '') }) {
     $odd->();
-    is fetch('/metrics')->{status}, 200, 'whatever lies there';
+    is $nginx->fetch('/metrics')->{status}, 200, 'whatever lies there';
 }
 unlink $prom;
 

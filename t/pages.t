@@ -22,24 +22,22 @@ CONF
 my $port = $nginx->{port};
 my ($worker) = $nginx->workers;
 
-sub fetch { my ($path, %arg) = @_; return exchange($port, get($path, %arg)) // { status => 'none', body => '' } }
 sub is_body { my ($path, $want, $name) = @_;
-    my $r = fetch($path);
+    my $r = $nginx->fetch($path);
     is "$r->{status} $r->{body}", "200 $want", $name // $path;
     is $r->{headers}{'content-type'}, 'application/json', "$path: its type";
     return $r;
 }
 sub is_problem { my ($path, $status, $like, $name) = @_;
-    my $r = fetch($path);
+    my $r = $nginx->fetch($path);
     is $r->{status}, $status, $name // $path;
     problem_ok($r->{body}, $status, undef, "$path: the document");
     like $r->{body}, $like, "$path: what it says";
 }
 sub list { '[' . join(',', map { qq({"sku":"$_->[0]","qty":$_->[1]}) } @_) . ']' }
-sub encoded { join '', map { sprintf '%%%02X', ord } split //, $_[0] }
 
-is fetch('/items/a')->{status}, 503, 'no database yet';
-is fetch('/items?limit=1')->{status}, 503, 'no page either';
+is $nginx->fetch('/items/a')->{status}, 503, 'no database yet';
+is $nginx->fetch('/items?limit=1')->{status}, 503, 'no page either';
 
 my @rows = map { [sprintf('p%04d', $_), $_] } 1 .. 2500;
 database($db, rows => [@rows, ['a', 1], ['a/b', 2], ['//c', 3], ['d,e', 4], ['f%20g', 5], ['h i', 6],
@@ -80,7 +78,7 @@ is_problem('/items/A', 404, qr/no item/, 'bytewise');
 is_problem('/stocks', 404, qr/address/, 'another address');
 is_problem("/items/$_", 400, qr/255 bytes of UTF-8/, "no sku: $_")
     for '%01', '%7F', '%C2%80', '%FF', '%C3', '%ED%A0%80', encoded('x' x 256);
-is fetch('/items/%00')->{status}, 400, 'a NUL';
+is $nginx->fetch('/items/%00')->{status}, 400, 'a NUL';
 is exchange($port, "DELETE /items/a HTTP/1.1\r\nHost: x\r\n\r\n")->{status}, 405, 'no other method';
 {
     my $r = exchange($port, get('/items/a', _method => 'HEAD'), head => 1);
@@ -126,7 +124,7 @@ is $r->{headers}{link}, '<?limit=1&after=%25>; rel="next"', 'encoded';
 for my $limit (1, 7, 1000) {
     my ($path, $all, $n) = ("/items?limit=$limit&prefix=p00", '', 0);
     while ($path && $n++ < 200) {
-        my $r = fetch($path);
+        my $r = $nginx->fetch($path);
         is $r->{status}, 200, $path if $r->{status} != 200;
         $all .= substr($r->{body}, 1, -1) . ',';
         $path = ($r->{headers}{link} // '') =~ /^<([^>]+)>/ ? "/items$1" : undef;
@@ -161,13 +159,13 @@ for my $path ('/items/a', '/items?sku=a', '/items?limit=1') {
 $writer->("UPDATE meta SET value = 'ready' WHERE name = 'state';");
 for my $n (1 .. 20) {
     $writer->("UPDATE items SET qty = $n, version = version + 1 WHERE sku = 'a';");
-    my $r = fetch('/items/a');
+    my $r = $nginx->fetch('/items/a');
     is $r->{body}, qq({"sku":"a","qty":$n,"version":@{[$n + 1]}}), 'each commit is seen at once';
 }
 $writer->("PRAGMA user_version = 99; UPDATE items SET qty = 100;");
 is_problem('/items/a', 503, qr/cannot be read/, 'a schema of the future');
 $writer->("PRAGMA user_version = 2; UPDATE items SET qty = 101;");
-is fetch('/items/a')->{status}, 200, 'and back';
+is $nginx->fetch('/items/a')->{status}, 200, 'and back';
 $writer->();
 unlink $db, "$db-wal", "$db-shm";
 is_problem('/items/a', 503, qr/no stock yet/, 'gone');

@@ -18,7 +18,7 @@ use Test::More ();
 use Time::HiRes qw(sleep time);
 use Warehouse;
 
-our @EXPORT = qw(post get connect_to response responses exchange
+our @EXPORT = qw(post get encoded connect_to response responses exchange
                  start_broker stop_pid running crashes);
 
 my %started;
@@ -112,6 +112,12 @@ sub start {
 sub error_log { slurp("$_[0]{dir}/logs/error.log") // '' }
 sub access_log { slurp("$_[0]{dir}/logs/access.log") // '' }
 sub signal { kill $_[1], $_[0]{pid} }
+
+# A GET on a connection of its own; a response in any case.
+sub fetch {
+    my ($self, $path, %h) = @_;
+    return exchange($self->{port}, get($path, %h)) // { status => 'none', body => '', headers => {} };
+}
 
 # The pids of the master's children that run now.
 sub workers {
@@ -240,6 +246,9 @@ sub post {
                       sort keys %h)
            . "\r\n$body";
 }
+
+# Bytes as they may stand in an address.
+sub encoded { return join '', map { sprintf '%%%02X', ord } split //, $_[0] }
 
 sub get {
     my ($path, %h) = @_;
