@@ -12,6 +12,7 @@ static void ngx_http_warehouse_crowd_event(ngx_event_t *ev);
 static ngx_event_t       ngx_http_warehouse_crowd_timer;
 static ngx_connection_t  ngx_http_warehouse_crowd_dummy = { .fd = -1 };
 static ngx_msec_t        ngx_http_warehouse_crowd_seen;
+static ngx_msec_t        ngx_http_warehouse_crowd_next;
 
 
 void
@@ -24,6 +25,7 @@ ngx_http_warehouse_crowd(ngx_uint_t waiting)
     }
 
     ngx_http_warehouse_crowd_seen = ngx_current_msec;
+    ngx_http_warehouse_crowd_next = NGX_HTTP_WAREHOUSE_CALM;
 
     ev = &ngx_http_warehouse_crowd_timer;
 
@@ -33,7 +35,7 @@ ngx_http_warehouse_crowd(ngx_uint_t waiting)
         ev->cancelable = 1;
         ev->log = ngx_cycle->log;
 
-        ngx_add_timer(ev, NGX_HTTP_WAREHOUSE_CALM);
+        ngx_add_timer(ev, ngx_http_warehouse_crowd_next);
     }
 }
 
@@ -50,6 +52,8 @@ ngx_http_warehouse_crowd_leave(void)
 static void
 ngx_http_warehouse_crowd_event(ngx_event_t *ev)
 {
+    ev->log = ngx_cycle->log;
+
     if (ngx_http_warehouse_slot->waiting >= NGX_HTTP_WAREHOUSE_CROWD) {
         ngx_http_warehouse_crowd_seen = ngx_current_msec;
     }
@@ -57,8 +61,6 @@ ngx_http_warehouse_crowd_event(ngx_event_t *ev)
     if (ngx_current_msec - ngx_http_warehouse_crowd_seen
         < NGX_HTTP_WAREHOUSE_CALM)
     {
-        ev->log = ngx_cycle->log;
-
         ngx_add_timer(ev, NGX_HTTP_WAREHOUSE_CALM);
         return;
     }
@@ -69,4 +71,10 @@ ngx_http_warehouse_crowd_event(ngx_event_t *ev)
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "warehouse: free memory given back");
+
+    ngx_http_warehouse_crowd_next *= 2;
+
+    if (ngx_http_warehouse_crowd_next <= NGX_HTTP_WAREHOUSE_GONE) {
+        ngx_add_timer(ev, ngx_http_warehouse_crowd_next);
+    }
 }
