@@ -20,7 +20,7 @@ typedef struct {
 } wh_args_name_t;
 
 
-static void wh_args_next(wh_parameter_t *p, const char **text,
+static int wh_args_next(wh_parameter_t *p, const char **text,
     const char *end);
 static int wh_args_set(wh_args_t *args, const wh_parameter_t *p, char **buf,
     unsigned *seen, wh_error_t *err);
@@ -51,7 +51,7 @@ int
 wh_args_parse(wh_args_t *args, const char *text, size_t len, char *buf,
     wh_error_t *err)
 {
-    int              rc;
+    int              rc, more;
     unsigned         seen;
     const char      *end;
     wh_parameter_t   p;
@@ -62,9 +62,9 @@ wh_args_parse(wh_args_t *args, const char *text, size_t len, char *buf,
     seen = 0;
     end = text + len;
 
-    while (text < end) {
+    for (more = (len > 0); more; /* void */) {
 
-        wh_args_next(&p, &text, end);
+        more = wh_args_next(&p, &text, end);
 
         rc = wh_args_set(args, &p, &buf, &seen, err);
         if (rc != WH_OK) {
@@ -81,9 +81,9 @@ wh_args_parse(wh_args_t *args, const char *text, size_t len, char *buf,
 }
 
 
-/* Up to the next "&". */
+/* Up to the next "&".  Returns whether there was one. */
 
-static void
+static int
 wh_args_next(wh_parameter_t *p, const char **text, const char *end)
 {
     const char  *amp, *equals;
@@ -98,7 +98,13 @@ wh_args_next(wh_parameter_t *p, const char **text, const char *end)
     p->value = (equals != NULL) ? equals + 1 : amp;
     p->len = (size_t) (amp - p->value);
 
-    *text = (amp < end) ? amp + 1 : end;
+    if (amp == end) {
+        return 0;
+    }
+
+    *text = amp + 1;
+
+    return 1;
 }
 
 

@@ -240,14 +240,14 @@ my @no_skus = ('', qw(% %4 %C3%A %zz %% a% %u0041 %00 a%00b %0A %0D%0A %1F %7F %
     %ED%BF%BF %ED%A0%BD%ED%B8%80 %F4%90%80%80 %F8%88%80%80%80 %E2%82), "\xc0\x80", "\xff", 'x' x 256, '%78' x 256, '%E2%82%AC' x 85 . 'a');
 my @no_limits = ('', '1,', qw(0 1001 -1 -0 2147483648 4294967297 9223372036854775808 18446744073709551616 18446744073709551617 99999999999999999999 1e2 0x10
     %201 1%20 +1 1.0 1; 1%00 %00 %0A1 %D9%A1 NaN 1=1 1&limit=2 1&limit 1&limit=), "\xd9\xa1");
-my @no_names = (qw(= =1 & &limit=1 && limit=1&&sku=a ; % %00 %0d%0aX-Evil:1=1 limit%00=1 SKU=a sku[]=a %20sku=a " "} \ \"=1 \u0000 </script>
+my @no_names = (qw(= =1 & &limit=1 limit=1& && limit=1&&sku=a ; % %00 %0d%0aX-Evil:1=1 limit%00=1 SKU=a sku[]=a %20sku=a " "} \ \"=1 \u0000 </script>
     "><img/src=x/onerror=alert(1)> ${host} %s%n {} __proto__), "\xff=1", "\xed\xa0\x80=1", "\xe2\x80\xa8");
 refused("?limit=" . short($_), 'limit', fetch("/items?limit=$_")) for @no_limits;
 refused('?' . short($_), 'parameter', fetch("/items?$_")) for @no_names;
 for my $who (qw(sku prefix after)) { refused("?$who=" . short($_), $who, fetch("/items?$who=$_")) for @no_skus, "a&$who=b" }
 refused('/items/' . short($_), '', fetch("/items/$_")) for @no_skus[1 .. $#no_skus], "\x01", 'x' x 200_000, '%2F' x 50_000;
 is scalar(@{ decoded(fetch("/items?limit=$_->[0]")) // [] }), $_->[1], "limit=$_->[0]" for [1, 1], [2, 2], [999, scalar @skus], [1000, scalar @skus];
-like fetch("/items?limit=$_")->{status}, qr/^(?:200|400)$/, 'limit=' . short($_) for '01', '0' x 200_000 . '1', '%31', '1&';
+like fetch("/items?limit=$_")->{status}, qr/^(?:200|400)$/, 'limit=' . short($_) for '01', '0' x 200_000 . '1', '%31';
 is fetch('/items?' . join '&', 'limit=1', map { "$_=" . 'x' x 255 } qw(prefix after))->{status}, 200, 'the longest prefix and place';
 
 # --- what is left of all that
