@@ -1,4 +1,5 @@
 #include "ngx_http_warehouse_kafka.h"
+#include "ngx_http_warehouse_secret.h"
 
 
 typedef struct {
@@ -15,8 +16,6 @@ static ngx_int_t ngx_http_warehouse_kafka_set_all(ngx_conf_t *cf,
     rd_kafka_conf_t *properties, ngx_keyval_t *kv, ngx_uint_t n);
 static char *ngx_http_warehouse_kafka_set(ngx_conf_t *cf,
     rd_kafka_conf_t *properties, ngx_str_t *name, ngx_str_t *value);
-static ngx_int_t ngx_http_warehouse_kafka_key(ngx_conf_t *cf,
-    ngx_str_t *path, ngx_str_t *pem);
 static ngx_int_t ngx_http_warehouse_kafka_limits(ngx_conf_t *cf,
     ngx_http_warehouse_kafka_t *kafka);
 static ngx_int_t ngx_http_warehouse_kafka_number(
@@ -114,7 +113,7 @@ ngx_http_warehouse_kafka_property(ngx_conf_t *cf,
 
         /* workers may not be able to read it: the master reads it now */
 
-        if (ngx_http_warehouse_kafka_key(cf, value, &pem) != NGX_OK) {
+        if (ngx_http_warehouse_secret_read(cf, value, &pem) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
 
@@ -238,62 +237,6 @@ ngx_http_warehouse_kafka_set(ngx_conf_t *cf, rd_kafka_conf_t *properties,
                        name, text);
 
     return NGX_CONF_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_warehouse_kafka_key(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *pem)
-{
-    ssize_t           n;
-    ngx_file_t        file;
-    ngx_file_info_t   fi;
-
-    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(&file, sizeof(ngx_file_t));
-    file.name = *path;
-    file.log = cf->log;
-
-    file.fd = ngx_open_file(path->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
-
-    if (file.fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" failed", path);
-        return NGX_ERROR;
-    }
-
-    n = NGX_ERROR;
-
-    if (ngx_fd_info(file.fd, &fi) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_fd_info_n " \"%V\" failed", path);
-
-    } else {
-        pem->len = (size_t) ngx_file_size(&fi);
-        pem->data = ngx_pnalloc(cf->temp_pool, pem->len + 1);
-
-        if (pem->data != NULL) {
-            n = ngx_read_file(&file, pem->data, pem->len, 0);
-        }
-
-        if (n == (ssize_t) pem->len) {
-            pem->data[pem->len] = '\0';
-
-        } else if (n != NGX_ERROR) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" changed while it "
-                               "was read", path);
-            n = NGX_ERROR;
-        }
-    }
-
-    if (ngx_close_file(file.fd) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
-                           ngx_close_file_n " \"%V\" failed", path);
-    }
-
-    return (n == NGX_ERROR) ? NGX_ERROR : NGX_OK;
 }
 
 
