@@ -212,7 +212,13 @@ wh_main_key(wh_conf_t *conf, const char *arg, wh_error_t *err)
         return wh_error_set(err, WH_NOMEM, "out of memory");
     }
 
-    rc = wh_conf_set(conf, key, equals + 1, err);
+    /* every user of the machine sees the arguments */
+
+    rc = wh_conf_secret(key)
+         ? wh_error_set(err, WH_ERROR, "\"%s\" may not be an argument, which "
+                        "others can see: use the configuration file, or "
+                        "\"%s_file\"", key, key)
+         : wh_conf_set(conf, key, equals + 1, err);
     free(key);
 
     return rc;

@@ -2,12 +2,17 @@
 #include "ngx_http_warehouse_secret.h"
 
 
+#define NGX_HTTP_WAREHOUSE_KAFKA_FILE  "_file"
+
+
 typedef struct {
     const char  *name;       /* a trailing "*" stands for any ending */
     const char  *reason;
 } ngx_http_warehouse_reserved_t;
 
 
+static ngx_uint_t ngx_http_warehouse_kafka_file(ngx_str_t *name,
+    ngx_str_t *property);
 static const char *ngx_http_warehouse_kafka_reserved(ngx_str_t *name);
 static ngx_int_t ngx_http_warehouse_kafka_begin(ngx_conf_t *cf,
     ngx_http_warehouse_kafka_t *kafka);
@@ -80,8 +85,18 @@ char *
 ngx_http_warehouse_kafka_property(ngx_conf_t *cf,
     ngx_http_warehouse_kafka_t *kafka, ngx_str_t *name, ngx_str_t *value)
 {
-    ngx_str_t    pem, key;
+    ngx_str_t    text, key;
     const char  *reason;
+
+    if (ngx_http_warehouse_kafka_file(name, &key)) {
+
+        if (ngx_http_warehouse_secret_read(cf, value, &text) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        name = &key;
+        value = &text;
+    }
 
     reason = ngx_http_warehouse_kafka_reserved(name);
 
@@ -109,20 +124,40 @@ ngx_http_warehouse_kafka_property(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
+    return ngx_http_warehouse_kafka_set(cf, kafka->properties, name, value);
+}
+
+
+/*
+ * Whether the value lies in a file that the master reads now: workers may not be
+ * able to.  Then property is the one that is meant.
+ */
+
+static ngx_uint_t
+ngx_http_warehouse_kafka_file(ngx_str_t *name, ngx_str_t *property)
+{
+    size_t  len;
+
     if (ngx_strcmp(name->data, "ssl.key.location") == 0) {
-
-        /* workers may not be able to read it: the master reads it now */
-
-        if (ngx_http_warehouse_secret_read(cf, value, &pem) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_str_set(&key, "ssl.key.pem");
-
-        return ngx_http_warehouse_kafka_set(cf, kafka->properties, &key, &pem);
+        ngx_str_set(property, "ssl.key.pem");
+        return 1;
     }
 
-    return ngx_http_warehouse_kafka_set(cf, kafka->properties, name, value);
+    len = sizeof(NGX_HTTP_WAREHOUSE_KAFKA_FILE) - 1;
+
+    if (name->len <= len
+        || ngx_strcmp(name->data + name->len - len,
+                      NGX_HTTP_WAREHOUSE_KAFKA_FILE)
+           != 0)
+    {
+        return 0;
+    }
+
+    name->len -= len;
+    name->data[name->len] = '\0';
+    *property = *name;
+
+    return 1;
 }
 
 

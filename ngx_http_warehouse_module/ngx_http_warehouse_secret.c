@@ -1,8 +1,46 @@
 #include "ngx_http_warehouse_secret.h"
 
 
+static ngx_int_t ngx_http_warehouse_secret_file(ngx_conf_t *cf,
+    ngx_str_t *path, ngx_str_t *text);
+
+
 ngx_int_t
 ngx_http_warehouse_secret_read(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_str_t *text)
+{
+    const char  *wrong;
+
+    if (ngx_http_warehouse_secret_file(cf, path, text) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* what an editor or "echo" ends a line with */
+
+    if (text->len > 0 && text->data[text->len - 1] == '\n') {
+        text->len--;
+
+        if (text->len > 0 && text->data[text->len - 1] == '\r') {
+            text->len--;
+        }
+
+        text->data[text->len] = '\0';
+    }
+
+    wrong = (text->len == 0) ? "is empty"
+            : (ngx_strlen(text->data) != text->len) ? "has a NUL byte" : NULL;
+
+    if (wrong != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" %s", path, wrong);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_secret_file(ngx_conf_t *cf, ngx_str_t *path,
     ngx_str_t *text)
 {
     ssize_t           n;
@@ -33,7 +71,7 @@ ngx_http_warehouse_secret_read(ngx_conf_t *cf, ngx_str_t *path,
 
     } else {
         text->len = (size_t) ngx_file_size(&fi);
-        text->data = ngx_pnalloc(cf->temp_pool, text->len + 1);
+        text->data = ngx_pnalloc(cf->pool, text->len + 1);
 
         if (text->data != NULL) {
             n = ngx_read_file(&file, text->data, text->len, 0);

@@ -35,6 +35,14 @@ sub properties {
            . join '', map { "warehouse_kafka $_;\n" } @_;
 }
 
+# The path of a file with this text, one for each text.
+sub file_of {
+    my ($text) = @_;
+    my $path = "$ENV{WAREHOUSE_TEST_DIR}/conf.t." . unpack 'H*', $text;
+    spew($path, $text);
+    return $path;
+}
+
 sub refused {
     my ($name, $properties, @words) = @_;
     my ($status, $said) = nginx_t(properties(@$properties),
@@ -100,6 +108,21 @@ refused 'a missing CA file',
 refused 'SASL without a name',
         ['security.protocol sasl_plaintext', 'sasl.mechanisms PLAIN'],
         'sasl.username';
+
+
+# --- values in files of their own
+
+refused 'a file that is not there',
+        ['security.protocol sasl_plaintext', 'sasl.mechanisms PLAIN', 'sasl.username a',
+         'sasl.password_file /nonexistent/password'],
+        '/nonexistent/password';
+refused 'an empty file', ['sasl.password_file /dev/null'], '"/dev/null" is empty';
+refused 'a file with a NUL byte', ['sasl.password_file ' . file_of("a\0b")], 'has a NUL byte';
+refused 'a reserved property', ['acks_file ' . file_of('1')], 'kafka property "acks" is reserved';
+refused 'a suffix alone', ['_file /dev/null'], 'kafka property "_file"';
+refused 'a value that is wrong', ['linger.ms_file ' . file_of('x')], 'linger.ms';
+passes 'a value in a file', 'linger.ms_file ' . file_of("20\n"),
+       'message.timeout.ms_file ' . file_of("1500\r\n");
 
 
 # --- what passes, and that nothing is connected to

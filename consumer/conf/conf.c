@@ -7,6 +7,9 @@
 #include <string.h>
 
 
+#define WH_CONF_FILE  "_file"
+
+
 typedef enum {
     WH_CONF_STRING,
     WH_CONF_NUMBER,
@@ -117,6 +120,17 @@ static const char  *wh_conf_reserved[] = {
 };
 
 
+/* what no other user of the machine may see */
+
+static const char  *wh_conf_secrets[] = {
+    "kafka.sasl.password", "kafka.sasl.oauthbearer.config",
+    "kafka.sasl.oauthbearer.client.secret",
+    "kafka.sasl.oauthbearer.client.credentials.client.secret",
+    "kafka.ssl.key.password", "kafka.ssl.key.pem",
+    "kafka.ssl.keystore.password",
+};
+
+
 static int wh_conf_topic(const char *key, const char *topic,
     wh_error_t *err);
 static const wh_conf_key_t *wh_conf_find(const char *name);
@@ -124,6 +138,8 @@ static int wh_conf_number(const wh_conf_key_t *key, const char *value,
     int64_t *number);
 static int wh_conf_property(wh_conf_t *conf, const char *name,
     const char *value, wh_error_t *err);
+static int wh_conf_reserves(const char *name, size_t len);
+static size_t wh_conf_file_suffix(const char *name);
 
 
 int
@@ -280,6 +296,21 @@ wh_conf_number(const wh_conf_key_t *key, const char *value, int64_t *number)
 }
 
 
+int
+wh_conf_secret(const char *key)
+{
+    size_t  i;
+
+    for (i = 0; i < sizeof(wh_conf_secrets) / sizeof(char *); i++) {
+        if (strcmp(key, wh_conf_secrets[i]) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* The value itself is judged by librdkafka, in wh_client_check(). */
 
 static int
@@ -289,21 +320,17 @@ wh_conf_property(wh_conf_t *conf, const char *name, const char *value,
     size_t          i, len;
     wh_property_t  *p;
 
-    for (i = 0; i < sizeof(wh_conf_reserved) / sizeof(char *); i++) {
-        len = strlen(wh_conf_reserved[i]);
+    len = strlen(name) - wh_conf_file_suffix(name);
 
-        if (wh_conf_reserved[i][len - 1] == '*'
-            ? strncmp(name, wh_conf_reserved[i], len - 1) == 0
-            : strcmp(name, wh_conf_reserved[i]) == 0)
-        {
-            return wh_error_set(err, WH_ERROR,
-                                "\"kafka.%s\" is reserved: the guarantees "
-                                "depend on its value", name);
-        }
+    if (wh_conf_reserves(name, len)) {
+        return wh_error_set(err, WH_ERROR, "\"kafka.%s\" is reserved: the "
+                            "guarantees depend on its value", name);
     }
 
     for (i = 0; i < conf->nproperties; i++) {
-        if (strcmp(conf->properties[i].name, name) == 0) {
+        p = &conf->properties[i];
+
+        if (strlen(p->name) == len && memcmp(p->name, name, len) == 0) {
             break;
         }
     }
@@ -316,7 +343,7 @@ wh_conf_property(wh_conf_t *conf, const char *name, const char *value,
 
         conf->properties = p;
         p[i].value = NULL;
-        p[i].name = strdup(name);
+        p[i].name = strndup(name, len);
 
         if (p[i].name == NULL) {
             return wh_error_set(err, WH_NOMEM, "out of memory");
@@ -328,6 +355,7 @@ wh_conf_property(wh_conf_t *conf, const char *name, const char *value,
     p = &conf->properties[i];
 
     free(p->value);
+    p->file = (name[len] != '\0');
     p->value = strdup(value);
 
     if (p->value == NULL) {
@@ -335,6 +363,43 @@ wh_conf_property(wh_conf_t *conf, const char *name, const char *value,
     }
 
     return WH_OK;
+}
+
+
+static int
+wh_conf_reserves(const char *name, size_t len)
+{
+    size_t       i, n;
+    const char  *reserved;
+
+    for (i = 0; i < sizeof(wh_conf_reserved) / sizeof(char *); i++) {
+        reserved = wh_conf_reserved[i];
+        n = strlen(reserved);
+
+        if (reserved[n - 1] == '*'
+            ? strncmp(name, reserved, n - 1) == 0
+            : n == len && memcmp(name, reserved, n) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* The bytes at the end of name that say that the value is a file's name. */
+
+static size_t
+wh_conf_file_suffix(const char *name)
+{
+    size_t  len, suffix;
+
+    len = strlen(name);
+    suffix = sizeof(WH_CONF_FILE) - 1;
+
+    return (len > suffix && strcmp(name + len - suffix, WH_CONF_FILE) == 0)
+           ? suffix : 0;
 }
 
 
@@ -412,6 +477,7 @@ wh_conf_help(FILE *out)
                 *wh_conf_keys[i].value ? wh_conf_keys[i].value : "none");
     }
 
-    fprintf(out, "  %-22s a librdkafka property of all clients\n",
-            "kafka.<property>");
+    fprintf(out, "  %-22s a librdkafka property of all clients\n"
+            "  %-22s the file that has its value, such as a password\n",
+            "kafka.<property>", "kafka.<property>_file");
 }

@@ -15,6 +15,7 @@
 typedef struct {
     char    *name;       /* a librdkafka property, without "kafka." */
     char    *value;
+    int      file;       /* value is the name of the file that has it */
 } wh_property_t;
 
 
@@ -56,11 +57,15 @@ void wh_conf_free(wh_conf_t *conf);
 int wh_conf_read(wh_conf_t *conf, const char *path, wh_error_t *err);
 
 /*
- * Sets one key: an entry of the table or "kafka.<librdkafka property>".
+ * Sets one key: an entry of the table, "kafka.<librdkafka property>", or that
+ * with "_file" behind it, where value names the file that has the property's.
  * WH_OK; WH_ERROR: unknown key, reserved property, value out of range.
  */
 int wh_conf_set(wh_conf_t *conf, const char *key, const char *value,
     wh_error_t *err);
+
+/* Whether key's value is one that only its owner may know. */
+int wh_conf_secret(const char *key);
 
 /*
  * Checks what only the whole shows: topics have names, and different ones;

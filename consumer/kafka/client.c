@@ -1,5 +1,6 @@
 #include "kafka/client.h"
 #include "base/log.h"
+#include "conf/secret.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,8 @@ static const wh_client_property_t  wh_client_fixed[] = {
 
 static int wh_client_set(rd_kafka_conf_t *rkconf, const char *name,
     const char *value, wh_error_t *err);
+static int wh_client_set_property(rd_kafka_conf_t *rkconf,
+    const wh_property_t *p, wh_error_t *err);
 static int wh_client_set_table(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
     const wh_client_property_t *table, size_t n, wh_error_t *err);
 static int wh_client_set_all(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
@@ -85,7 +88,13 @@ int
 wh_client_open(rd_kafka_t **rk, wh_client_kind_t kind, const wh_conf_t *conf,
     const wh_callbacks_t *callbacks, wh_error_t *err)
 {
-    return wh_client_new(rk, kind, conf, callbacks, 1, err);
+    if (wh_client_new(rk, kind, conf, callbacks, 1, err) == WH_OK) {
+        return WH_OK;
+    }
+
+    /* it was checked at the start: a file is just being replaced */
+
+    return WH_AGAIN;
 }
 
 
@@ -212,7 +221,7 @@ wh_client_set_all(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
             continue;
         }
 
-        if (wh_client_set(rkconf, p->name, p->value, err) != WH_OK) {
+        if (wh_client_set_property(rkconf, p, err) != WH_OK) {
             return WH_ERROR;
         }
     }
@@ -268,6 +277,32 @@ wh_client_set_table(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
     }
 
     return WH_OK;
+}
+
+
+/* A file is read anew for each handle: what it has may have been replaced. */
+
+static int
+wh_client_set_property(rd_kafka_conf_t *rkconf, const wh_property_t *p,
+    wh_error_t *err)
+{
+    int          rc;
+    char        *value;
+    wh_error_t   why;
+
+    if (!p->file) {
+        return wh_client_set(rkconf, p->name, p->value, err);
+    }
+
+    if (wh_secret_read(&value, p->value, &why) != WH_OK) {
+        return wh_error_set(err, WH_ERROR, "\"kafka.%s_file\": %s", p->name,
+                            why.text);
+    }
+
+    rc = wh_client_set(rkconf, p->name, value, err);
+    wh_secret_free(value);
+
+    return rc;
 }
 
 

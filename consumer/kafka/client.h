@@ -38,8 +38,9 @@ typedef struct {
 
 
 /*
- * Creates a handle.  callbacks may be NULL.  WH_OK; WH_ERROR: a property is
- * wrong, err names it.  The caller closes it with wh_client_close(), which
+ * Creates a handle, whose properties wh_client_check() has found right.
+ * callbacks may be NULL.  WH_OK; WH_AGAIN: a file that they name is not there or
+ * not right now, err names the property.  The caller closes it with wh_client_close(), which
  * accepts NULL and does not wait for the brokers.
  */
 int wh_client_open(rd_kafka_t **rk, wh_client_kind_t kind,

@@ -275,11 +275,16 @@ class Process(stack.Case):
                 (["-c", s.conf, "-t", "--kafka.no.such=1"], "kafka.no.such"),
                 (["-c", s.conf, "-t", "--kafka.security.protocol=sasl_ssl",
                   "--kafka.sasl.mechanism=PLAIN"], "sasl.username"),
+                (["-c", s.conf, "-t", "--kafka.sasl.password=hush"],
+                 'use the configuration file, or "kafka.sasl.password_file"'),
+                (["-c", s.conf, "-t", "--kafka.sasl.password_file=/nonexistent"],
+                 '"kafka.sasl.password_file": cannot open "/nonexistent"'),
                 (["-c", s.conf, "-t", "--commands_topic=a b"], '"a b"'),
                 (["-t"], "kafka.bootstrap.servers")]:
             r = self.run_daemon(*args)
             self.assertEqual(r.returncode, 1, args)
             self.assertIn(text, r.stderr)
+            self.assertNotIn("hush", r.stderr)
 
     def test_log_reopened(self):
         s = self.s

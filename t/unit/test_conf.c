@@ -103,6 +103,7 @@ static const char  *unit_reserved[][2] = {
     { "kafka.partition.assignment.strategy", "cooperative-sticky" },
     { "kafka.group.id", "mine" },
     { "kafka.group.instance.id", "mine" },
+    { "kafka.group.id_file", "/mine" },
     { "kafka.test.mock.num.brokers", "3" },
     { "kafka.test.mock.broker.rtt", "1" },
 };
@@ -611,6 +612,34 @@ test_help(void **state)
 }
 
 
+static void
+test_files(void **state)
+{
+    wh_conf_t  *conf = *state;
+
+    assert_int_equal(unit_set(conf, "kafka.sasl.password_file", "/a"), WH_OK);
+    assert_string_equal(unit_property(conf, "sasl.password"), "/a");
+    assert_int_equal(conf->properties[0].file, 1);
+
+    /* the last one counts */
+
+    assert_int_equal(unit_set(conf, "kafka.sasl.password", "b"), WH_OK);
+    assert_int_equal(conf->nproperties, 1);
+    assert_string_equal(unit_property(conf, "sasl.password"), "b");
+    assert_int_equal(conf->properties[0].file, 0);
+
+    /* a name of the suffix alone is none */
+
+    assert_int_equal(unit_set(conf, "kafka._file", "c"), WH_OK);
+    assert_string_equal(unit_property(conf, "_file"), "c");
+    assert_int_equal(conf->properties[1].file, 0);
+
+    assert_true(wh_conf_secret("kafka.sasl.password"));
+    assert_false(wh_conf_secret("kafka.sasl.password_file"));
+    assert_false(wh_conf_secret("kafka.sasl.username"));
+}
+
+
 #define unit_conf_test(f)                                                     \
     cmocka_unit_test_setup_teardown(f, unit_conf_setup, unit_conf_teardown)
 
@@ -631,6 +660,7 @@ main(void)
         unit_conf_test(test_nul),
         unit_conf_test(test_check),
         unit_conf_test(test_help),
+        unit_conf_test(test_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
