@@ -14,6 +14,7 @@ import threading
 
 from kafka import KafkaProducer
 
+import command
 import stack
 
 SEED = os.environ.get("FAULT_SEED", "1")
@@ -212,7 +213,8 @@ def states(records):
     stock, texts, last = {}, ["[]"], None
 
     def text():
-        return "[%s]" % ",".join('{"sku":"%s","qty":%d}' % item for item in sorted(stock.items()))
+        return "[%s]" % ",".join('{"sku":%s,"qty":%d}' % (command.quote(sku), qty)
+                                 for sku, qty in sorted(stock.items()))
 
     for r in records:
         if last is not None and r.offset != last + 1:

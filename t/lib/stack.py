@@ -290,13 +290,13 @@ class Stack:
         with open(self.conf, "w") as f:
             f.writelines("%s = %s\n" % line for line in lines.items())
 
-    def start_daemon(self, *args, ready=True, fail=None, env=None):
+    def start_daemon(self, *args, ready=True, fail=None, env=None, build=None):
         """fail: what its failpoints do, see consumer/base/fail.h; "" for none.
-        env: more variables."""
+        env: more variables.  build: the folder of another daemon."""
         before = len(self.lines())
-        program, kwargs = BUILD + "/warehouse-consumer", {"env": {**os.environ, **(env or {})}}
+        program = (build or (BUILD if fail is None else FAULT_BUILD)) + "/warehouse-consumer"
+        kwargs = {"env": {**os.environ, **(env or {})}}
         if fail is not None:
-            program = FAULT_BUILD + "/warehouse-consumer"
             kwargs["env"]["WAREHOUSE_FAIL"] = fail
         if self.user:
             # the tree may lie where that user cannot go
@@ -332,15 +332,14 @@ class Stack:
 
     # nginx
 
-    def start_nginx(self, workers=1, user="root", extra="", single=False, daemon=False,
-                    build=None, brokers=None, env=None, connections=4096):
-        """daemon: started as in production.  That is needed for USR2, which a
-        master ignores as long as the process that started it is there.
-        build: the folder of another module.  brokers: others than the stack's.
-        env: more variables.  connections: of each worker."""
+    def write_nginx_conf(self, workers=1, user="root", extra="", single=False, daemon=False,
+                         build=None, brokers=None, connections=4096, tree=ROOT):
+        """build: the folder of another module.  brokers: others than the
+        stack's.  connections: of each worker.  tree: where the configuration
+        comes from."""
         directory = self.dir + "/nginx"
         os.makedirs(directory, exist_ok=True)
-        with open(ROOT + "/conf/nginx.conf") as f:
+        with open(tree + "/conf/nginx.conf") as f:
             text = f.read()
         for pattern, value in [
                 (r"load_module .*", "load_module %s/ngx_http_warehouse_module.so;"
@@ -363,12 +362,19 @@ class Stack:
                 (r"bootstrap.servers .*", "bootstrap.servers %s;" % (brokers or self.brokers)),
                 (r"listen 8000", "listen 127.0.0.1:%d" % self.port),
                 (r"warehouse_commands .*", "warehouse_commands %s;" % self.commands),
-                (r"warehouse_database .*", "warehouse_database %s;" % self.db),
+                (r"/var/lib/warehouse/warehouse\.db", self.db),
                 (r"alias /usr/local/.*", "alias %s/build/docs/;" % ROOT)]:
             text, n = re.subn(pattern, lambda m: value, text, count=1)
-            assert n == 1, pattern
+            assert n == 1 or tree != ROOT, pattern
         with open(directory + "/nginx.conf", "w") as f:
             f.write(text)
+
+    def start_nginx(self, daemon=False, env=None, **conf):
+        """daemon: started as in production.  That is needed for USR2, which a
+        master ignores as long as the process that started it is there.
+        env: more variables.  conf: see write_nginx_conf()."""
+        self.write_nginx_conf(daemon=daemon, **conf)
+        directory = self.dir + "/nginx"
         if daemon:
             adopt()
         # USR2 starts what is said here, without looking at PATH
