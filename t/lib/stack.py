@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.parse
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -447,7 +448,9 @@ class Stack:
     # the database
 
     def sql(self, *args):
-        with contextlib.closing(sqlite3.connect(self.db, timeout=10)) as db:
+        # one that is not there must not be made by looking at it
+        uri = "file:%s?mode=rw" % urllib.parse.quote(self.db)
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as db:
             with db:
                 return db.execute(*args).fetchall()
 
