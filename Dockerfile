@@ -6,7 +6,7 @@ FROM ${DEBIAN} AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         gcc libc6-dev make nginx nginx-dev libpcre2-dev zlib1g-dev libssl-dev \
-        librdkafka-dev libsqlite3-dev libcjson-dev libxxhash-dev libinih-dev uthash-dev \
+        librdkafka-dev libsqlite3-dev libcjson-dev libxxhash-dev libinih-dev uthash-dev libsystemd-dev \
         default-jre-headless maven python3 \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -23,7 +23,7 @@ LABEL org.opencontainers.image.title="warehouse-consumer" \
       org.opencontainers.image.licenses="BSD-2-Clause"
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        librdkafka1 libsqlite3-0 libcjson1 libinih1 \
+        librdkafka1 libsqlite3-0 libcjson1 libinih1 libsystemd0 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --home-dir /var/lib/warehouse --shell /usr/sbin/nologin warehouse \
     && install -d -o warehouse -g www-data -m 2750 /var/lib/warehouse

@@ -25,7 +25,7 @@ endif
 # the tests': WERROR=-Werror; elsewhere a compiler newer than this code may warn
 WERROR  ?=
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
-LIBS     = -lrdkafka -lsqlite3 -lcjson -linih -lcrypto -lpthread
+LIBS     = -lrdkafka -lsqlite3 -lcjson -linih -lcrypto -lsystemd -lpthread
 
 # Debian's nginx-dev; for an upstream tree see "Deploying" in README.md
 NGINX_SRC ?= /usr/share/nginx/src
@@ -77,6 +77,7 @@ install: all
 	install -m 644 $(BUILD)/ngx_http_warehouse_module.so $(DESTDIR)$(MODULES)/
 	install -m 644 conf/* $(DESTDIR)$(PREFIX)/share/warehouse/
 	sed -i 's|alias /usr/local/|alias $(PREFIX)/|' $(DESTDIR)$(PREFIX)/share/warehouse/nginx.conf
+	sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' $(DESTDIR)$(PREFIX)/share/warehouse/warehouse-consumer.service
 	@[ -e deps/swagger-ui ] || echo "without deps/swagger-ui (script/setup fetches it) /docs is an empty page" >&2
 	install -m 644 $(BUILD)/docs/* $(DESTDIR)$(PREFIX)/share/warehouse/docs/
 

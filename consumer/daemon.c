@@ -2,6 +2,7 @@
 #include "base/fail.h"
 #include "base/figures.h"
 #include "base/log.h"
+#include "base/manager.h"
 #include "base/signal.h"
 #include "session/pace.h"
 #include "session/session.h"
@@ -26,6 +27,7 @@ typedef struct {
 
 
 static int wh_daemon_session(wh_daemon_t *d, wh_error_t *err);
+static int wh_daemon_end(const wh_conf_t *conf, int rc, const wh_error_t *err);
 
 
 int
@@ -52,6 +54,10 @@ wh_daemon_run(const wh_conf_t *conf)
     }
 
     if (rc == WH_OK) {
+
+        /* what may take long from now on is asked of the metrics */
+
+        wh_manager_ready();
         rc = WH_AGAIN;
     }
 
@@ -72,25 +78,14 @@ wh_daemon_run(const wh_conf_t *conf)
         }
     }
 
+    wh_manager_stopping();
+
     (void) wh_fail(WH_OK, "stopping", &err);
 
     wh_reporter_stop(reporter);
     wh_instance_release(&instance);
 
-    if (rc == WH_OK || rc == WH_AGAIN) {
-        wh_log(WH_LOG_NOTICE, "stopped, as asked");
-        return WH_EXIT_OK;
-    }
-
-    if (rc == WH_FENCED) {
-        wh_log(WH_LOG_ERROR, "stopped: another process runs with group_id "
-               "\"%s\" and has taken over: %s", conf->group_id, err.text);
-        return WH_EXIT_FENCED;
-    }
-
-    wh_log(WH_LOG_ERROR, "stopped: %s", err.text);
-
-    return WH_EXIT_ERROR;
+    return wh_daemon_end(conf, rc, &err);
 }
 
 
@@ -118,4 +113,26 @@ wh_daemon_session(wh_daemon_t *d, wh_error_t *err)
     wh_session_close(&s);
 
     return rc;
+}
+
+
+/* The last line of the log.  Returns the exit status. */
+
+static int
+wh_daemon_end(const wh_conf_t *conf, int rc, const wh_error_t *err)
+{
+    if (rc == WH_OK || rc == WH_AGAIN) {
+        wh_log(WH_LOG_NOTICE, "stopped, as asked");
+        return WH_EXIT_OK;
+    }
+
+    if (rc == WH_FENCED) {
+        wh_log(WH_LOG_ERROR, "stopped: another process runs with group_id "
+               "\"%s\" and has taken over: %s", conf->group_id, err->text);
+        return WH_EXIT_FENCED;
+    }
+
+    wh_log(WH_LOG_ERROR, "stopped: %s", err->text);
+
+    return WH_EXIT_ERROR;
 }

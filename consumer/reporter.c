@@ -1,7 +1,10 @@
 #include "reporter.h"
+#include "base/clock.h"
 #include "base/figures.h"
 #include "base/log.h"
+#include "base/manager.h"
 #include "base/thread.h"
+#include "base/watchdog.h"
 #include "store/files.h"
 
 #include <errno.h>
@@ -15,7 +18,8 @@
 #include <unistd.h>
 
 
-#define WH_REPORTER_EVERY  1     /* s */
+#define WH_REPORTER_EVERY   1     /* s */
+#define WH_REPORTER_STATUS  128   /* bytes */
 
 
 struct wh_reporter_s {
@@ -25,11 +29,15 @@ struct wh_reporter_s {
     pthread_cond_t    wake;
     int               stop;
     int               failing;   /* the log knows */
+    int               late;      /* the same */
+    char              status[WH_REPORTER_STATUS];    /* told last */
 };
 
 
 static void *wh_reporter_run(void *data);
 static void wh_reporter_report(wh_reporter_t *r);
+static void wh_reporter_tell(wh_reporter_t *r);
+static void wh_reporter_watch(wh_reporter_t *r);
 static int wh_reporter_write(const wh_conf_t *conf, wh_error_t *err);
 static int wh_reporter_replace(const wh_conf_t *conf, const wh_text_t *text,
     wh_error_t *err);
@@ -118,6 +126,8 @@ wh_reporter_run(void *data)
     while (!r->stop) {
         (void) pthread_mutex_unlock(&r->lock);
         wh_reporter_report(r);
+        wh_reporter_tell(r);
+        wh_reporter_watch(r);
         (void) pthread_mutex_lock(&r->lock);
 
         (void) clock_gettime(CLOCK_MONOTONIC, &next);
@@ -154,6 +164,47 @@ wh_reporter_report(wh_reporter_t *r)
     }
 
     r->failing = 1;
+}
+
+
+/* Tells the service manager what has changed. */
+
+static void
+wh_reporter_tell(wh_reporter_t *r)
+{
+    char       status[WH_REPORTER_STATUS];
+    wh_text_t  text;
+
+    wh_text_init(&text, status, sizeof(status) - 1);
+    wh_figures_put_status(&text);
+    status[wh_text_len(&text)] = '\0';
+
+    if (strcmp(status, r->status) != 0) {
+        wh_manager_status(status);
+        memcpy(r->status, status, sizeof(status));
+    }
+}
+
+
+/* Vouches for the first thread, as long as it goes on. */
+
+static void
+wh_reporter_watch(wh_reporter_t *r)
+{
+    int64_t  late;
+
+    late = wh_watchdog_late(wh_clock(), wh_reporter_size(r->conf, ""));
+
+    if (late == 0) {
+        wh_manager_alive();
+
+    } else if (!r->late) {
+        wh_log(WH_LOG_ERROR, "nothing has gone on for too long, in state "
+               "\"%s\": the watchdog is no longer kept from ending the "
+               "process", r->status);
+    }
+
+    r->late = (late > 0);
 }
 
 

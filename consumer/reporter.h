@@ -1,6 +1,7 @@
 /*
- * The daemon's metrics for others: a file beside the database, written anew
- * every second by a thread of its own, whatever the others wait for.
+ * What the daemon tells others every second, by a thread of its own, whatever
+ * the first one waits for: its metrics, in a file beside the database, and to
+ * the service manager its status, and that it is alive.
  */
 
 #ifndef WH_REPORTER_H

@@ -1,5 +1,5 @@
+#include "base/clock.h"
 #include "base/figures.h"
-#include "base/signal.h"
 #include "wh_metric.h"
 
 #include <inttypes.h>
@@ -38,6 +38,7 @@ typedef struct {
 
 static int64_t wh_figures_now(void);
 static wh_state_t wh_figures_shown(const wh_figures_t *f);
+static int64_t wh_figures_lag(const wh_figures_t *f);
 static void wh_figures_put_state(wh_text_t *t, const wh_figures_t *f);
 static void wh_figures_put_commands(wh_text_t *t, const wh_figures_t *f);
 static void wh_figures_put_partitions(wh_text_t *t, const wh_figures_t *f,
@@ -92,6 +93,40 @@ static wh_state_t
 wh_figures_shown(const wh_figures_t *f)
 {
     return (f->silent && f->state == WH_PROCESSING) ? WH_WAITING : f->state;
+}
+
+
+/*
+ * Of all partitions; -1: nobody has looked lately, or one is not known, and the
+ * sum of the others would look like the lag.
+ */
+
+static int64_t
+wh_figures_lag(const wh_figures_t *f)
+{
+    int32_t                i;
+    int64_t                lag;
+    const wh_partition_t  *p;
+
+    if (wh_figures_shown(f) != WH_PROCESSING
+        || wh_clock() - f->looked >= WH_FIGURES_OLD)
+    {
+        return -1;
+    }
+
+    lag = 0;
+
+    for (i = 0; i < f->n; i++) {
+        p = &f->partitions[i];
+
+        if (p->end == -1) {
+            return -1;
+        }
+
+        lag += (p->end > p->next) ? p->end - p->next : 0;
+    }
+
+    return lag;
 }
 
 
@@ -193,6 +228,39 @@ wh_figures_partitions(wh_partition_t *list, int32_t n)
     (void) pthread_mutex_unlock(&wh_figures_lock);
 
     free(before);
+}
+
+
+void
+wh_figures_put_status(wh_text_t *t)
+{
+    int64_t              lag;
+    wh_state_t           state;
+    const wh_figures_t  *f = &wh_figures;
+
+    static const char  *texts[WH_STATES] = {
+        "starting", "waiting, the log says for what", "recovering",
+        "processing"
+    };
+
+    (void) pthread_mutex_lock(&wh_figures_lock);
+
+    lag = wh_figures_lag(f);
+    state = wh_figures_shown(f);
+
+    wh_text_put(t, texts[state]);
+
+    if (state == WH_CATCHING_UP) {
+        wh_text_put(t, ", notifications read: ");
+        wh_text_int(t, (int64_t) f->read);
+    }
+
+    if (lag >= 0) {
+        wh_text_put(t, ", commands waiting: ");
+        wh_text_int(t, lag);
+    }
+
+    (void) pthread_mutex_unlock(&wh_figures_lock);
 }
 
 
@@ -313,25 +381,12 @@ static void
 wh_figures_put_partitions(wh_text_t *t, const wh_figures_t *f,
     const char *topic)
 {
-    int                    known;
     int32_t                i;
     char                   labels[WH_FIGURES_LABELS];
     const wh_partition_t  *p;
 
     static const char  *position = "warehouse_consumer_position";
     static const char  *lag = "warehouse_consumer_lag_commands";
-
-    /*
-     * Nobody has looked lately, or one partition is not known: the sum of the
-     * others would look like the lag.
-     */
-
-    for (i = 0; i < f->n && f->partitions[i].end != -1; i++) {
-        /* void */
-    }
-
-    known = (i == f->n && wh_figures_shown(f) == WH_PROCESSING
-             && wh_clock() - f->looked < WH_FIGURES_OLD);
 
     wh_metric_family(t, position, WH_GAUGE, "Offset of the first command that "
                      "is not processed.");
@@ -342,7 +397,7 @@ wh_figures_put_partitions(wh_text_t *t, const wh_figures_t *f,
         wh_metric_int(t, position, labels, p->next);
     }
 
-    if (!known) {
+    if (wh_figures_lag(f) == -1) {
         return;
     }
 

@@ -67,6 +67,9 @@ typedef struct {
 void wh_figures_partitions(wh_partition_t *list, int32_t n);
 
 
+/* Puts state and lag for people to read, in one line without its end. */
+void wh_figures_put_status(wh_text_t *text);
+
 /* How many bytes wh_figures_put() may put. */
 size_t wh_figures_size(void);
 

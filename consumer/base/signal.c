@@ -1,5 +1,6 @@
 #include "base/signal.h"
 #include "base/log.h"
+#include "base/watchdog.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -90,6 +91,8 @@ wh_stopping(void)
 void
 wh_signal_serve(void)
 {
+    wh_watchdog_step();
+
     if (wh_reopen) {
         wh_reopen = 0;
         wh_log_reopen();
@@ -107,23 +110,4 @@ wh_wait(int ms)
     ts.tv_nsec = (long) (ms % 1000) * 1000000;
 
     (void) nanosleep(&ts, NULL);
-}
-
-
-int64_t
-wh_clock(void)
-{
-    return wh_clock_us() / 1000;
-}
-
-
-int64_t
-wh_clock_us(void)
-{
-    struct timespec  ts;
-
-    /* it cannot fail for this clock and a valid pointer */
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return (int64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }

@@ -5,8 +5,6 @@
 #ifndef WH_SIGNAL_H
 #define WH_SIGNAL_H
 
-#include <stdint.h>
-
 #include "wh_error.h"
 
 
@@ -24,15 +22,11 @@ int wh_signal_init(wh_error_t *err);
 /* True once the daemon was asked to stop. */
 int wh_stopping(void);
 
-/* Reopens the log if that was asked for. */
+/* Between two steps: reopens the log if that was asked for. */
 void wh_signal_serve(void);
 
 /* Waits ms milliseconds, or until a signal comes. */
 void wh_wait(int ms);
-
-/* Milliseconds, microseconds of a clock that only goes forward. */
-int64_t wh_clock(void);
-int64_t wh_clock_us(void);
 
 
 #endif

@@ -1,5 +1,6 @@
 #include "base/worker.h"
 #include "base/thread.h"
+#include "base/watchdog.h"
 
 #include <stdlib.h>
 
@@ -60,12 +61,16 @@ wh_worker_destroy(wh_worker_t *w)
         return;
     }
 
+    wh_watchdog_disk();
+
     (void) pthread_mutex_lock(&w->mutex);
     w->stop = 1;
     (void) pthread_cond_broadcast(&w->changed);
     (void) pthread_mutex_unlock(&w->mutex);
 
     (void) pthread_join(w->thread, NULL);
+
+    wh_watchdog_step();
 
     (void) pthread_cond_destroy(&w->changed);
     (void) pthread_mutex_destroy(&w->mutex);
@@ -123,6 +128,8 @@ wh_worker_start(wh_worker_t *w, wh_work_pt work, void *data)
 {
     wh_job_t  *job;
 
+    wh_watchdog_disk();
+
     (void) pthread_mutex_lock(&w->mutex);
 
     while (w->count == WH_WORKER_QUEUE) {
@@ -136,6 +143,8 @@ wh_worker_start(wh_worker_t *w, wh_work_pt work, void *data)
 
     (void) pthread_cond_broadcast(&w->changed);
     (void) pthread_mutex_unlock(&w->mutex);
+
+    wh_watchdog_step();
 }
 
 
@@ -157,6 +166,8 @@ wh_worker_wait(wh_worker_t *w, wh_error_t *err)
 {
     int  rc;
 
+    wh_watchdog_disk();
+
     (void) pthread_mutex_lock(&w->mutex);
 
     while (w->count > 0) {
@@ -171,6 +182,8 @@ wh_worker_wait(wh_worker_t *w, wh_error_t *err)
     }
 
     (void) pthread_mutex_unlock(&w->mutex);
+
+    wh_watchdog_step();
 
     return rc;
 }

@@ -2,6 +2,7 @@
 #include "base/fail.h"
 #include "base/log.h"
 #include "base/signal.h"
+#include "base/watchdog.h"
 #include "kafka/query.h"
 #include "follow/follow.h"
 #include "follow/start.h"
@@ -110,7 +111,9 @@ wh_recover_once(const wh_recovery_t *r, wh_store_t **store,
     }
 
     if (rc == WH_OK && wh_store_unpublished(*store)) {
+        wh_watchdog_disk();
         rc = wh_store_publish(store, err);
+        wh_watchdog_step();
     }
 
     rc = wh_fail(rc, "recovered", err);

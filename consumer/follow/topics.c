@@ -1,4 +1,5 @@
 #include "follow/topics.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/signal.h"
 #include "kafka/query.h"

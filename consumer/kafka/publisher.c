@@ -3,6 +3,7 @@
 #include "base/figures.h"
 #include "base/log.h"
 #include "base/signal.h"
+#include "base/watchdog.h"
 #include "kafka/client.h"
 #include "kafka/produce.h"
 #include "kafka/suspect.h"
@@ -365,6 +366,9 @@ wh_publisher_commit(wh_publisher_t *p,
 {
     rd_kafka_error_t  *error;
 
+    /* each of the two may take as long as a transaction */
+    wh_watchdog_wait(2 * p->timeout);
+
     error = rd_kafka_send_offsets_to_transaction(p->rk, offsets, metadata, -1);
     if (error != NULL) {
         return wh_publisher_fail(p, "send_offsets_to_transaction", error, err);
@@ -451,6 +455,8 @@ wh_publisher_fenced(wh_publisher_t *p,
 
     /* of nobody's generation: it is never fenced by the group */
     metadata = rd_kafka_consumer_group_metadata_new(p->conf->group_id);
+
+    wh_watchdog_wait(2 * p->timeout);
 
     /* in mid-transaction the first two fail, and the third tells */
 

@@ -1,6 +1,6 @@
 #include "session/pace.h"
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/signal.h"
 
 
 #define WH_PACE_MARKERS  3       /* ms: what writing those takes */

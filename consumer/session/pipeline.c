@@ -1,8 +1,10 @@
 #include "session/pipeline.h"
+#include "base/clock.h"
 #include "base/fail.h"
 #include "base/figures.h"
 #include "base/log.h"
 #include "base/signal.h"
+#include "base/watchdog.h"
 #include "session/slice.h"
 
 #include <string.h>
@@ -43,7 +45,9 @@ wh_pipeline_run(wh_handles_t *h, wh_error_t *err)
     wh_positions_free(&slice.next);
 
     if (rc == WH_OK) {
+        wh_watchdog_disk();
         wh_store_checkpoint(h->store);
+        wh_watchdog_step();
     }
 
     return wh_fail(rc, "checkpointed", err);

@@ -1,4 +1,5 @@
 #include "session/reader.h"
+#include "base/clock.h"
 #include "base/signal.h"
 #include "kafka/headers.h"
 #include "kafka/query.h"

@@ -1,8 +1,10 @@
 #include "session/session.h"
+#include "base/clock.h"
 #include "base/fail.h"
 #include "base/figures.h"
 #include "base/log.h"
 #include "base/signal.h"
+#include "base/watchdog.h"
 #include "follow/recover.h"
 #include "kafka/client.h"
 #include "session/pipeline.h"
@@ -121,6 +123,8 @@ wh_session_open_store(wh_session_t *s, wh_store_file_t *whole,
     conf.wal_limit = h->conf->wal_limit;
     conf.cache = h->conf->database_cache;
 
+    wh_watchdog_disk();
+
     rc = wh_store_open(&h->store, &conf, err);
 
     if (rc == WH_OK) {
@@ -132,6 +136,8 @@ wh_session_open_store(wh_session_t *s, wh_store_file_t *whole,
 
         rc = wh_store_create(&h->store, &conf, err);
     }
+
+    wh_watchdog_step();
 
     return rc;
 }

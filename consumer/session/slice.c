@@ -1,8 +1,8 @@
 #include "session/slice.h"
+#include "base/clock.h"
 #include "base/fail.h"
 #include "base/figures.h"
 #include "base/log.h"
-#include "base/signal.h"
 #include "ledger/line.h"
 #include "ledger/message.h"
 

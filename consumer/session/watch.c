@@ -1,6 +1,6 @@
 #include "session/watch.h"
+#include "base/clock.h"
 #include "base/figures.h"
-#include "base/signal.h"
 
 #include <stdlib.h>
 

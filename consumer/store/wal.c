@@ -1,4 +1,5 @@
 #include "store/wal.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/signal.h"
 #include "store/files.h"
