@@ -1,4 +1,5 @@
 #include "instance.h"
+#include "store/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,14 +53,10 @@ wh_instance_release(wh_instance_t *instance)
 static int
 wh_instance_lock(const wh_conf_t *conf, int *fd, wh_error_t *err)
 {
-    int   n;
     char  file[PATH_MAX];
 
-    n = snprintf(file, sizeof(file), "%s.lock", conf->database);
-
-    if (n < 0 || (size_t) n >= sizeof(file)) {
-        return wh_error_set(err, WH_ERROR, "the path \"%s\" is too long",
-                            conf->database);
+    if (wh_file_name(file, conf->database, WH_FILES_LOCK, err) != WH_OK) {
+        return WH_ERROR;
     }
 
     *fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

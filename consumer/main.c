@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/signal.h"
 #include "conf/conf.h"
+#include "doctor/doctor.h"
 #include "kafka/client.h"
 #include "daemon.h"
 #include "wh_version.h"
@@ -25,6 +26,8 @@
 typedef struct {
     const char  *file;         /* NULL: the default */
     int          test;         /* -t */
+    const char  *user;         /* -u, doctor's */
+    int          json;         /* --json, the same */
 } wh_args_t;
 
 
@@ -33,6 +36,7 @@ typedef struct {
 typedef struct {
     const char  *name;
     int        (*run)(const wh_args_t *args, const wh_conf_t *conf);
+    int        (*misconfigured)(const wh_args_t *args, const wh_error_t *why);
     const char  *help;
 } wh_subcommand_t;
 
@@ -45,6 +49,13 @@ static int wh_main_configure(wh_args_t *args, wh_conf_t *conf, int argc,
     char *const argv[], wh_error_t *err);
 static int wh_main_run(const wh_args_t *args, const wh_conf_t *conf);
 static int wh_main_test(const wh_args_t *args, const wh_conf_t *conf);
+static int wh_main_doctor(const wh_args_t *args, const wh_conf_t *conf);
+static int wh_main_doctor_misconfigured(const wh_args_t *args,
+    const wh_error_t *why);
+static void wh_main_doctor_args(const wh_args_t *args, wh_doctor_args_t *to);
+static int wh_main_misconfigured(const wh_args_t *args, const wh_error_t *why);
+static int wh_main_optional(wh_args_t *args, const wh_subcommand_t *subcommand,
+    wh_error_t *err);
 static int wh_main_start(const wh_conf_t *conf, wh_error_t *err);
 static int wh_main_version(void);
 static int wh_main_help(void);
@@ -53,8 +64,12 @@ static int wh_main_help(void);
 /* the first is what is done unless something else is asked for */
 
 static const wh_subcommand_t  wh_main_subcommands[] = {
-    { "run", wh_main_run, "process commands until asked to stop" },
-    { "test", wh_main_test, "check the configuration and exit, as with -t" },
+    { "run", wh_main_run, wh_main_misconfigured,
+      "process commands until asked to stop" },
+    { "test", wh_main_test, wh_main_misconfigured,
+      "check the configuration and exit, as with -t" },
+    { "doctor", wh_main_doctor, wh_main_doctor_misconfigured,
+      "look for what is wrong, and say how to mend it; changes nothing" },
 };
 
 #define WH_MAIN_N  (sizeof(wh_main_subcommands)                               \
@@ -94,9 +109,12 @@ main(int argc, char *const argv[])
 
     rc = wh_main_configure(&args, &conf, argc, argv, &err);
 
+    if (rc == WH_OK) {
+        rc = wh_main_optional(&args, subcommand, &err);
+    }
+
     if (rc != WH_OK) {
-        wh_log(WH_LOG_ERROR, "%s", err.text);
-        status = WH_EXIT_CONF;
+        status = subcommand->misconfigured(&args, &err);
 
     } else if (args.test) {
         status = wh_main_test(&args, &conf);
@@ -177,6 +195,12 @@ wh_main_args(wh_args_t *args, wh_conf_t *conf, int argc, char *const argv[],
         if (strcmp(argv[i], "-t") == 0) {
             args->test = 1;
 
+        } else if (strcmp(argv[i], "--json") == 0) {
+            args->json = 1;
+
+        } else if (strcmp(argv[i], "-u") == 0 && i + 1 < argc) {
+            args->user = argv[++i];
+
         } else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
             args->file = argv[++i];
 
@@ -195,6 +219,34 @@ wh_main_args(wh_args_t *args, wh_conf_t *conf, int argc, char *const argv[],
     }
 
     return WH_OK;
+}
+
+
+/* What one subcommand knows alone. */
+
+static int
+wh_main_optional(wh_args_t *args, const wh_subcommand_t *subcommand,
+    wh_error_t *err)
+{
+    if (subcommand->run != wh_main_doctor
+        && (args->json || args->user != NULL))
+    {
+        return wh_error_set(err, WH_ERROR, "invalid argument \"%s\": it is "
+                            "doctor's", args->json ? "--json" : "-u");
+    }
+
+    return WH_OK;
+}
+
+
+static int
+wh_main_misconfigured(const wh_args_t *args, const wh_error_t *why)
+{
+    (void) args;
+
+    wh_log(WH_LOG_ERROR, "%s", why->text);
+
+    return WH_EXIT_CONF;
 }
 
 
@@ -268,6 +320,51 @@ wh_main_test(const wh_args_t *args, const wh_conf_t *conf)
 
 
 static int
+wh_main_doctor(const wh_args_t *args, const wh_conf_t *conf)
+{
+    wh_error_t        err;
+    wh_found_t        worst;
+    wh_doctor_args_t  doctor;
+
+    wh_main_doctor_args(args, &doctor);
+
+    if (wh_doctor_run(&doctor, conf, &worst, &err) != WH_OK) {
+        wh_log(WH_LOG_ERROR, "%s", err.text);
+        return WH_EXIT_ERROR;
+    }
+
+    return (worst == WH_FOUND_ERROR) ? WH_EXIT_ERROR : WH_EXIT_OK;
+}
+
+
+static int
+wh_main_doctor_misconfigured(const wh_args_t *args, const wh_error_t *why)
+{
+    wh_error_t        err;
+    wh_found_t        worst;
+    wh_doctor_args_t  doctor;
+
+    wh_main_doctor_args(args, &doctor);
+
+    if (wh_doctor_misconfigured(&doctor, why, &worst, &err) != WH_OK) {
+        wh_log(WH_LOG_ERROR, "%s", err.text);
+    }
+
+    return WH_EXIT_CONF;
+}
+
+
+static void
+wh_main_doctor_args(const wh_args_t *args, wh_doctor_args_t *to)
+{
+    to->file = (args->file != NULL) ? args->file
+               : (access(WH_DEFAULT_CONF, F_OK) == 0) ? WH_DEFAULT_CONF : NULL;
+    to->user = args->user;
+    to->json = args->json;
+}
+
+
+static int
 wh_main_version(void)
 {
     printf("warehouse-consumer/%s librdkafka/%s sqlite/%s\n", WH_VERSION,
@@ -283,7 +380,7 @@ wh_main_help(void)
     size_t  i;
 
     printf("usage: warehouse-consumer [SUBCOMMAND] [-c FILE] [-t] "
-           "[--KEY=VALUE ...]\n"
+           "[--json] [-u USER] [--KEY=VALUE ...]\n"
            "       warehouse-consumer -V | --help\n\n"
            "subcommands:\n\n");
 
@@ -296,6 +393,8 @@ wh_main_help(void)
     printf("\n  -c FILE  configuration file, \"key = value\" lines\n"
            "           (default: " WH_DEFAULT_CONF ", if it is there)\n"
            "  -t       check the configuration and exit\n"
+           "  --json   doctor: what was found as a JSON object\n"
+           "  -u USER  doctor: the user of nginx's workers (default: www-data)\n"
            "  -V       show versions and exit\n\n"
            "keys, in the file or as arguments:\n");
     wh_conf_help(stdout);

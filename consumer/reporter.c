@@ -99,7 +99,7 @@ wh_reporter_stop(wh_reporter_t *r)
 
     (void) pthread_join(r->thread, NULL);
 
-    (void) wh_file_remove(r->conf->database, WH_REPORTER_SUFFIX, NULL);
+    (void) wh_file_remove(r->conf->database, WH_FILES_METRICS, NULL);
 
     wh_reporter_free(r);
 }
@@ -244,10 +244,10 @@ wh_reporter_replace(const wh_conf_t *conf, const wh_text_t *text,
     int   rc;
     char  file[PATH_MAX], new[PATH_MAX];
 
-    rc = wh_file_name(file, conf->database, WH_REPORTER_SUFFIX, err);
+    rc = wh_file_name(file, conf->database, WH_FILES_METRICS, err);
 
     if (rc == WH_OK) {
-        rc = wh_file_name(new, conf->database, WH_REPORTER_SUFFIX ".new", err);
+        rc = wh_file_name(new, conf->database, WH_FILES_METRICS ".new", err);
     }
 
     if (rc == WH_OK) {

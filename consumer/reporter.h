@@ -11,9 +11,6 @@
 #include "wh_error.h"
 
 
-#define WH_REPORTER_SUFFIX  ".prom"
-
-
 typedef struct wh_reporter_s  wh_reporter_t;
 
 /*

@@ -152,6 +152,11 @@ wh_client_new(rd_kafka_t **rk, wh_client_kind_t kind, const wh_conf_t *conf,
             rd_kafka_conf_set_rebalance_cb(rkconf, callbacks->rebalanced);
         }
 
+        if (callbacks->failed != NULL) {
+            rd_kafka_conf_set_log_cb(rkconf, NULL);
+            rd_kafka_conf_set_error_cb(rkconf, callbacks->failed);
+        }
+
         if (callbacks->stats != NULL) {
             rd_kafka_conf_set_stats_cb(rkconf, callbacks->stats);
         }

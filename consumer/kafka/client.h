@@ -31,6 +31,9 @@ typedef struct {
     void (*rebalanced)(rd_kafka_t *rk, rd_kafka_resp_err_t err,
                        rd_kafka_topic_partition_list_t *partitions,
                        void *opaque);
+    /* connections that fail, which then are not logged */
+    void (*failed)(rd_kafka_t *rk, int code, const char *reason,
+                   void *opaque);
     int (*stats)(rd_kafka_t *rk, char *json, size_t len, void *opaque);
     rd_kafka_interceptor_f_on_new_t  *on_new;
     void                             *on_new_opaque;

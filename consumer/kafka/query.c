@@ -13,6 +13,10 @@
 
 static rd_kafka_event_t *wh_query_answer(rd_kafka_queue_t *queue,
     const char *what, const char *topic, wh_error_t *err);
+#if RD_KAFKA_VERSION >= 0x020300ff
+static void wh_query_operations(rd_kafka_event_t *event,
+    wh_topic_rights_t *rights);
+#endif
 static void wh_query_setting(wh_topic_policy_t *policy, const char *name,
     const char *value);
 static int wh_query_created(rd_kafka_event_t *event, const char *topic,
@@ -244,8 +248,90 @@ wh_query_setting(wh_topic_policy_t *policy, const char *name,
 
     } else if (strcmp(name, "min.compaction.lag.ms") == 0) {
         policy->lag = strtoll(value, NULL, 10);
+
+    } else if (strcmp(name, "min.insync.replicas") == 0) {
+        policy->min_in_sync = strtoll(value, NULL, 10);
     }
 }
+
+
+int
+wh_query_rights(rd_kafka_t *rk, const char *topic, wh_topic_rights_t *rights,
+    wh_error_t *err)
+{
+    memset(rights, 0, sizeof(wh_topic_rights_t));
+
+#if RD_KAFKA_VERSION >= 0x020300ff
+
+    rd_kafka_event_t            *event;
+    rd_kafka_queue_t            *queue;
+    rd_kafka_error_t            *error;
+    rd_kafka_AdminOptions_t     *options;
+    rd_kafka_TopicCollection_t  *topics;
+
+    options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+    error = rd_kafka_AdminOptions_set_include_authorized_operations(options,
+                                                                    1);
+    rd_kafka_error_destroy(error);
+
+    queue = rd_kafka_queue_new(rk);
+    topics = rd_kafka_TopicCollection_of_topic_names(&topic, 1);
+
+    rd_kafka_DescribeTopics(rk, topics, options, queue);
+
+    rd_kafka_TopicCollection_destroy(topics);
+    rd_kafka_AdminOptions_destroy(options);
+
+    event = wh_query_answer(queue, "rights", topic, err);
+    rd_kafka_queue_destroy(queue);
+
+    if (event == NULL) {
+        return WH_AGAIN;
+    }
+
+    wh_query_operations(event, rights);
+    rd_kafka_event_destroy(event);
+
+    return WH_OK;
+
+#else
+
+    (void) rk;
+
+    return wh_error_set(err, WH_NONE, "topic \"%s\": librdkafka before 2.3 "
+                        "does not tell rights", topic);
+
+#endif
+}
+
+
+#if RD_KAFKA_VERSION >= 0x020300ff
+
+static void
+wh_query_operations(rd_kafka_event_t *event, wh_topic_rights_t *rights)
+{
+    size_t                                  i, n;
+    const rd_kafka_AclOperation_t          *operations;
+    const rd_kafka_TopicDescription_t     **topics;
+    const rd_kafka_DescribeTopics_result_t *result;
+
+    result = rd_kafka_event_DescribeTopics_result(event);
+    topics = rd_kafka_DescribeTopics_result_topics(result, &n);
+
+    if (n != 1) {
+        return;
+    }
+
+    operations = rd_kafka_TopicDescription_authorized_operations(topics[0],
+                                                                 &n);
+
+    for (i = 0; operations != NULL && i < n; i++) {
+        rights->read |= (operations[i] == RD_KAFKA_ACL_OPERATION_READ);
+        rights->write |= (operations[i] == RD_KAFKA_ACL_OPERATION_WRITE);
+    }
+}
+
+#endif
 
 
 /* Waits for the answer to a question about a topic; NULL: err says why not. */

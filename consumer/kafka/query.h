@@ -67,12 +67,29 @@ typedef struct {
     int64_t  retention;    /* retention.ms; -1: for ever */
     int64_t  bytes;        /* retention.bytes; -1: any number */
     int64_t  lag;          /* min.compaction.lag.ms */
+    int64_t  min_in_sync;  /* min.insync.replicas */
 } wh_topic_policy_t;
 
 
 /* A topic's policy.  WH_OK, WH_AGAIN. */
 int wh_query_policy(rd_kafka_t *rk, const char *topic,
     wh_topic_policy_t *policy, wh_error_t *err);
+
+
+/* What the brokers allow us to do with a topic. */
+
+typedef struct {
+    int  read;
+    int  write;
+} wh_topic_rights_t;
+
+
+/*
+ * Our rights in a topic.  WH_OK; WH_NONE: librdkafka before 2.3 cannot ask;
+ * WH_AGAIN: no answer.
+ */
+int wh_query_rights(rd_kafka_t *rk, const char *topic,
+    wh_topic_rights_t *rights, wh_error_t *err);
 
 
 /* A setting of a topic to be created; a list of them ends with NULL. */

@@ -8,6 +8,11 @@
 #include "wh_error.h"
 
 
+/* what lies there besides SQLite's own */
+#define WH_FILES_LOCK     ".lock"
+#define WH_FILES_METRICS  ".prom"
+
+
 /*
  * Puts a file's name together; file has room for PATH_MAX bytes.  WH_OK;
  * WH_ERROR: it is too long.

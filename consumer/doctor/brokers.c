@@ -1,0 +1,170 @@
+#include "doctor/internal.h"
+#include "kafka/client.h"
+#include "kafka/query.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+
+#define WH_DOCTOR_TIMEOUT  10000    /* ms for an answer */
+
+
+static void wh_doctor_failed(rd_kafka_t *rk, int code, const char *reason,
+    void *opaque);
+static void wh_doctor_cluster(wh_doctor_t *d, int brokers, const char *id);
+static void wh_doctor_members(wh_doctor_t *d,
+    const struct rd_kafka_group_info *group);
+
+
+int
+wh_doctor_brokers(wh_doctor_t *d)
+{
+    int                              n;
+    char                             id[WH_DOCTOR_ID];
+    wh_error_t                       err;
+    wh_callbacks_t                   callbacks;
+    rd_kafka_resp_err_t              e;
+    const struct rd_kafka_metadata  *md;
+
+    memset(&callbacks, 0, sizeof(callbacks));
+    callbacks.opaque = d;
+    callbacks.failed = wh_doctor_failed;
+
+    if (wh_client_open(&d->rk, WH_CLIENT_WATCHER, d->conf, &callbacks, &err)
+        != WH_OK)
+    {
+        wh_report(d->report, WH_FOUND_ERROR, "brokers", NULL, "%s", err.text);
+        return 0;
+    }
+
+    e = rd_kafka_metadata(d->rk, 0, NULL, &md, WH_DOCTOR_TIMEOUT);
+
+    (void) rd_kafka_poll(d->rk, 0);
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        wh_report(d->report, WH_FOUND_ERROR, "brokers",
+                  "see to it that they run and can be reached from here, and "
+                  "to kafka.bootstrap.servers, kafka.security.protocol and "
+                  "what goes with them", "%s",
+                  *d->trouble != '\0' ? d->trouble : rd_kafka_err2str(e));
+        return 0;
+    }
+
+    n = md->broker_cnt;
+    rd_kafka_metadata_destroy(md);
+
+    if (wh_query_cluster_id(d->rk, id, sizeof(id), &err) != WH_OK) {
+        id[0] = '\0';
+    }
+
+    wh_doctor_cluster(d, n, id);
+
+    return 1;
+}
+
+
+/* Called by rd_kafka_poll(). */
+
+static void
+wh_doctor_failed(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    wh_doctor_t  *d = opaque;
+
+    (void) rk;
+
+    /* that it is all of them says less than why one of them failed */
+
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && *d->trouble != '\0') {
+        return;
+    }
+
+    (void) snprintf(d->trouble, sizeof(d->trouble), "%s", reason);
+}
+
+
+static void
+wh_doctor_cluster(wh_doctor_t *d, int brokers, const char *id)
+{
+    if (d->known && *d->cluster != '\0' && *id != '\0'
+        && strcmp(d->cluster, id) != 0)
+    {
+        wh_report(d->report, WH_FOUND_ERROR, "brokers",
+                  "see to kafka.bootstrap.servers; to begin with another "
+                  "cluster, move the database away",
+                  "they are of cluster \"%s\", and the database is of cluster "
+                  "\"%s\"", id, d->cluster);
+        return;
+    }
+
+    if (brokers == 1) {
+        wh_report(d->report, WH_FOUND_WARNING, "brokers",
+                  "three brokers survive the loss of one",
+                  "there is one, cluster \"%s\"", id);
+        return;
+    }
+
+    wh_report(d->report, WH_FOUND_OK, "brokers", NULL,
+              "there are %d, cluster \"%s\"", brokers, id);
+}
+
+
+void
+wh_doctor_group(wh_doctor_t *d)
+{
+    rd_kafka_resp_err_t                 e;
+    const struct rd_kafka_group_list   *list;
+    const struct rd_kafka_group_info   *group;
+
+    e = rd_kafka_list_groups(d->rk, d->conf->group_id, &list,
+                             WH_DOCTOR_TIMEOUT);
+
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR && list->group_cnt == 1) {
+        e = list->groups[0].err;
+    }
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        wh_report(d->report, WH_FOUND_ERROR, "group",
+                  "docs/security.md has the rights that are needed",
+                  "\"%s\": %s", d->conf->group_id, rd_kafka_err2str(e));
+
+    } else if (list->group_cnt == 1) {
+        group = &list->groups[0];
+        wh_doctor_members(d, group);
+
+    } else {
+        wh_report(d->report, WH_FOUND_OK, "group", NULL,
+                  "\"%s\" is not known to the brokers yet",
+                  d->conf->group_id);
+    }
+
+    if (list != NULL) {
+        rd_kafka_group_list_destroy(list);
+    }
+}
+
+
+static void
+wh_doctor_members(wh_doctor_t *d, const struct rd_kafka_group_info *group)
+{
+    const char  *host;
+
+    host = (group->member_cnt > 0) ? group->members[0].client_host : "";
+
+    if (group->member_cnt > 1) {
+        wh_report(d->report, WH_FOUND_ERROR, "group",
+                  "nobody else may use the daemon's group_id",
+                  "\"%s\" has %d members", group->group, group->member_cnt);
+
+    } else if (group->member_cnt == 1 && !d->running) {
+        wh_report(d->report, WH_FOUND_OK, "group", NULL,
+                  "\"%s\" has its member at %s: another machine's daemon, or "
+                  "one that was here less than session.timeout.ms ago",
+                  group->group, host);
+
+    } else {
+        wh_report(d->report, WH_FOUND_OK, "group", NULL, "\"%s\" has %d "
+                  "member%s%s", group->group, group->member_cnt,
+                  group->member_cnt == 1 ? ", at " : "s", host);
+    }
+}

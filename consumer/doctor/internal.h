@@ -1,0 +1,49 @@
+/*
+ * What the parts of doctor share: host.c (this machine), database.c and
+ * access.c (the file, and who may read it), brokers.c and topics.c (Kafka).
+ * Included by nobody else.
+ */
+
+#ifndef WH_DOCTOR_INTERNAL_H
+#define WH_DOCTOR_INTERNAL_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "doctor/doctor.h"
+#include "kafka/positions.h"
+
+
+#define WH_DOCTOR_ID  64      /* bytes for a cluster's id */
+
+
+typedef struct {
+    const wh_doctor_args_t  *args;
+    const wh_conf_t         *conf;
+    wh_report_t             *report;
+
+    int                      running;       /* a daemon has the lock */
+
+    /* what the database has, once it was read */
+    int                      known;         /* false: nothing */
+    char                     cluster[WH_DOCTOR_ID];
+    wh_positions_t           next;          /* in commands */
+    int64_t                  notified;      /* -1: not known */
+
+    rd_kafka_t              *rk;            /* of kind WH_CLIENT_WATCHER */
+    char                     trouble[256];  /* librdkafka's last words */
+} wh_doctor_t;
+
+
+/* Each reports what it finds, and takes what is missing for granted. */
+
+void wh_doctor_host(wh_doctor_t *d);
+void wh_doctor_database(wh_doctor_t *d);
+void wh_doctor_access(wh_doctor_t *d);
+
+/* Returns whether there are brokers to ask more. */
+int wh_doctor_brokers(wh_doctor_t *d);
+void wh_doctor_topics(wh_doctor_t *d);
+void wh_doctor_group(wh_doctor_t *d);
+
+
+#endif
