@@ -1,6 +1,7 @@
 # Two images from one build: "consumer" and "nginx".
 
-ARG DEBIAN=debian:13-slim
+# by digest: a build of tomorrow begins with the same
+ARG DEBIAN=debian:13-slim@sha256:d7e12182ce18b85b93007c1dedf31f2d29e01ccf3182cc4017c709b6259bc132
 
 FROM ${DEBIAN} AS build
 RUN apt-get update \

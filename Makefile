@@ -1,5 +1,6 @@
 # make             the module, the daemon and the API's page, into build/
 # make install     DESTDIR and PREFIX are honoured, MODULES is nginx's folder
+# make dist        what is committed as warehouse-VERSION.tar.gz, into build/
 # make lint        clang's warnings, where clang is installed
 # make test        see script/test
 
@@ -36,7 +37,7 @@ headers  = $(wildcard common/*.h consumer/*.h consumer/*/*.h)
 objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(common) $(consumer))
 module   = $(wildcard ngx_http_warehouse_module/*) config $(wildcard common/*)
 
-.PHONY: all module consumer docs install clean lint test
+.PHONY: all module consumer docs install dist clean lint test
 
 all: module consumer docs
 
@@ -80,6 +81,14 @@ install: all
 	sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' $(DESTDIR)$(PREFIX)/share/warehouse/warehouse-consumer.service
 	@[ -e deps/swagger-ui ] || echo "without deps/swagger-ui (script/setup fetches it) /docs is an empty page" >&2
 	install -m 644 $(BUILD)/docs/* $(DESTDIR)$(PREFIX)/share/warehouse/docs/
+
+# the same bytes from the same commit; what is not committed is not in it
+version = $(shell sed -n 's/^.define WH_VERSION  "\(.*\)"/\1/p' common/wh_version.h)
+
+dist:
+	@mkdir -p $(BUILD)
+	git archive --prefix=warehouse-$(version)/ HEAD | gzip -9n > $(BUILD)/warehouse-$(version).tar.gz
+	cd $(BUILD) && sha256sum warehouse-$(version).tar.gz
 
 # both compilers; nginx's own headers are not clean under all of WARN; clang
 # passes over folders that are not there (quic and v3 are from 1.25 on)

@@ -3,6 +3,7 @@
 # walk-through from the host, health, each service killed, down and up again.
 # No registry is asked: debian and apache/kafka are stand-ins made here, the
 # second one from Kafka's jars and our reading of that image's documentation.
+# Once more with Compose v2, which is in Debian 13.
 # What was made stays in deps/compose.  Prints TAP.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +11,7 @@ root=$PWD
 . script/lib.sh
 . t/lib/debian.sh
 
-kept=$root/deps/compose
+kept=$(readlink -f deps)/compose     # dockerd takes no link
 
 main() {
     local mirror
@@ -28,9 +29,13 @@ main() {
     start_dockerd || skip "dockerd does not run here: $(tail -n 1 "$dir/dockerd.log")"
     read -r WAREHOUSE_PORT KAFKA_PORT < <(free_ports 2)
     export WAREHOUSE_PORT KAFKA_PORT
+    debian=$(sed -n 's/^ARG DEBIAN=\(.*\)@sha256:.*/\1/p' Dockerfile)
+    kafka=$(sed -n 's/^ *image: \(apache.*\)@sha256:.*/\1/p' docker-compose.yml)
+    [ -n "$debian" ] && [ -n "$kafka" ]
+    write_override
     url=http://127.0.0.1:$WAREHOUSE_PORT
 
-    echo 1..12
+    echo 1..15
     ok "a stand-in for debian" debian_image "$mirror"
     ok "a stand-in for apache/kafka" kafka_image
     compose down -v > /dev/null 2>&1 || true
@@ -44,6 +49,9 @@ main() {
     done
     ok "down and up, with the data" again
     ok "what an operator sees" logs
+    ok "a volume of an older version" older
+    ok "Compose v2, of Debian 13" install_v2
+    ok "up with Compose v2, with the same data" up_v2
 }
 
 finish() {
@@ -63,14 +71,19 @@ start_dockerd() {
     wait_for 30 dockerd docker version > /dev/null
 }
 
-# Builds reach the packages' servers as this machine does.
-compose() {
-    cat > "$dir/build.yml" <<'EOF'
+# Builds reach the packages' servers as this machine does, and begin with the
+# stand-ins, which have no digest.
+write_override() {
+    cat > "$dir/build.yml" <<EOF
 version: "3.8"
 services:
-  consumer: {build: {network: host}}
-  nginx: {build: {network: host}}
+  kafka: {image: "$kafka"}
+  consumer: {build: {network: host, args: {DEBIAN: "$debian"}}}
+  nginx: {build: {network: host, args: {DEBIAN: "$debian"}}}
 EOF
+}
+
+compose() {
     docker-compose -p warehouse-test -f docker-compose.yml -f "$dir/build.yml" "$@"
 }
 
@@ -80,15 +93,14 @@ debian_image() {
     copy_settings
     # as Debian's image has it: nothing that the next layer would keep
     echo 'Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";' > "$tree/etc/apt/apt.conf.d/docker-clean"
-    docker image inspect debian:13-slim > /dev/null 2>&1 \
-        || tar -C "$tree" -c . | docker import - debian:13-slim
+    docker image inspect "$debian" > /dev/null 2>&1 || tar -C "$tree" -c . | docker import - "$debian"
 }
 
 kafka_image() {
     mkdir -p "$dir/kafka/lib"
     cp t/compose/* "$dir/kafka/"
     cp deps/kafka/lib/*.jar "$dir/kafka/lib/"
-    docker build --network host -q -t "$(sed -n 's/^ *image: \(apache.*\)/\1/p' docker-compose.yml)" "$dir/kafka"
+    docker build --network host -q -t "$kafka" "$dir/kafka"
 }
 
 image() { docker image inspect -f "$2" "warehouse-test_$1"; }
@@ -96,7 +108,7 @@ image() { docker image inspect -f "$2" "warehouse-test_$1"; }
 images() {
     local service
     for service in consumer nginx; do
-        echo "$service: $(($(image $service '{{.Size}}') / 1000000)) MB, of which the base $(($(docker image inspect -f '{{.Size}}' debian:13-slim) / 1000000))"
+        echo "$service: $(($(image $service '{{.Size}}') / 1000000)) MB, of which the base $(($(docker image inspect -f '{{.Size}}' "$debian") / 1000000))"
         [[ $(image $service '{{.Config.User}}') == *:www-data ]]
         [ "$(image $service '{{index .Config.Labels "org.opencontainers.image.licenses"}}')" = BSD-2-Clause ]
         [ "$(image $service '{{len .Config.Healthcheck.Test}}')" -gt 0 ]
@@ -176,6 +188,64 @@ logs() {
     grep -E 'nginx_1 .*"POST /commands HTTP/1.1" 200' "$dir/logs" | head -n 2
     grep 'Processed and notified' "$dir/logs" | head -n 2
     ! grep -E '\[(emerg|alert|crit)\]' "$dir/logs"
+}
+
+database() { docker volume inspect -f '{{.Mountpoint}}' warehouse-test_database; }
+
+# one of 0.1.0: the schema before min_reader
+older() {
+    local db before
+    db=$(database)/warehouse.db
+    before=$(items)
+    compose stop nginx consumer
+    sqlite3 "$db" "DELETE FROM meta WHERE name = 'min_reader'; PRAGMA user_version = 2"
+    compose up -d
+    wait_for 120 "the same items" items_are "$before"
+    post '{"action":"increase","sku":"SKU456","qty":1}'
+    wait_for 60 "its effect" items_are "${before/\"SKU456\",\"qty\":1/\"SKU456\",\"qty\":2}"
+    sqlite3 "$db" "PRAGMA user_version" | tee "$dir/version"
+    [ "$(cat "$dir/version")" = 3 ]
+    all_healthy
+}
+
+# in_v2 COMMAND...: in a Debian 13 that has more than the base image
+in_v2() {
+    mkdir -p "$kept/v2/upper" "$kept/v2/work" "$dir/v2"
+    unshare --mount --propagation private -- bash -ec '
+        mount -t overlay overlay -o "lowerdir=$1/trixie,upperdir=$1/v2/upper,workdir=$1/v2/work" "$2/v2"
+        mkdir -p "$2/v2/source" "$2/v2/test"
+        mount --bind "$3" "$2/v2/source"
+        mount --bind "$2" "$2/v2/test"
+        for folder in dev proc; do mount --rbind "/$folder" "$2/v2/$folder"; done
+        exec chroot "$2/v2" env DOCKER_HOST=unix:///test/socket "${@:4}"' \
+        bash "$kept" "$dir" "$root" "$@"
+}
+
+compose_v2() {
+    in_v2 sh -c 'cd /source && exec docker-compose -p warehouse-test -f docker-compose.yml -f /test/build.yml "$@"' sh "$@"
+}
+
+install_v2() {
+    in_v2 sh -c 'command -v docker-compose > /dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends docker-compose > /dev/null; }'
+    compose_v2 version
+    compose_v2 version | grep -q ' v\?2\.'
+}
+
+# what v1 has built has another name
+up_v2() {
+    local before service
+    before=$(items)
+    compose down
+    for service in consumer nginx; do
+        docker tag "warehouse-test_$service" "warehouse-test-$service"
+    done
+    compose_v2 up -d --no-build
+    wait_for 120 "the same items" items_are "$before"
+    post '{"action":"increase","sku":"SKU789","qty":1}'
+    wait_for 60 "another item" items_are "${before%]},{\"sku\":\"SKU789\",\"qty\":1}]"
+    compose_v2 ps
+    [ "$(compose_v2 ps --format '{{.Health}}' | sort | uniq -c | tr -s ' ')" = " 3 healthy" ]
+    compose_v2 down
 }
 
 main

@@ -1,8 +1,10 @@
 # Trees of Debian, made by debootstrap through the machine's own mirror: sourced.
 
-# skip WHY...: a whole TAP that says so.
+# skip WHY...: a whole TAP that says so, with a test, or a run of it alone would
+# look like one that lost its tests.
 skip() {
-    echo "1..0 # SKIP $*"
+    echo 1..1
+    echo "ok 1 # SKIP $*"
     exit 0
 }
 
