@@ -49,7 +49,7 @@ class Dist(unittest.TestCase):
 
     def test_install(self):
         with tarfile.open(self.make("dist")) as tar:
-            tar.extractall(self.folder.name, filter="data")
+            tar.extractall(self.folder.name)
         tree = "%s/warehouse-%s" % (self.folder.name, self.version)
         to = self.folder.name + "/to"
         run("make", "-C", tree, "install", "DESTDIR=" + to, "PREFIX=/usr")
@@ -65,4 +65,6 @@ class Dist(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(testRunner=TAPTestRunner(), verbosity=0)
+    runner = TAPTestRunner()
+    runner.set_stream(True)
+    unittest.main(testRunner=runner, verbosity=0)
