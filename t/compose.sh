@@ -75,7 +75,6 @@ start_dockerd() {
 # stand-ins, which have no digest.
 write_override() {
     cat > "$dir/build.yml" <<EOF
-version: "3.8"
 services:
   kafka: {image: "$kafka"}
   consumer: {build: {network: host, args: {DEBIAN: "$debian"}}}
@@ -231,6 +230,8 @@ install_v2() {
     compose_v2 version | grep -q ' v\?2\.'
 }
 
+healthy_v2() { [ "$(compose_v2 ps --format '{{.Health}}' | sort | uniq -c | tr -s ' ')" = " 3 healthy" ]; }
+
 # what v1 has built has another name
 up_v2() {
     local before service
@@ -243,8 +244,8 @@ up_v2() {
     wait_for 120 "the same items" items_are "$before"
     post '{"action":"increase","sku":"SKU789","qty":1}'
     wait_for 60 "another item" items_are "${before%]},{\"sku\":\"SKU789\",\"qty\":1}]"
+    wait_for 90 "all to be healthy" healthy_v2
     compose_v2 ps
-    [ "$(compose_v2 ps --format '{{.Health}}' | sort | uniq -c | tr -s ' ')" = " 3 healthy" ]
     compose_v2 down
 }
 
