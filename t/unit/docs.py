@@ -55,6 +55,13 @@ class Docs(stack.unittest.TestCase):
         for key in keys:
             self.assertIn("\n| `%s` | " % key, text)
 
+    def test_version(self):
+        version, = re.findall(r'#define WH_VERSION +"(.+)"', read("common/wh_version.h"))
+        self.assertEqual(re.search(r"(?m)^## (\S+?),? ?", read("CHANGES.md")).group(1).rstrip(","),
+                         version)
+        labels = re.findall(r'image\.version="(.+)"', read("Dockerfile"))
+        self.assertEqual(labels, [version] * 2)
+
     def test_links(self):
         paths = sorted(os.path.relpath(path, stack.ROOT) for folder in ("", "*/")
                        for path in glob.glob(stack.ROOT + "/" + folder + "*.md"))
