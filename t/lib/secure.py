@@ -13,10 +13,10 @@ import signal
 import socket
 import subprocess
 import threading
+import unittest
 
 from kafka.admin import (ACL, ACLFilter, ACLOperation, ACLPermissionType, ACLResourcePatternType,
-                         ConfigResource, ConfigResourceType, ResourcePattern,
-                         ResourcePatternFilter, ResourceType, ScramMechanism,
+                         ResourcePattern, ResourcePatternFilter, ResourceType, ScramMechanism,
                          UserScramCredentialUpsertion)
 
 import stack
@@ -243,26 +243,84 @@ class Docs:
         return found
 
 
-class Case(stack.Case):
-    """A test case with a stack whose nginx and daemon are principals of their
-    own at the class's broker."""
+class Hiding(stack.Case):
+    """A test case with secrets, and a look for them."""
 
     user = "nobody" if os.getuid() == 0 else None
 
+    def setUp(self):
+        super().setUp()
+        self.secrets = []              # texts that nobody may see
+        self.said = []                 # what was printed and answered
+        self.folder = self.s.dir + "/secrets"
+        os.mkdir(self.folder)
+
+    def keep(self, name, text, user=None):
+        """Writes a file of the operator's; user: who alone may read it."""
+        return write(self.folder + "/" + name, text, 0o600 if user else 0o644,
+                     user if os.getuid() == 0 else None)
+
+    def hide(self, text):
+        """A text that is to be found nowhere."""
+        self.secrets.append(text)
+        return text
+
+    def output(self, *argv):
+        """(exit status, all that was printed)."""
+        r = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.said.append(r.stdout)
+        return r.returncode, r.stdout
+
+    def assert_no_secret(self):
+        """None of the secrets is in a file but its own, in what was printed and
+        answered, or in what the system shows of the processes."""
+        s = self.s
+        self.assertTrue(self.secrets)
+        if s.nginx and s.nginx.running():
+            self.said.append(s.request("GET", "/metrics")[2])
+            for flag in ("-t", "-T"):
+                self.output("nginx", flag, "-c", s.dir + "/nginx/nginx.conf")
+        if s.daemon:
+            self.output(stack.BUILD + "/warehouse-consumer", "-c", s.conf, "-t")
+        places = {}
+        for folder, _, names in os.walk(s.dir):
+            if folder != self.folder:
+                paths = [folder + "/" + name for name in names]
+                places.update((path, self.bytes(path)) for path in paths)
+        for process in (s.daemon, s.nginx):
+            if process and process.running():
+                pids = [process.pid] + s.workers(process)
+                places.update((path, self.bytes(path)) for pid in pids
+                              for path in ("/proc/%d/cmdline" % pid, "/proc/%d/environ" % pid))
+        places.update(("output %d" % n, said.encode()) for n, said in enumerate(self.said))
+        for place, text in places.items():
+            for hidden in self.secrets:
+                self.assertFalse(hidden.encode() in text, "a secret in %s" % place)
+
+    @staticmethod
+    def bytes(path):
+        with contextlib.suppress(OSError), open(path, "rb") as f:
+            return f.read()
+        return b""
+
+
+class Case(Hiding):
+    """A test case with a stack whose nginx and daemon are principals of their
+    own at the file's broker."""
+
+    broker = None
+
     @classmethod
     def setUpClass(cls):
-        cls.broker = Broker(os.environ["WAREHOUSE_TEST_DIR"] + "/secure-%d" % os.getpid())
-        cls.addClassCleanup(cls.broker.stop)
-        cls.broker.start()
+        if Case.broker is None:
+            Case.broker = Broker(os.environ["WAREHOUSE_TEST_DIR"] + "/secure-%d" % os.getpid())
+            unittest.addModuleCleanup(Case.broker.stop)
+            Case.broker.start()
         cls.docs = Docs()
 
     def setUp(self):
         super().setUp()
         self.s.brokers = self.broker.address
-        self.secrets = []              # texts that nobody may see
-        self.said = []                 # what was printed and answered
-        self.folder = self.s.dir + "/secrets"
-        os.mkdir(self.folder)
         self.nginx, self.daemon = self.broker.users()
 
     def side_by_side(self, works):
@@ -288,18 +346,7 @@ class Case(stack.Case):
         if troubles:
             raise BaseExceptionGroup("side by side", troubles)
 
-    # files and users
-
-    def keep(self, name, text, mode=0o644, user=None):
-        """A file of the operator's; user: who alone may read it."""
-        if user:
-            mode = 0o600
-        return write(self.folder + "/" + name, text, mode, user if os.getuid() == 0 else None)
-
-    def hide(self, text):
-        """A text that is to be found nowhere."""
-        self.secrets.append(text)
-        return text
+    # users
 
     def password(self, user):
         """The user's, at the broker."""
@@ -407,42 +454,3 @@ class Case(stack.Case):
         stack.wait(lambda: [line for line in self.nginx_lines(*words)
                             if "[info]" not in line and "[debug]" not in line],
                    "%s in nginx's error log" % (words,), 20)
-
-    # secrets
-
-    def output(self, *argv):
-        """(exit status, all that was printed)."""
-        r = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.said.append(r.stdout)
-        return r.returncode, r.stdout
-
-    def assert_no_secret(self):
-        """None of the secrets is in a file but its own, in what was printed and
-        answered, or in what the system shows of the processes."""
-        s = self.s
-        self.assertTrue(self.secrets)
-        if s.nginx and s.nginx.running():
-            self.said.append(s.request("GET", "/metrics")[2])
-            for flag in ("-t", "-T"):
-                self.output("nginx", flag, "-c", s.dir + "/nginx/nginx.conf")
-        if s.daemon:
-            self.output(stack.BUILD + "/warehouse-consumer", "-c", s.conf, "-t")
-        places = dict(enumerate(said.encode() for said in self.said))
-        for folder, _, names in os.walk(s.dir):
-            if folder != self.folder:
-                paths = [folder + "/" + name for name in names]
-                places.update((path, self.bytes(path)) for path in paths)
-        for process in (s.daemon, s.nginx):
-            if process and process.running():
-                pids = [process.pid] + s.workers(process)
-                places.update((path, self.bytes(path)) for pid in pids
-                              for path in ("/proc/%d/cmdline" % pid, "/proc/%d/environ" % pid))
-        for place, text in places.items():
-            for hidden in self.secrets:
-                self.assertFalse(hidden.encode() in text, "a secret in %s" % place)
-
-    @staticmethod
-    def bytes(path):
-        with contextlib.suppress(OSError), open(path, "rb") as f:
-            return f.read()
-        return b""
