@@ -4,6 +4,7 @@ docs/security.md shows works, what is wrong is told, and mended without a
 loss; secrets are found nowhere."""
 
 import os
+import subprocess
 import time
 
 import secure
@@ -218,33 +219,45 @@ class Rotation(Clients):
     def trust(self, authority):
         with self.s.admin() as admin:
             admin.alter_configs([ConfigResource(ConfigResourceType.BROKER, "1", {
-                "listener.name.wired.ssl.truststore.location": authority.certificate})])
-        self.broker.wire.cut()
+                "listener.name.wired.ssl.truststore.location": authority.certificate})],
+                raise_on_unknown=False)
 
-    def succeeded(self, name):
+    def taken(self, properties):
+        """Whether the broker takes this certificate now."""
+        options = [option for pair in properties.items() for option in ("-X", "%s=%s" % pair)]
+        return subprocess.run(["kcat", "-b", self.broker.at("WIRED"), "-L", "-m", "2", *options],
+                              capture_output=True).returncode == 0
+
+    def succeeded(self, name, properties):
         """The old certificates are no longer taken, and new ones are written."""
-        authority = secure.Authority(self.s.dir + "/" + name)
+        authority = secure.Authority(self.folder + "/" + name)
         self.trust(authority)
-        stack.wait(lambda: self.post() != 200, "the old certificate to be refused")
-        self.told("alert")
-        self.nginx_told("alert")
+        stack.wait(lambda: not self.taken(properties), "the old certificate to be refused")
+        before = len(self.s.logged("alert certificate unknown"))
+        self.broker.wire.cut()
+        self.assertNotEqual(self.post(), 200)
+        self.nginx_told("alert certificate unknown")
+        stack.wait(lambda: len(self.s.logged("alert certificate unknown")) > before,
+                   "the daemon to be told")
         self.identities(authority=authority)
+        self.assertTrue(self.taken(properties))
         self.reload()
         stack.wait(self.accepted, "a command to be accepted")
 
     def test_authority(self):
         s = self.s
         self.addCleanup(self.trust, self.broker.authority)
-        self.start("WIRED", *self.identities())
+        nginx, daemon = self.identities()
+        self.start("WIRED", nginx, daemon)
         self.works()
-        self.succeeded("second")
+        self.succeeded("second", daemon)
         # as the documentation has it
         self.assertEqual(s.daemon.stop(), 0)
         s.start_daemon()
         self.works()
         # and without
         ready = len(s.logged("[notice] processing "))
-        self.succeeded("third")
+        self.succeeded("third", daemon)
         stack.wait(lambda: len(s.logged("[notice] processing ")) > ready,
                    "the daemon to find its new certificate", 30)
         self.works()

@@ -284,7 +284,7 @@ class Hiding(stack.Case):
             self.output(stack.BUILD + "/warehouse-consumer", "-c", s.conf, "-t")
         places = {}
         for folder, _, names in os.walk(s.dir):
-            if folder != self.folder:
+            if not folder.startswith(self.folder):
                 paths = [folder + "/" + name for name in names]
                 places.update((path, self.bytes(path)) for path in paths)
         for process in (s.daemon, s.nginx):
