@@ -334,10 +334,10 @@ class Stack:
     # nginx
 
     def write_nginx_conf(self, workers=1, user="root", extra="", single=False, daemon=False,
-                         build=None, brokers=None, connections=4096, tree=ROOT):
+                         build=None, brokers=None, connections=4096, tree=ROOT, level="info"):
         """build: the folder of another module.  brokers: others than the
         stack's.  connections: of each worker.  tree: where the configuration
-        comes from."""
+        comes from.  level: of the error log."""
         directory = self.dir + "/nginx"
         os.makedirs(directory, exist_ok=True)
         with open(tree + "/conf/nginx.conf") as f:
@@ -351,7 +351,7 @@ class Stack:
                 (r"pid .*", "daemon %s; master_process %s; pid %s/nginx.pid; "
                             "env LD_PRELOAD; env ASAN_OPTIONS; env UBSAN_OPTIONS;"
                  % ("on" if daemon else "off", "off" if single else "on", directory)),
-                (r"error_log .*", "error_log %s/error.log info;" % directory),
+                (r"error_log .*", "error_log %s/error.log %s;" % (directory, level)),
                 (r"    worker_connections .*", "worker_connections %d;" % connections),
                 (r"http \{", "http { client_body_temp_path %s/body; proxy_temp_path %s/proxy; "
                              "fastcgi_temp_path %s/fastcgi; uwsgi_temp_path %s/uwsgi; "
