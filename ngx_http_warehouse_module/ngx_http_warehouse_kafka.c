@@ -1,8 +1,7 @@
 #include "ngx_http_warehouse_kafka.h"
 #include "ngx_http_warehouse_secret.h"
 
-
-#define NGX_HTTP_WAREHOUSE_KAFKA_FILE  "_file"
+#include "wh_credential.h"
 
 
 typedef struct {
@@ -13,6 +12,8 @@ typedef struct {
 
 static ngx_uint_t ngx_http_warehouse_kafka_file(ngx_str_t *name,
     ngx_str_t *property);
+static ngx_uint_t ngx_http_warehouse_kafka_missing(ngx_conf_t *cf,
+    ngx_str_t *name, ngx_str_t *value);
 static const char *ngx_http_warehouse_kafka_reserved(ngx_str_t *name);
 static ngx_int_t ngx_http_warehouse_kafka_begin(ngx_conf_t *cf,
     ngx_http_warehouse_kafka_t *kafka);
@@ -124,7 +125,41 @@ ngx_http_warehouse_kafka_property(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
+    if (ngx_http_warehouse_kafka_missing(cf, name, value)) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_warehouse_kafka_set(cf, kafka->properties, name, value);
+}
+
+
+/* librdkafka would not say which file it is that cannot be opened. */
+
+static ngx_uint_t
+ngx_http_warehouse_kafka_missing(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    ngx_uint_t       i;
+    ngx_file_info_t  fi;
+
+    static const char  *names[] = {
+        "ssl.ca.location", "ssl.certificate.location", "ssl.crl.location",
+        "ssl.keystore.location"
+    };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+
+        if (ngx_strcmp(name->data, names[i]) == 0
+            && ngx_strcmp(value->data, "probe") != 0
+            && ngx_file_info(value->data, &fi) == NGX_FILE_ERROR)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                               "kafka property \"%V\": \"%V\"", name, value);
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -143,18 +178,14 @@ ngx_http_warehouse_kafka_file(ngx_str_t *name, ngx_str_t *property)
         return 1;
     }
 
-    len = sizeof(NGX_HTTP_WAREHOUSE_KAFKA_FILE) - 1;
+    len = wh_credential_file((char *) name->data, name->len);
 
-    if (name->len <= len
-        || ngx_strcmp(name->data + name->len - len,
-                      NGX_HTTP_WAREHOUSE_KAFKA_FILE)
-           != 0)
-    {
+    if (len == 0) {
         return 0;
     }
 
-    name->len -= len;
-    name->data[name->len] = '\0';
+    name->len = len;
+    name->data[len] = '\0';
     *property = *name;
 
     return 1;

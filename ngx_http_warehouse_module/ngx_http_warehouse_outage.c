@@ -74,6 +74,19 @@ ngx_http_warehouse_outage_say(ngx_http_warehouse_outage_t *outage,
 }
 
 
+void
+ngx_http_warehouse_outage_topic(ngx_http_warehouse_outage_t *outage,
+    const char *topic, const char *why)
+{
+    u_char  text[sizeof(outage->why)];
+
+    *ngx_snprintf(text, sizeof(text) - 1, "topic \"%s\": %s", topic, why)
+        = '\0';
+
+    ngx_http_warehouse_outage_more(outage, (char *) text);
+}
+
+
 /* Counts a line; true if there were too many, as where it comes and goes. */
 
 static ngx_uint_t

@@ -31,12 +31,14 @@ typedef struct {
  * Something failed, for a request or by itself; why says how, for operators,
  * and is copied; NULL: for the reason that was given last.  A reason of another
  * kind is told of at once; outage_more() is for requests of which one reason is
- * enough.  Logged as errors, the end as a notice.
+ * enough, outage_topic() names the topic.  Logged as errors, the end as a notice.
  */
 void ngx_http_warehouse_outage_request(ngx_http_warehouse_outage_t *outage,
     ngx_int_t kind, const char *why);
 void ngx_http_warehouse_outage_more(ngx_http_warehouse_outage_t *outage,
     const char *why);
+void ngx_http_warehouse_outage_topic(ngx_http_warehouse_outage_t *outage,
+    const char *topic, const char *why);
 void ngx_http_warehouse_outage_begin(ngx_http_warehouse_outage_t *outage,
     ngx_int_t kind, const char *why);
 void ngx_http_warehouse_outage_end(ngx_http_warehouse_outage_t *outage);

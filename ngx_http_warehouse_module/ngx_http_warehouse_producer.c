@@ -246,9 +246,7 @@ static ngx_http_warehouse_fate_e
 ngx_http_warehouse_producer_refused(ngx_http_warehouse_producer_t *p,
     rd_kafka_resp_err_t e)
 {
-    ngx_http_warehouse_producers_t  *producers;
-
-    producers = p->producers;
+    ngx_http_warehouse_producers_t  *producers = p->producers;
 
     if (e == RD_KAFKA_RESP_ERR__FATAL) {
         ngx_http_warehouse_producer_fatal(p);
@@ -321,8 +319,9 @@ ngx_http_warehouse_producer_report(void *data,
         ngx_http_warehouse_outage_end(&p->producers->outage);
 
     } else if (report.fate != NGX_HTTP_WAREHOUSE_TOO_LARGE) {
-        ngx_http_warehouse_outage_more(&p->producers->outage,
-                                       rd_kafka_err2str(message->err));
+        ngx_http_warehouse_outage_topic(&p->producers->outage,
+                                        rd_kafka_topic_name(message->rkt),
+                                        rd_kafka_err2str(message->err));
     }
 
     waiter->handler(waiter->data, &report);

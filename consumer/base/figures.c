@@ -18,7 +18,6 @@
 
 typedef struct {
     wh_state_t          state;
-    int                 silent;         /* the brokers are */
     wh_batch_figures_t  total;          /* us: of all batches */
     uint64_t            sizes[WH_BUCKETS_MAX];
     uint64_t            times[WH_BUCKETS_MAX];
@@ -37,7 +36,6 @@ typedef struct {
 
 
 static int64_t wh_figures_now(void);
-static wh_state_t wh_figures_shown(const wh_figures_t *f);
 static int64_t wh_figures_lag(const wh_figures_t *f);
 static void wh_figures_put_state(wh_text_t *t, const wh_figures_t *f);
 static void wh_figures_put_commands(wh_text_t *t, const wh_figures_t *f);
@@ -80,22 +78,6 @@ wh_figures_state(wh_state_t state)
 }
 
 
-void
-wh_figures_silent(int silent)
-{
-    (void) pthread_mutex_lock(&wh_figures_lock);
-    wh_figures.silent = silent;
-    (void) pthread_mutex_unlock(&wh_figures_lock);
-}
-
-
-static wh_state_t
-wh_figures_shown(const wh_figures_t *f)
-{
-    return (f->silent && f->state == WH_PROCESSING) ? WH_WAITING : f->state;
-}
-
-
 /*
  * Of all partitions; -1: nobody has looked lately, or one is not known, and the
  * sum of the others would look like the lag.
@@ -108,7 +90,7 @@ wh_figures_lag(const wh_figures_t *f)
     int64_t                lag;
     const wh_partition_t  *p;
 
-    if (wh_figures_shown(f) != WH_PROCESSING
+    if (f->state != WH_PROCESSING
         || wh_clock() - f->looked >= WH_FIGURES_OLD)
     {
         return -1;
@@ -221,7 +203,7 @@ wh_figures_partitions(wh_partition_t *list, int32_t n)
     wh_figures.n = n;
     wh_figures.looked = wh_clock();
 
-    if (i == n && !wh_figures.silent) {
+    if (i == n) {
         wh_figures.progress = wh_figures_now();
     }
 
@@ -246,7 +228,7 @@ wh_figures_put_status(wh_text_t *t)
     (void) pthread_mutex_lock(&wh_figures_lock);
 
     lag = wh_figures_lag(f);
-    state = wh_figures_shown(f);
+    state = f->state;
 
     wh_text_put(t, texts[state]);
 
@@ -319,7 +301,7 @@ wh_figures_put_state(wh_text_t *t, const wh_figures_t *f)
     for (i = 0; i < WH_STATES; i++) {
         (void) snprintf(labels, sizeof(labels), "state=\"%s\"", names[i]);
         wh_metric_int(t, "warehouse_consumer_state", labels,
-                      i == (int) wh_figures_shown(f));
+                      i == (int) f->state);
     }
 
     wh_metric_family(t, "warehouse_consumer_start_time_seconds", WH_GAUGE,

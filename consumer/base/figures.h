@@ -34,9 +34,6 @@ typedef struct {
 
 void wh_figures_state(wh_state_t state);
 
-/* While the brokers are silent, what would be processing waits. */
-void wh_figures_silent(int silent);
-
 void wh_figures_batch(const wh_batch_figures_t *batch);
 
 /* Slices read again after a lost race; sessions that ended in trouble. */

@@ -1,13 +1,11 @@
 #include "conf/conf.h"
+#include "wh_credential.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-
-#define WH_CONF_FILE  "_file"
 
 
 typedef enum {
@@ -120,17 +118,6 @@ static const char  *wh_conf_reserved[] = {
 };
 
 
-/* what no other user of the machine may see */
-
-static const char  *wh_conf_secrets[] = {
-    "kafka.sasl.password", "kafka.sasl.oauthbearer.config",
-    "kafka.sasl.oauthbearer.client.secret",
-    "kafka.sasl.oauthbearer.client.credentials.client.secret",
-    "kafka.ssl.key.password", "kafka.ssl.key.pem",
-    "kafka.ssl.keystore.password",
-};
-
-
 static int wh_conf_topic(const char *key, const char *topic,
     wh_error_t *err);
 static const wh_conf_key_t *wh_conf_find(const char *name);
@@ -139,7 +126,6 @@ static int wh_conf_number(const wh_conf_key_t *key, const char *value,
 static int wh_conf_property(wh_conf_t *conf, const char *name,
     const char *value, wh_error_t *err);
 static int wh_conf_reserves(const char *name, size_t len);
-static size_t wh_conf_file_suffix(const char *name);
 
 
 int
@@ -299,15 +285,8 @@ wh_conf_number(const wh_conf_key_t *key, const char *value, int64_t *number)
 int
 wh_conf_secret(const char *key)
 {
-    size_t  i;
-
-    for (i = 0; i < sizeof(wh_conf_secrets) / sizeof(char *); i++) {
-        if (strcmp(key, wh_conf_secrets[i]) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
+    return strncmp(key, "kafka.", 6) == 0
+           && wh_credential(key + 6, strlen(key + 6)) == WH_CREDENTIAL_SECRET;
 }
 
 
@@ -320,7 +299,8 @@ wh_conf_property(wh_conf_t *conf, const char *name, const char *value,
     size_t          i, len;
     wh_property_t  *p;
 
-    len = strlen(name) - wh_conf_file_suffix(name);
+    len = wh_credential_file(name, strlen(name));
+    len = (len > 0) ? len : strlen(name);
 
     if (wh_conf_reserves(name, len)) {
         return wh_error_set(err, WH_ERROR, "\"kafka.%s\" is reserved: the "
@@ -385,21 +365,6 @@ wh_conf_reserves(const char *name, size_t len)
     }
 
     return 0;
-}
-
-
-/* The bytes at the end of name that say that the value is a file's name. */
-
-static size_t
-wh_conf_file_suffix(const char *name)
-{
-    size_t  len, suffix;
-
-    len = strlen(name);
-    suffix = sizeof(WH_CONF_FILE) - 1;
-
-    return (len > suffix && strcmp(name + len - suffix, WH_CONF_FILE) == 0)
-           ? suffix : 0;
 }
 
 

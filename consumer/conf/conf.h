@@ -57,8 +57,8 @@ void wh_conf_free(wh_conf_t *conf);
 int wh_conf_read(wh_conf_t *conf, const char *path, wh_error_t *err);
 
 /*
- * Sets one key: an entry of the table, "kafka.<librdkafka property>", or that
- * with "_file" behind it, where value names the file that has the property's.
+ * Sets one key: an entry of the table, "kafka.<librdkafka property>", or one of
+ * those in wh_credential.h with "_file" behind it, where value names a file.
  * WH_OK; WH_ERROR: unknown key, reserved property, value out of range.
  */
 int wh_conf_set(wh_conf_t *conf, const char *key, const char *value,

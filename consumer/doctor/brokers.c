@@ -112,9 +112,21 @@ wh_doctor_cluster(wh_doctor_t *d, int brokers, const char *id)
 void
 wh_doctor_group(wh_doctor_t *d)
 {
+    wh_error_t                          err;
     rd_kafka_resp_err_t                 e;
     const struct rd_kafka_group_list   *list;
-    const struct rd_kafka_group_info   *group;
+    rd_kafka_topic_partition_list_t    *committed;
+
+    if (wh_query_committed(d->rk, d->conf->commands_topic, 1, &committed, &err)
+        != WH_OK)
+    {
+        wh_report(d->report, WH_FOUND_ERROR, "group",
+                  "docs/security.md has the rights that are needed", "%s",
+                  err.text);
+        return;
+    }
+
+    rd_kafka_topic_partition_list_destroy(committed);
 
     e = rd_kafka_list_groups(d->rk, d->conf->group_id, &list,
                              WH_DOCTOR_TIMEOUT);
@@ -129,8 +141,7 @@ wh_doctor_group(wh_doctor_t *d)
                   "\"%s\": %s", d->conf->group_id, rd_kafka_err2str(e));
 
     } else if (list->group_cnt == 1) {
-        group = &list->groups[0];
-        wh_doctor_members(d, group);
+        wh_doctor_members(d, &list->groups[0]);
 
     } else {
         wh_report(d->report, WH_FOUND_OK, "group", NULL,

@@ -1,5 +1,6 @@
 #include "doctor/internal.h"
 #include "kafka/query.h"
+#include "kafka/topic.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -102,7 +103,7 @@ wh_doctor_topic(wh_doctor_t *d, wh_subject_t *s, const char *name)
         return 0;
     }
 
-    if (wh_query_policy(d->rk, name, &s->policy, &err) != WH_OK) {
+    if (wh_topic_get_policy(d->rk, name, &s->policy, &err) != WH_OK) {
         wh_report(d->report, WH_FOUND_WARNING, s->what, NULL, "%s", err.text);
 
     } else if (!s->policy.known) {
@@ -181,7 +182,7 @@ wh_doctor_rights(wh_doctor_t *d, const wh_subject_t *s, int read, int write)
     wh_error_t         err;
     wh_topic_rights_t  rights;
 
-    if (wh_query_rights(d->rk, s->name, &rights, &err) == WH_OK
+    if (wh_topic_get_rights(d->rk, s->name, &rights, &err) == WH_OK
         && ((read && !rights.read) || (write && !rights.write)))
     {
         wh_report(d->report, WH_FOUND_ERROR, s->what, WH_DOCTOR_RIGHTS,

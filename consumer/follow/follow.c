@@ -269,7 +269,8 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
         return WH_OK;
 
     default:
-        return wh_error_set(err, WH_AGAIN, "reading notifications: %s",
+        return wh_error_set(err, WH_AGAIN, "reading topic \"%s\": %s",
+                            f->conf->notifications_topic,
                             rd_kafka_message_errstr(m));
     }
 

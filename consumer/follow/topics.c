@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/signal.h"
 #include "kafka/query.h"
+#include "kafka/topic.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -134,7 +135,7 @@ wh_topics_create(const wh_topics_t *t, const char *topic, wh_error_t *err)
     (void) snprintf(lag, sizeof(lag), "%" PRId64,
                     ms > WH_TOPICS_LAG ? ms : WH_TOPICS_LAG);
 
-    rc = wh_query_create(t->admin, topic,
+    rc = wh_topic_create(t->admin, topic,
                          topic == conf->commands_topic ? commands
                          : topic == conf->notifications_topic ? notifications
                          : rejections, err);
@@ -165,7 +166,7 @@ wh_topics_commands(const wh_topics_t *t, wh_error_t *err)
 
     topic = t->conf->commands_topic;
 
-    rc = wh_query_policy(t->admin, topic, &policy, err);
+    rc = wh_topic_get_policy(t->admin, topic, &policy, err);
     if (rc != WH_OK) {
         return rc;
     }
@@ -196,10 +197,16 @@ wh_topics_notifications(const wh_topics_t *t, wh_error_t *err)
     topic = t->conf->notifications_topic;
     retention = t->conf->idempotency_retention * 1000;
 
-    rc = wh_query_policy(t->admin, topic, &policy, err);
+    rc = wh_topic_get_policy(t->admin, topic, &policy, err);
 
-    if (rc != WH_OK || !policy.known) {
+    if (rc != WH_OK) {
         return rc;
+    }
+
+    if (!policy.known) {
+        wh_log(WH_LOG_WARN, "the brokers do not say how long topic \"%s\" "
+               "keeps its records", topic);
+        return WH_OK;
     }
 
     if (policy.deletes && (policy.retention >= 0 || policy.bytes >= 0)) {

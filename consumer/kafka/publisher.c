@@ -14,6 +14,7 @@
 
 
 #define WH_PUBLISHER_INIT_TIMEOUT   1000    /* ms, then asked again */
+#define WH_PUBLISHER_INIT_TRIES     10
 #define WH_PUBLISHER_FLUSH_TIMEOUT  30000   /* ms, above message.timeout.ms */
 #define WH_PUBLISHER_ABORT_TIMEOUT  500     /* ms */
 #define WH_PUBLISHER_SERVE          1000    /* messages between two polls */
@@ -105,7 +106,10 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
 }
 
 
-/* Waits for the brokers, however long they are away. */
+/*
+ * Waits for the brokers, and in the end gives up: a new handle finds files with
+ * certificates and passwords that have been replaced.
+ */
 
 static int
 wh_publisher_init(wh_publisher_t *p, wh_error_t *err)
@@ -113,18 +117,20 @@ wh_publisher_init(wh_publisher_t *p, wh_error_t *err)
     int                waiting;
     rd_kafka_error_t  *error;
 
-    for (waiting = 0; ; waiting = 1) {
+    for (waiting = 0; ; waiting++) {
         error = rd_kafka_init_transactions(p->rk, WH_PUBLISHER_INIT_TIMEOUT);
 
         if (error == NULL) {
             return WH_OK;
         }
 
-        if (wh_stopping() || !rd_kafka_error_is_retriable(error)) {
+        if (wh_stopping() || waiting == WH_PUBLISHER_INIT_TRIES
+            || !rd_kafka_error_is_retriable(error))
+        {
             return wh_publisher_fail(p, "init_transactions", error, err);
         }
 
-        if (!waiting) {
+        if (waiting == 0) {
             wh_figures_state(WH_WAITING);
             wh_log(WH_LOG_WARN, "waiting for Kafka: %s",
                    rd_kafka_error_string(error));
@@ -427,10 +433,12 @@ wh_publisher_fail(wh_publisher_t *p, const char *what, rd_kafka_error_t *error,
                             "rejections_topic 360 kB", what);
 
     case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-        return WH_ERROR;
+
+        /* somebody may allow it */
+
+        return wh_error_set(err, WH_AGAIN, "%s: %s: \"%s\"", what,
+                            rd_kafka_err2str(code), p->conf->group_id);
 
     default:
         break;

@@ -7,19 +7,14 @@
 
 
 #define WH_QUERY_TIMEOUT  5000    /* ms a question may take */
+#define WH_QUERY_AGAIN    2000    /* ms for another one about its failure */
 #define WH_QUERY_LOOKS    5       /* at a watermark that seems to go back */
 #define WH_QUERY_WAIT     500     /* ms between two looks */
 
 
-static rd_kafka_event_t *wh_query_answer(rd_kafka_queue_t *queue,
-    const char *what, const char *topic, wh_error_t *err);
-#if RD_KAFKA_VERSION >= 0x020300ff
-static void wh_query_operations(rd_kafka_event_t *event,
-    wh_topic_rights_t *rights);
-#endif
-static void wh_query_setting(wh_topic_policy_t *policy, const char *name,
-    const char *value);
-static int wh_query_created(rd_kafka_event_t *event, const char *topic,
+static rd_kafka_resp_err_t wh_query_group_error(rd_kafka_t *rk,
+    const char *group);
+static int wh_query_uncommitted(rd_kafka_t *rk, rd_kafka_resp_err_t e,
     wh_error_t *err);
 
 
@@ -170,8 +165,7 @@ wh_query_committed(rd_kafka_t *rk, const char *topic, int count,
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
         rd_kafka_topic_partition_list_destroy(l);
-        return wh_error_set(err, WH_AGAIN, "the group's offsets: %s",
-                            rd_kafka_err2str(e));
+        return wh_query_uncommitted(rk, e, err);
     }
 
     *list = l;
@@ -180,251 +174,86 @@ wh_query_committed(rd_kafka_t *rk, const char *topic, int count,
 }
 
 
-int
-wh_query_policy(rd_kafka_t *rk, const char *topic, wh_topic_policy_t *policy,
-    wh_error_t *err)
+/*
+ * Why the group's offsets are not to be had.  A timeout may hide that we are not
+ * allowed to: then librdkafka goes on looking for the group's coordinator, and
+ * another question brings that to light.
+ */
+
+static int
+wh_query_uncommitted(rd_kafka_t *rk, rd_kafka_resp_err_t e, wh_error_t *err)
 {
-    size_t                                    i, n;
-    rd_kafka_event_t                         *event;
-    rd_kafka_queue_t                         *queue;
-    rd_kafka_ConfigResource_t                *resource;
-    const rd_kafka_ConfigEntry_t            **entries;
-    const rd_kafka_ConfigResource_t         **resources;
-    const rd_kafka_DescribeConfigs_result_t  *result;
+    char    group[256];
+    size_t  size;
 
-    memset(policy, 0, sizeof(wh_topic_policy_t));
+    size = sizeof(group);
 
-    queue = rd_kafka_queue_new(rk);
-    resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-
-    rd_kafka_DescribeConfigs(rk, &resource, 1, NULL, queue);
-    rd_kafka_ConfigResource_destroy(resource);
-
-    event = wh_query_answer(queue, "configuration", topic, err);
-    rd_kafka_queue_destroy(queue);
-
-    if (event == NULL) {
-        return WH_AGAIN;
+    if (rd_kafka_conf_get(rd_kafka_conf(rk), "group.id", group, &size)
+        != RD_KAFKA_CONF_OK)
+    {
+        group[0] = '\0';
     }
 
-    result = rd_kafka_event_DescribeConfigs_result(event);
-    resources = rd_kafka_DescribeConfigs_result_resources(result, &n);
+    if (e == RD_KAFKA_RESP_ERR__TIMED_OUT) {
+        e = wh_query_group_error(rk, group);
+    }
 
-    if (n == 1 && rd_kafka_ConfigResource_error(resources[0])
-                  == RD_KAFKA_RESP_ERR_NO_ERROR)
-    {
-        policy->known = 1;
-        entries = rd_kafka_ConfigResource_configs(resources[0], &n);
+    return wh_error_set(err, WH_AGAIN, "the offsets of group \"%s\": %s",
+                        group, rd_kafka_err2str(e));
+}
 
-        for (i = 0; i < n; i++) {
-            wh_query_setting(policy, rd_kafka_ConfigEntry_name(entries[i]),
-                             rd_kafka_ConfigEntry_value(entries[i]));
+
+static rd_kafka_resp_err_t
+wh_query_group_error(rd_kafka_t *rk, const char *group)
+{
+    rd_kafka_resp_err_t  e;
+
+    e = RD_KAFKA_RESP_ERR__TIMED_OUT;
+
+#if RD_KAFKA_VERSION >= 0x020000ff
+
+    size_t                                          n;
+    const rd_kafka_error_t                         *error;
+    rd_kafka_event_t                               *event;
+    rd_kafka_queue_t                               *queue;
+    const rd_kafka_group_result_t                 **groups;
+    rd_kafka_ListConsumerGroupOffsets_t            *list;
+    const rd_kafka_ListConsumerGroupOffsets_result_t  *result;
+
+    queue = rd_kafka_queue_new(rk);
+    list = rd_kafka_ListConsumerGroupOffsets_new(group, NULL);
+
+    rd_kafka_ListConsumerGroupOffsets(rk, &list, 1, NULL, queue);
+    rd_kafka_ListConsumerGroupOffsets_destroy(list);
+
+    event = rd_kafka_queue_poll(queue, WH_QUERY_AGAIN);
+    rd_kafka_queue_destroy(queue);
+
+    result = (event != NULL)
+             ? rd_kafka_event_ListConsumerGroupOffsets_result(event) : NULL;
+
+    if (result != NULL && rd_kafka_event_error(event)) {
+        e = rd_kafka_event_error(event);
+
+    } else if (result != NULL) {
+        groups = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &n);
+        error = (n == 1) ? rd_kafka_group_result_error(groups[0]) : NULL;
+
+        if (error != NULL) {
+            e = rd_kafka_error_code(error);
         }
     }
 
-    rd_kafka_event_destroy(event);
-
-    return WH_OK;
-}
-
-
-static void
-wh_query_setting(wh_topic_policy_t *policy, const char *name,
-    const char *value)
-{
-    if (value == NULL) {
-        return;
+    if (event != NULL) {
+        rd_kafka_event_destroy(event);
     }
-
-    if (strcmp(name, "cleanup.policy") == 0) {
-        policy->compact = (strstr(value, "compact") != NULL);
-        policy->deletes = (strstr(value, "delete") != NULL);
-
-    } else if (strcmp(name, "retention.ms") == 0) {
-        policy->retention = strtoll(value, NULL, 10);
-
-    } else if (strcmp(name, "retention.bytes") == 0) {
-        policy->bytes = strtoll(value, NULL, 10);
-
-    } else if (strcmp(name, "min.compaction.lag.ms") == 0) {
-        policy->lag = strtoll(value, NULL, 10);
-
-    } else if (strcmp(name, "min.insync.replicas") == 0) {
-        policy->min_in_sync = strtoll(value, NULL, 10);
-    }
-}
-
-
-int
-wh_query_rights(rd_kafka_t *rk, const char *topic, wh_topic_rights_t *rights,
-    wh_error_t *err)
-{
-    memset(rights, 0, sizeof(wh_topic_rights_t));
-
-#if RD_KAFKA_VERSION >= 0x020300ff
-
-    rd_kafka_event_t            *event;
-    rd_kafka_queue_t            *queue;
-    rd_kafka_error_t            *error;
-    rd_kafka_AdminOptions_t     *options;
-    rd_kafka_TopicCollection_t  *topics;
-
-    options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
-    error = rd_kafka_AdminOptions_set_include_authorized_operations(options,
-                                                                    1);
-    rd_kafka_error_destroy(error);
-
-    queue = rd_kafka_queue_new(rk);
-    topics = rd_kafka_TopicCollection_of_topic_names(&topic, 1);
-
-    rd_kafka_DescribeTopics(rk, topics, options, queue);
-
-    rd_kafka_TopicCollection_destroy(topics);
-    rd_kafka_AdminOptions_destroy(options);
-
-    event = wh_query_answer(queue, "rights", topic, err);
-    rd_kafka_queue_destroy(queue);
-
-    if (event == NULL) {
-        return WH_AGAIN;
-    }
-
-    wh_query_operations(event, rights);
-    rd_kafka_event_destroy(event);
-
-    return WH_OK;
 
 #else
 
     (void) rk;
-
-    return wh_error_set(err, WH_NONE, "topic \"%s\": librdkafka before 2.3 "
-                        "does not tell rights", topic);
-
-#endif
-}
-
-
-#if RD_KAFKA_VERSION >= 0x020300ff
-
-static void
-wh_query_operations(rd_kafka_event_t *event, wh_topic_rights_t *rights)
-{
-    size_t                                  i, n;
-    const rd_kafka_AclOperation_t          *operations;
-    const rd_kafka_TopicDescription_t     **topics;
-    const rd_kafka_DescribeTopics_result_t *result;
-
-    result = rd_kafka_event_DescribeTopics_result(event);
-    topics = rd_kafka_DescribeTopics_result_topics(result, &n);
-
-    if (n != 1) {
-        return;
-    }
-
-    operations = rd_kafka_TopicDescription_authorized_operations(topics[0],
-                                                                 &n);
-
-    for (i = 0; operations != NULL && i < n; i++) {
-        rights->read |= (operations[i] == RD_KAFKA_ACL_OPERATION_READ);
-        rights->write |= (operations[i] == RD_KAFKA_ACL_OPERATION_WRITE);
-    }
-}
+    (void) group;
 
 #endif
 
-
-/* Waits for the answer to a question about a topic; NULL: err says why not. */
-
-static rd_kafka_event_t *
-wh_query_answer(rd_kafka_queue_t *queue, const char *what, const char *topic,
-    wh_error_t *err)
-{
-    rd_kafka_event_t  *event;
-
-    event = rd_kafka_queue_poll(queue, WH_QUERY_TIMEOUT);
-
-    if (event == NULL) {
-        (void) wh_error_set(err, WH_AGAIN, "%s of topic \"%s\": no answer",
-                            what, topic);
-
-    } else if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        (void) wh_error_set(err, WH_AGAIN, "%s of topic \"%s\": %s", what,
-                            topic, rd_kafka_event_error_string(event));
-        rd_kafka_event_destroy(event);
-        event = NULL;
-    }
-
-    return event;
-}
-
-
-int
-wh_query_create(rd_kafka_t *rk, const char *topic,
-    const wh_topic_setting_t *settings, wh_error_t *err)
-{
-    int                       rc;
-    char                      text[256];
-    rd_kafka_event_t         *event;
-    rd_kafka_queue_t         *queue;
-    rd_kafka_NewTopic_t      *new_topic;
-    const wh_topic_setting_t *s;
-
-    new_topic = rd_kafka_NewTopic_new(topic, 1, -1, text, sizeof(text));
-
-    if (new_topic == NULL) {
-        return wh_error_set(err, WH_ERROR, "topic \"%s\": %s", topic, text);
-    }
-
-    for (s = settings; s->name != NULL; s++) {
-        (void) rd_kafka_NewTopic_set_config(new_topic, s->name, s->value);
-    }
-
-    queue = rd_kafka_queue_new(rk);
-
-    rd_kafka_CreateTopics(rk, &new_topic, 1, NULL, queue);
-    rd_kafka_NewTopic_destroy(new_topic);
-
-    event = wh_query_answer(queue, "creation", topic, err);
-    rd_kafka_queue_destroy(queue);
-
-    if (event == NULL) {
-        return WH_AGAIN;
-    }
-
-    rc = wh_query_created(event, topic, err);
-    rd_kafka_event_destroy(event);
-
-    return rc;
-}
-
-
-static int
-wh_query_created(rd_kafka_event_t *event, const char *topic, wh_error_t *err)
-{
-    size_t                                n;
-    const char                           *why;
-    rd_kafka_resp_err_t                   e;
-    const rd_kafka_topic_result_t       **topics;
-    const rd_kafka_CreateTopics_result_t  *result;
-
-    result = rd_kafka_event_CreateTopics_result(event);
-    topics = rd_kafka_CreateTopics_result_topics(result, &n);
-
-    e = (n == 1) ? rd_kafka_topic_result_error(topics[0])
-                 : RD_KAFKA_RESP_ERR_UNKNOWN;
-
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return WH_OK;
-    }
-
-    if (e == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
-        return wh_error_set(err, WH_CONFLICT, "topic \"%s\" is there", topic);
-    }
-
-    why = (n == 1) ? rd_kafka_topic_result_error_string(topics[0]) : NULL;
-
-    return wh_error_set(err, WH_AGAIN, "topic \"%s\" is missing and cannot be "
-                        "created: %s; create it, see docs/topics.md", topic,
-                        why ? why : rd_kafka_err2str(e));
+    return e;
 }

@@ -281,6 +281,10 @@ wh_session_step(wh_session_t *s, wh_error_t *err)
     wh_watch(h, s->consumer);
 
     if (rc == WH_OK) {
+        rc = wh_watch_brokers(h, err);
+    }
+
+    if (rc == WH_OK) {
         rc = wh_pipeline_run(h, err);
     }
 

@@ -25,9 +25,6 @@ wh_watch(wh_handles_t *h, rd_kafka_t *consumer)
 
     h->watched = now;
 
-    wh_figures_silent(now - h->heard > WH_WATCH_SILENCE
-                      && now - h->committed > WH_WATCH_SILENCE);
-
     wh_watch_partitions(h, consumer);
 
     if (wh_store_keys(h->store, &keys, NULL) != WH_OK) {
@@ -35,6 +32,24 @@ wh_watch(wh_handles_t *h, rd_kafka_t *consumer)
     }
 
     wh_figures_keys(keys);
+}
+
+
+int
+wh_watch_brokers(const wh_handles_t *h, wh_error_t *err)
+{
+    int64_t  now;
+
+    now = wh_clock();
+
+    if (now - h->heard > WH_WATCH_SILENCE
+        && now - h->committed > WH_WATCH_SILENCE)
+    {
+        return wh_error_set(err, WH_AGAIN, "no broker has answered for %d s",
+                            WH_WATCH_SILENCE / 1000);
+    }
+
+    return WH_OK;
 }
 
 

@@ -1,5 +1,6 @@
 /*
- * What a session tells the metrics, now and then.
+ * What a session looks at now and then: what it tells the metrics, and whether
+ * the brokers are there.
  */
 
 #ifndef WH_WATCH_H
@@ -8,6 +9,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include "session/handles.h"
+#include "wh_error.h"
 
 
 /*
@@ -16,6 +18,13 @@
  * cannot be told is left out.
  */
 void wh_watch(wh_handles_t *handles, rd_kafka_t *consumer);
+
+/*
+ * Between two batches.  WH_OK; WH_AGAIN: no broker has answered for a time, also
+ * one that there was nothing to do in; new handles may find them, and files with
+ * certificates and passwords that have been replaced.
+ */
+int wh_watch_brokers(const wh_handles_t *handles, wh_error_t *err);
 
 
 #endif

@@ -239,14 +239,16 @@ class Service(stack.Case):
         """A file that root alone reads."""
         s, c = self.s, self.c
         s.create_topics()
-        c.write("/etc/warehouse/brokers", s.brokers + "\n")
-        c.ok("chmod", "600", "/etc/warehouse/brokers")
-        self.configure(**{"kafka.bootstrap.servers": "127.0.0.1:1",
-                          "kafka.bootstrap.servers_file":
-                          "/run/credentials/%s.service/brokers" % NAME})
-        self.drop_in("LoadCredential=brokers:/etc/warehouse/brokers")
+        c.write("/etc/warehouse/password", "hush\n")
+        c.ok("chmod", "600", "/etc/warehouse/password")
+        path = "/run/credentials/%s.service/kafka-password" % NAME
+        self.configure(**{"kafka.sasl.password_file": path})
+        self.assertNotEqual(c.run("systemctl", "start", NAME).returncode, 0)
+        self.assertIn('cannot open "%s"' % path, self.journal())
+        self.drop_in("LoadCredential=kafka-password:/etc/warehouse/password")
         self.start()
         self.works()
+        self.assertNotIn("hush", self.journal())
 
     def test_watchdog(self):
         """Fed while all is well, however short it is; a process that stands

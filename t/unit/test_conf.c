@@ -103,7 +103,6 @@ static const char  *unit_reserved[][2] = {
     { "kafka.partition.assignment.strategy", "cooperative-sticky" },
     { "kafka.group.id", "mine" },
     { "kafka.group.instance.id", "mine" },
-    { "kafka.group.id_file", "/mine" },
     { "kafka.test.mock.num.brokers", "3" },
     { "kafka.test.mock.broker.rtt", "1" },
 };
@@ -628,11 +627,14 @@ test_files(void **state)
     assert_string_equal(unit_property(conf, "sasl.password"), "b");
     assert_int_equal(conf->properties[0].file, 0);
 
-    /* a name of the suffix alone is none */
+    /* other properties have no files, and librdkafka knows none of such names */
+
+    assert_int_equal(unit_set(conf, "kafka.group.id_file", "c"), WH_OK);
+    assert_string_equal(unit_property(conf, "group.id_file"), "c");
+    assert_int_equal(conf->properties[1].file, 0);
 
     assert_int_equal(unit_set(conf, "kafka._file", "c"), WH_OK);
     assert_string_equal(unit_property(conf, "_file"), "c");
-    assert_int_equal(conf->properties[1].file, 0);
 
     assert_true(wh_conf_secret("kafka.sasl.password"));
     assert_false(wh_conf_secret("kafka.sasl.password_file"));
