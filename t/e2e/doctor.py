@@ -200,7 +200,7 @@ class Doctor(stack.Case):
                    "skip_trimmed_commands")
         self.change("UPDATE positions SET next = 100")
         self.finds("error", "topic " + s.commands, "partition 0 ends at 8, and the database")
-        self.finds("error", "topic " + s.notifications, "it ends at 4, and the database stands")
+        self.finds("error", "topic " + s.notifications, "it ends at %d, and the database stands" % s.end(s.notifications))
         self.change("UPDATE positions SET next = 1")
         self.configure(s.notifications, {"cleanup.policy": "compact,delete", "retention.ms": "-1"})
         self.delete_before(s.notifications, 3)
