@@ -146,9 +146,10 @@ wh_doctor_schema(wh_doctor_t *d, sqlite3 *db)
 static void
 wh_doctor_contents(wh_doctor_t *d, sqlite3 *db)
 {
-    int         rc, ready;
-    char        file[PATH_MAX];
-    wh_error_t  err;
+    int          rc, ready;
+    char         file[PATH_MAX];
+    wh_error_t   err;
+    struct stat  st;
 
     ready = wh_schema_ready(db, &err);
 
@@ -179,16 +180,13 @@ wh_doctor_contents(wh_doctor_t *d, sqlite3 *db)
               ready == WH_RECOVERING ? " is being recovered" : "",
               d->notified >= 0 ? d->notified : 0);
 
-    if (wh_file_name(file, d->conf->database, ".new", NULL) == WH_OK
-        && !d->running)
+    if (!d->running
+        && wh_file_name(file, d->conf->database, ".new", NULL) == WH_OK
+        && stat(file, &st) == 0)
     {
-        struct stat  st;
-
-        if (stat(file, &st) == 0) {
-            wh_report(d->report, WH_FOUND_OK, "database", NULL,
-                      "\"%s\" is left of a rebuild; the next one removes it",
-                      file);
-        }
+        wh_report(d->report, WH_FOUND_OK, "database", NULL,
+                  "\"%s\" is left of a rebuild; the next one goes on with it",
+                  file);
     }
 }
 
