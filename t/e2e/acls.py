@@ -3,9 +3,11 @@
 and each of what they allow is needed, or missed in a way that is told."""
 
 import contextlib
+import json
+import subprocess
 
 import stack
-from secure import MECHANISM, Case
+from secure import LIBRDKAFKA, MECHANISM, Case
 
 # without these it works, with a warning
 WARNED = "DESCRIBE_CONFIGS"
@@ -58,6 +60,27 @@ class Acls(Case):
         amiss = [line for line in lines if words in line]
         return ([] if amiss else [words]) + ([] if any(name in line for line in amiss) else [name])
 
+    def diagnosed(self, acl):
+        """What doctor says of the resource, as far as it can be seen."""
+        r = subprocess.run([stack.BUILD + "/warehouse-consumer", "doctor", "--json", "-c",
+                            self.s.conf], capture_output=True, text=True, timeout=120)
+        found = [f for f in json.loads(r.stdout)["checks"] if f["status"] != "ok"
+                 and self.names(acl) in f["check"] + f["text"]]
+        return [(f["status"], f["text"]) for f in found if "security.md" in f.get("advice", "")]
+
+    def expected(self, acl):
+        """The status and the words that doctor has for it, or None."""
+        who, operation, kind, name = acl
+        if operation == WARNED:
+            return "warning", "the brokers do not tell its configuration"
+        if kind == "GROUP":
+            return "error", "Group authorization failed"
+        if kind == "TOPIC" and name != "notifications":
+            return "error", "Topic authorization failed"
+        if kind == "TOPIC" and LIBRDKAFKA >= (2, 3):
+            return "error", "do not allow the daemon to"
+        return None
+
     def taken_from_daemon(self, acl):
         """It says so, goes on trying, and works once it is given back."""
         def work(case):
@@ -69,6 +92,10 @@ class Acls(Case):
             s.produce([GOOD, "no command"])
             s.start_daemon(ready=False)
             troubles = []
+            expected, found = case.expected(acl), case.diagnosed(acl)
+            if expected is None and found or expected and not [
+                    f for f in found if f[0] == expected[0] and expected[1] in f[1]]:
+                troubles.append("doctor says %s, not %s" % (found, expected))
 
             def missing():
                 return case.missing_words(acl, s.lines()[before:])

@@ -25,15 +25,17 @@ NAMES = "DNS:localhost,IP:127.0.0.1"
 POST = '{"action":"increase","sku":"A","qty":1}'
 
 
-def mechanism():
-    """SCRAM where librdkafka can: before 2.6.1 it sends its nonce twice, and
-    brokers since 3.7.2, 3.8.1 and 3.9.0 take that for a wrong password."""
+def librdkafka():
+    """Its version, as numbers."""
     said = subprocess.run(["kcat", "-V"], capture_output=True, text=True).stdout
-    version = re.search(r"librdkafka (\d+)\.(\d+)\.(\d+)", said)
-    return "SCRAM-SHA-512" if tuple(map(int, version.groups())) >= (2, 6, 1) else "PLAIN"
+    return tuple(map(int, re.search(r"librdkafka (\d+)\.(\d+)\.(\d+)", said).groups()))
 
 
-MECHANISM = mechanism()
+LIBRDKAFKA = librdkafka()
+
+# before 2.6.1 SCRAM sends its nonce twice, and brokers since 3.7.2, 3.8.1 and 3.9.0
+# take that for a wrong password
+MECHANISM = "SCRAM-SHA-512" if LIBRDKAFKA >= (2, 6, 1) else "PLAIN"
 
 
 def secret():

@@ -301,7 +301,10 @@ class Stack:
             kwargs["env"]["WAREHOUSE_FAIL"] = fail
         if self.user:
             # the tree may lie where that user cannot go
-            program = shutil.copy(program, self.dir)
+            # and is copied by a process of its own: a child of another thread's
+            # would hold the copy open for writing, and it could not be run
+            subprocess.run(["cp", program, self.dir], check=True)
+            program = self.dir + "/" + os.path.basename(program)
             account = pwd.getpwnam(self.user)
             kwargs.update(user=account.pw_uid, group=account.pw_gid, extra_groups=[])
         self.daemon = Process([program, "-c", self.conf, *args], stdout=subprocess.DEVNULL,
@@ -312,7 +315,10 @@ class Stack:
 
     def ready(self, before):
         if not self.daemon.running():
-            raise AssertionError("the daemon stopped: " + "\n".join(self.lines()[-3:]))
+            with open(self.dir + "/consumer.err") as err:
+                said = self.lines()[-3:] + err.read().split("\n")[-3:]
+            raise AssertionError("the daemon stopped with status %d: %s"
+                                 % (self.daemon.p.returncode, "\n".join(said)))
         return any("[notice] processing " in line for line in self.lines()[before:])
 
     def wait_progress(self, n=20):
