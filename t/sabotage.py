@@ -282,6 +282,16 @@ SABOTAGES = [
         ("consumer/session/watch.c", "    if (now - h->heard > WH_WATCH_SILENCE\n",
          "    if (0 && now - h->heard > WH_WATCH_SILENCE\n")],
      "t/e2e/metrics.py", ["Metrics.test_brokers_silent"]),
+    ("a password among the arguments", [
+        ("consumer/main.c", "    rc = wh_conf_secret(key)\n", "    rc = 0 && wh_conf_secret(key)\n")],
+     "t/e2e/stops.py", ["Process.test_command_line"]),
+    ("a password that was mended not found", [
+        ("consumer/kafka/publisher.c", "waiting == WH_PUBLISHER_INIT_TRIES",
+         "(0 && waiting == WH_PUBLISHER_INIT_TRIES)")],
+     "t/e2e/security.py", ["Troubles.test_each"]),
+    ("doctor leaves files beside the database", [
+        ("consumer/doctor/database.c", 'alone ? "immutable=1"', 'alone ? "cache=private"')],
+     "t/e2e/doctor.py", ["Doctor.test_without_a_daemon"]),
 ]
 
 
