@@ -58,6 +58,11 @@ def write(path, text, mode=0o644, user=None):
     return path
 
 
+def has(line, words):
+    return all(any(w in line for w in ((word,) if isinstance(word, str) else word))
+               for word in words)
+
+
 class Authority:
     """A certificate authority; certificate is the path of its own."""
 
@@ -443,13 +448,14 @@ class Case(Hiding):
         self.assertEqual((status, text), (200, '[{"sku":"A","qty":%d}]' % ledger.items["A"][0]))
 
     def told(self, *words):
-        """Waits for a line of the daemon's log with all of the words."""
-        stack.wait(lambda: any(all(word in line for word in words) for line in self.s.lines()),
+        """Waits for a line of the daemon's log with all of the words; of a tuple
+        one will do."""
+        stack.wait(lambda: any(has(line, words) for line in self.s.lines()),
                    "%s in the daemon's log" % (words,), 20)
 
     def nginx_lines(self, *words):
         with open(self.s.dir + "/nginx/error.log") as f:
-            return [line for line in f if all(word in line for word in words)]
+            return [line for line in f if has(line, words)]
 
     def nginx_told(self, *words):
         """The same of nginx's error log, at a level that is on by default."""
