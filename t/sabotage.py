@@ -289,9 +289,6 @@ SABOTAGES = [
         ("consumer/kafka/publisher.c", "waiting == WH_PUBLISHER_INIT_TRIES",
          "(0 && waiting == WH_PUBLISHER_INIT_TRIES)")],
      "t/e2e/security.py", ["Troubles.test_each"]),
-    ("doctor leaves files beside the database", [
-        ("consumer/doctor/database.c", 'alone ? "immutable=1"', 'alone ? "cache=private"')],
-     "t/e2e/doctor.py", ["Doctor.test_without_a_daemon"]),
 ]
 
 

@@ -319,12 +319,12 @@ wh_recover_catch_up(wh_follow_t *f, int64_t high, wh_error_t *err)
             return rc;
         }
 
+        wh_signal_serve();
+
         if (wh_follow_position(f) > position) {
             silence = 0;
             continue;
         }
-
-        wh_signal_serve();
 
         if (++silence == WH_RECOVER_SAY) {
             wh_log(WH_LOG_NOTICE, "waiting for notifications %" PRId64
