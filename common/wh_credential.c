@@ -60,3 +60,21 @@ wh_credential_file(const char *name, size_t len)
 
     return len - suffix;
 }
+
+
+const char *
+wh_credential_value(char *text, size_t len)
+{
+    /* what an editor or "echo" ends a line with */
+
+    if (len > 0 && text[len - 1] == '\n') {
+        text[--len] = '\0';
+
+        if (len > 0 && text[len - 1] == '\r') {
+            text[--len] = '\0';
+        }
+    }
+
+    return (len == 0) ? "is empty"
+           : (strlen(text) != len) ? "has a NUL byte" : NULL;
+}

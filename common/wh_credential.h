@@ -28,5 +28,11 @@ wh_credential_t wh_credential(const char *name, size_t len);
  */
 size_t wh_credential_file(const char *name, size_t len);
 
+/*
+ * Makes what such a file has, len bytes and a NUL behind, the value: without a
+ * newline at its end.  NULL; or what is wrong with the file, as "is empty".
+ */
+const char *wh_credential_value(char *text, size_t len);
+
 
 #endif

@@ -24,7 +24,7 @@
 
 
 typedef struct {
-    const char  *file;         /* NULL: the default */
+    const char  *file;         /* the default if it is there; NULL: none */
     int          test;         /* -t */
     const char  *user;         /* -u, doctor's */
     int          json;         /* --json, the same */
@@ -160,10 +160,12 @@ wh_main_configure(wh_args_t *args, wh_conf_t *conf, int argc,
         rc = wh_main_args(args, conf, argc, argv, 0, err);
     }
 
-    if (rc == WH_OK
-        && (args->file != NULL || access(WH_DEFAULT_CONF, F_OK) == 0))
-    {
-        rc = wh_conf_read(conf, args->file ? args->file : WH_DEFAULT_CONF, err);
+    if (args->file == NULL && access(WH_DEFAULT_CONF, F_OK) == 0) {
+        args->file = WH_DEFAULT_CONF;
+    }
+
+    if (rc == WH_OK && args->file != NULL) {
+        rc = wh_conf_read(conf, args->file, err);
     }
 
     if (rc == WH_OK) {
@@ -357,8 +359,7 @@ wh_main_doctor_misconfigured(const wh_args_t *args, const wh_error_t *why)
 static void
 wh_main_doctor_args(const wh_args_t *args, wh_doctor_args_t *to)
 {
-    to->file = (args->file != NULL) ? args->file
-               : (access(WH_DEFAULT_CONF, F_OK) == 0) ? WH_DEFAULT_CONF : NULL;
+    to->file = args->file;
     to->user = args->user;
     to->json = args->json;
 }

@@ -1,5 +1,7 @@
 #include "ngx_http_warehouse_secret.h"
 
+#include "wh_credential.h"
+
 
 static ngx_int_t ngx_http_warehouse_secret_file(ngx_conf_t *cf,
     ngx_str_t *path, ngx_str_t *text);
@@ -15,25 +17,14 @@ ngx_http_warehouse_secret_read(ngx_conf_t *cf, ngx_str_t *path,
         return NGX_ERROR;
     }
 
-    /* what an editor or "echo" ends a line with */
-
-    if (text->len > 0 && text->data[text->len - 1] == '\n') {
-        text->len--;
-
-        if (text->len > 0 && text->data[text->len - 1] == '\r') {
-            text->len--;
-        }
-
-        text->data[text->len] = '\0';
-    }
-
-    wrong = (text->len == 0) ? "is empty"
-            : (ngx_strlen(text->data) != text->len) ? "has a NUL byte" : NULL;
+    wrong = wh_credential_value((char *) text->data, text->len);
 
     if (wrong != NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" %s", path, wrong);
         return NGX_ERROR;
     }
+
+    text->len = ngx_strlen(text->data);
 
     return NGX_OK;
 }

@@ -1,5 +1,5 @@
-#include "base/clock.h"
 #include "base/figures.h"
+#include "base/clock.h"
 #include "wh_metric.h"
 
 #include <inttypes.h>

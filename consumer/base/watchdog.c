@@ -1,5 +1,5 @@
-#include "base/clock.h"
 #include "base/watchdog.h"
+#include "base/clock.h"
 
 #include <pthread.h>
 

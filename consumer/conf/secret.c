@@ -1,4 +1,5 @@
 #include "conf/secret.h"
+#include "wh_credential.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -58,27 +59,17 @@ wh_secret_read(char **secret, const char *path, wh_error_t *err)
 static int
 wh_secret_check(char *secret, size_t len, const char *path, wh_error_t *err)
 {
+    const char  *wrong;
+
     if (len > WH_SECRET_MAX) {
         return wh_error_set(err, WH_ERROR, "\"%s\" is longer than %d bytes",
                             path, WH_SECRET_MAX);
     }
 
-    /* what an editor or "echo" ends a line with */
+    wrong = wh_credential_value(secret, len);
 
-    if (len > 0 && secret[len - 1] == '\n') {
-        secret[--len] = '\0';
-
-        if (len > 0 && secret[len - 1] == '\r') {
-            secret[--len] = '\0';
-        }
-    }
-
-    if (len == 0) {
-        return wh_error_set(err, WH_ERROR, "\"%s\" is empty", path);
-    }
-
-    if (strlen(secret) != len) {
-        return wh_error_set(err, WH_ERROR, "\"%s\" has a NUL byte", path);
+    if (wrong != NULL) {
+        return wh_error_set(err, WH_ERROR, "\"%s\" %s", path, wrong);
     }
 
     return WH_OK;

@@ -7,9 +7,6 @@
 #include <string.h>
 
 
-#define WH_DOCTOR_TIMEOUT  10000    /* ms for an answer */
-
-
 static void wh_doctor_failed(rd_kafka_t *rk, int code, const char *reason,
     void *opaque);
 static void wh_doctor_cluster(wh_doctor_t *d, int brokers, const char *id);
@@ -120,8 +117,7 @@ wh_doctor_group(wh_doctor_t *d)
     if (wh_query_committed(d->rk, d->conf->commands_topic, 1, &committed, &err)
         != WH_OK)
     {
-        wh_report(d->report, WH_FOUND_ERROR, "group",
-                  "docs/security.md has the rights that are needed", "%s",
+        wh_report(d->report, WH_FOUND_ERROR, "group", WH_DOCTOR_RIGHTS, "%s",
                   err.text);
         return;
     }
@@ -136,8 +132,7 @@ wh_doctor_group(wh_doctor_t *d)
     }
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        wh_report(d->report, WH_FOUND_ERROR, "group",
-                  "docs/security.md has the rights that are needed",
+        wh_report(d->report, WH_FOUND_ERROR, "group", WH_DOCTOR_RIGHTS,
                   "\"%s\": %s", d->conf->group_id, rd_kafka_err2str(e));
 
     } else if (list->group_cnt == 1) {

@@ -13,7 +13,10 @@
 #include "kafka/positions.h"
 
 
-#define WH_DOCTOR_ID  64      /* bytes for a cluster's id */
+#define WH_DOCTOR_ID       64       /* bytes for a cluster's id */
+#define WH_DOCTOR_TIMEOUT  10000    /* ms for an answer */
+
+#define WH_DOCTOR_RIGHTS   "docs/security.md has the rights that are needed"
 
 
 typedef struct {

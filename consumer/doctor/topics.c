@@ -8,12 +8,10 @@
 #include <time.h>
 
 
-#define WH_DOCTOR_TIMEOUT  10000    /* ms for an answer */
 #define WH_DOCTOR_FUTURE   60000    /* ms that a record's time may be ahead */
 #define WH_DOCTOR_WHAT     300      /* bytes: "topic " and its name */
 
 #define WH_DOCTOR_TOPICS   "docs/topics.md says how it has to be"
-#define WH_DOCTOR_RIGHTS   "docs/security.md has the rights that are needed"
 
 
 /* A topic as the brokers have it. */
