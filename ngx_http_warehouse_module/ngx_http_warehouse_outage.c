@@ -101,6 +101,19 @@ ngx_http_warehouse_outage_often(ngx_http_warehouse_outage_t *outage)
 }
 
 
+ngx_uint_t
+ngx_http_warehouse_outage_level(ngx_http_warehouse_outage_t *outage,
+    ngx_uint_t level, ngx_uint_t reason)
+{
+    if (!outage->failing || level >= NGX_LOG_INFO) {
+        return level;
+    }
+
+    return reason && !ngx_http_warehouse_outage_often(outage) ? level
+                                                              : NGX_LOG_INFO;
+}
+
+
 void
 ngx_http_warehouse_outage_end(ngx_http_warehouse_outage_t *outage)
 {

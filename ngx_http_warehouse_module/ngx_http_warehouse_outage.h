@@ -43,5 +43,12 @@ void ngx_http_warehouse_outage_begin(ngx_http_warehouse_outage_t *outage,
     ngx_int_t kind, const char *why);
 void ngx_http_warehouse_outage_end(ngx_http_warehouse_outage_t *outage);
 
+/*
+ * At what level something else tells its line of this level: in an outage it is
+ * information, unless it may be the reason, and there were few lines just now.
+ */
+ngx_uint_t ngx_http_warehouse_outage_level(ngx_http_warehouse_outage_t *outage,
+    ngx_uint_t level, ngx_uint_t reason);
+
 
 #endif /* _NGX_HTTP_WAREHOUSE_OUTAGE_H_INCLUDED_ */

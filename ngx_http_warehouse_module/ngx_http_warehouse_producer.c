@@ -353,15 +353,15 @@ static void
 ngx_http_warehouse_producer_error(ngx_http_warehouse_producer_t *p,
     rd_kafka_event_t *event)
 {
-    const char                      *text;
-    ngx_uint_t                       level;
-    rd_kafka_resp_err_t              e;
-    ngx_http_warehouse_producers_t  *producers;
+    const char                   *text;
+    ngx_uint_t                    level;
+    rd_kafka_resp_err_t           e;
+    ngx_http_warehouse_outage_t  *outage;
 
-    producers = p->producers;
+    outage = &p->producers->outage;
     e = rd_kafka_event_error(event);
     text = rd_kafka_event_error_string(event);
-    level = producers->outage.failing ? NGX_LOG_INFO : NGX_LOG_WARN;
+    level = ngx_http_warehouse_outage_level(outage, NGX_LOG_WARN, 0);
 
     /* told of by an event of its own, or by the error that led to it */
 
@@ -376,7 +376,7 @@ ngx_http_warehouse_producer_error(ngx_http_warehouse_producer_t *p,
     {
         /* with nobody who waits, nobody would notice when it is over */
 
-        ngx_http_warehouse_outage_begin(&producers->outage, e, text);
+        ngx_http_warehouse_outage_begin(outage, e, text);
         level = NGX_LOG_INFO;
     }
 
@@ -398,32 +398,32 @@ ngx_http_warehouse_producer_fatal(ngx_http_warehouse_producer_t *p)
     }
 
     e = rd_kafka_fatal_error(p->rk, text, sizeof(text));
-
     p->producers->denied = ngx_http_warehouse_denied(e);
     ngx_http_warehouse_outage_begin(&p->producers->outage, e, text);
     ngx_http_warehouse_producer_retire(p);
 }
 
 
-/* What librdkafka says of an outage that the log knows of is information. */
+/* In an outage it repeats what the log knows, but for why a broker is down. */
 
 static void
 ngx_http_warehouse_producer_log(ngx_http_warehouse_producer_t *p,
     rd_kafka_event_t *event)
 {
     int          severity;
-    ngx_uint_t   level, highest;
+    ngx_uint_t   level;
     const char  *fac, *text;
 
     if (rd_kafka_event_log(event, &fac, &text, &severity) == 0) {
 
-        /* nginx counts as syslog does, but from 1 */
+        /* nginx counts from 1 */
+        level = ngx_max((ngx_uint_t) severity + 1, NGX_LOG_ERR);
 
-        level = (ngx_uint_t) severity + 1;
-        highest = p->producers->outage.failing ? NGX_LOG_INFO : NGX_LOG_ERR;
+        level = ngx_http_warehouse_outage_level(&p->producers->outage, level,
+                                                ngx_strcmp(fac, "FAIL") == 0);
 
-        ngx_log_error(ngx_max(level, highest), ngx_cycle->log, 0,
-                      "warehouse: kafka: %s: %s", fac, text);
+        ngx_log_error(level, ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
+                      fac, text);
     }
 }
 
@@ -440,7 +440,6 @@ ngx_http_warehouse_producer_retire(ngx_http_warehouse_producer_t *p)
     p->failed = 1;
     p->producers->current = NULL;
     ngx_http_warehouse_count(retired);
-
     ngx_queue_insert_tail(&p->producers->retired, &p->link);
 
     ngx_http_warehouse_producer_purge(p);

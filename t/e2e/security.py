@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import secure
 import stack
@@ -253,8 +254,14 @@ class Rotation(Clients):
         self.trust(authority)
         stack.wait(lambda: not self.taken(properties), "the old certificate to be refused")
         before = len(self.s.logged("alert certificate unknown"))
-        self.broker.wire.cut()
-        self.assertNotEqual(self.post(), 200)
+        # with a command under way
+        wire = self.broker.wire
+        wire.hold()
+        with ThreadPoolExecutor() as pool:
+            reply = pool.submit(self.post)
+            stack.wait(lambda: wire.held > 100, "the command to be sent")
+            wire.cut()
+            self.assertNotEqual(reply.result(), 200)
         self.nginx_told("alert certificate unknown")
         stack.wait(lambda: len(self.s.logged("alert certificate unknown")) > before,
                    "the daemon to be told")

@@ -109,6 +109,9 @@ class Wire(threading.Thread):
         super().__init__(daemon=True)
         self.to = to
         self.sockets = set()
+        self.flows = threading.Event()
+        self.flows.set()
+        self.held = 0                  # bytes, since hold()
         self.server = socket.create_server(("127.0.0.1", port))
         self.start()
 
@@ -124,19 +127,27 @@ class Wire(threading.Thread):
             for pair in ((client, broker), (broker, client)):
                 threading.Thread(target=self.lead, args=pair, daemon=True).start()
 
-    @staticmethod
-    def lead(one, other):
+    def lead(self, one, other):
         with contextlib.suppress(OSError):
             while data := one.recv(65536):
+                if not self.flows.is_set():
+                    self.held += len(data)
+                    self.flows.wait()
                 other.sendall(data)
         for s in (one, other):
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)
 
+    def hold(self):
+        """Until cut(), nothing that is sent arrives."""
+        self.held = 0
+        self.flows.clear()
+
     def cut(self):
         for s in list(self.sockets):
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)
+        self.flows.set()
 
 
 class Broker(stack.Broker):
