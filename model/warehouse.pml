@@ -64,6 +64,9 @@
 #ifndef HASTY
 #define HASTY     0        /* wh_session_replaced gives up before it knows */
 #endif
+#ifndef OLDJOIN
+#define OLDJOIN   0        /* a JoinGroup of our own arrives after a newer one */
+#endif
 #ifndef WRITER
 #define WRITER    0        /* somebody else changes an item; 0 or 1 */
 #endif
@@ -114,6 +117,9 @@
 #endif
 #ifndef NO_STORED
 #define NO_STORED        0
+#endif
+#ifndef NO_MEMBERS
+#define NO_MEMBERS       0
 #endif
 #ifndef NO_LOOKS
 #define NO_LOOKS         0
@@ -189,6 +195,9 @@ hidden byte  end_of[2];       /* length of each partition */
 
 byte  committed[2];           /* offset of each partition */
 byte  holder;                 /* one owner: who has the group.instance.id */
+
+#define GHOST       2         /* nobody: a JoinGroup whose sender gave it up */
+
 byte  owner[2];               /* scale: who has the partition */
 
 
@@ -254,6 +263,7 @@ byte  losses = LOSE;
 byte  forgets = FORGET;
 byte  compactions = COMPACT;
 byte  hasty = HASTY;
+byte  oldjoins = OLDJOIN;
 byte  writes = WRITER;
 byte  written;                /* version that the other writer made, of sku 0 */
 
@@ -638,10 +648,12 @@ inline session_close(d, phase)
 
 /*
  * The producer is fenced.  Another process may have taken over: the group's
- * coordinator knows, once that process has joined.
+ * coordinator knows, once that process has joined.  It forgets a member that
+ * does not live; one that begins anew is back before that.
  */
 
 #define REPLACED(d)  (!SCALE && s[d].joined && holder != d)
+#define TAKEN(d)     (holder != GHOST || (NO_MEMBERS && !s[d].newest))
 #define OPENING(d) \
     (!s[d].joined && s[d].ph != session_open && s[d].ph != stopped)
 
@@ -801,7 +813,10 @@ inline assigned(d)
     }
     if
     :: !SCALE && holder != d ->
-        s[holder].valid = 0;
+        if
+        :: holder != GHOST -> s[holder].valid = 0
+        :: else
+        fi;
         holder = d
     :: else
     fi;
@@ -1118,9 +1133,15 @@ end:
 
     :: d_step {
         ((s[d].ph == session_poll || s[d].ph == session_replaced)
-         && REPLACED(d)) ->
+         && REPLACED(d) && TAKEN(d)) ->
         printf("process %d: replaced, stopped\n", d);
         session_close(d, stopped);
+       }
+    :: d_step {
+        ((s[d].ph == session_poll || s[d].ph == session_replaced)
+         && REPLACED(d) && !TAKEN(d)) ->
+        printf("process %d: replaced by nobody\n", d);
+        session_close(d, session_open);
        }
     :: d_step {
         s[d].ph == session_replaced && !REPLACED(d) && !OPENING(1 - d) ->
@@ -1268,10 +1289,18 @@ proctype shared_faults()
 end:
     do
     :: d_step {
-        !SCALE && rebalances > 0 && s[holder].joined && s[holder].valid ->
+        (!SCALE && rebalances > 0 && holder != GHOST && s[holder].joined
+         && s[holder].valid) ->
         printf("group: rejoined, new generation\n");
         rebalances--;
         s[holder].valid = 0;
+       }
+    :: d_step {
+        (!SCALE && oldjoins > 0 && holder != GHOST && s[holder].joined) ->
+        printf("group: an old JoinGroup of %d arrives\n", holder);
+        oldjoins--;
+        s[holder].valid = 0;
+        holder = GHOST;
        }
     :: d_step { REASSIGN(1 - owner[0], owner[1]) -> reassign(1, 0); }
     :: d_step { REASSIGN(owner[0], 1 - owner[1]) -> reassign(0, 1); }
@@ -1316,7 +1345,7 @@ end:
     :: d_step {
         !REACH && (crashes || rebalances || lates || timeouts || restores
                    || backups || losses || forgets || compactions || hasty
-                   || writes) ->
+                   || oldjoins || writes) ->
         printf("no more faults\n");
         crashes = 0;
         rebalances = 0;
@@ -1328,6 +1357,7 @@ end:
         forgets = 0;
         compactions = 0;
         hasty = 0;
+        oldjoins = 0;
         writes = 0;
        }
     od
@@ -1346,7 +1376,7 @@ inline put(at, is_decrease, the_sku, the_qty, the_key)
 
 #define NO_MORE_FAULTS \
     (crashes + rebalances + lates + timeouts + restores + losses + forgets \
-     + compactions + hasty + writes == 0)
+     + compactions + hasty + oldjoins + writes == 0)
 
 init {
     d_step {

@@ -145,9 +145,9 @@ SABOTAGES = [
         ("consumer/session/session.c", "end = wh_clock() + WH_SESSION_HEARTBEATS\n",
          "end = wh_clock() - 100000000\n")],
      KILLS, ["Kills.test_taken_over"]),
-    ("an old JoinGroup of its own taken for a take-over", [
-        ("consumer/session/session.c", "fenced = wh_publisher_fenced(h->publisher, offsets);",
-         "fenced = 1;")],
+    ("late requests of its own taken for a take-over", [
+        ("consumer/session/session.c", "return wh_session_fenced(s) && wh_session_held(s);",
+         "return wh_session_fenced(s);")],
      NETWORK, ["Network.test_other_requests_come_after_newer_ones"]),
 
     # what must not be passed over

@@ -10,8 +10,7 @@
 static void wh_doctor_failed(rd_kafka_t *rk, int code, const char *reason,
     void *opaque);
 static void wh_doctor_cluster(wh_doctor_t *d, int brokers, const char *id);
-static void wh_doctor_members(wh_doctor_t *d,
-    const struct rd_kafka_group_info *group);
+static void wh_doctor_members(wh_doctor_t *d, int members, const char *host);
 
 
 int
@@ -58,6 +57,14 @@ wh_doctor_brokers(wh_doctor_t *d)
     wh_doctor_cluster(d, n, id);
 
     return 1;
+}
+
+
+const char *
+wh_doctor_advice(const char *text)
+{
+    return strstr(text, "authorization failed") != NULL ? WH_DOCTOR_RIGHTS
+                                                        : NULL;
 }
 
 
@@ -109,68 +116,53 @@ wh_doctor_cluster(wh_doctor_t *d, int brokers, const char *id)
 void
 wh_doctor_group(wh_doctor_t *d)
 {
-    wh_error_t                          err;
-    rd_kafka_resp_err_t                 e;
-    const struct rd_kafka_group_list   *list;
-    rd_kafka_topic_partition_list_t    *committed;
+    int                               rc, members;
+    char                              host[256];
+    wh_error_t                        err;
+    rd_kafka_topic_partition_list_t  *committed;
 
-    if (wh_query_committed(d->rk, d->conf->commands_topic, 1, &committed, &err)
-        != WH_OK)
-    {
-        wh_report(d->report, WH_FOUND_ERROR, "group", WH_DOCTOR_RIGHTS, "%s",
-                  err.text);
-        return;
+    rc = wh_query_committed(d->rk, d->conf->commands_topic, 1, &committed,
+                            &err);
+
+    if (rc == WH_OK) {
+        rd_kafka_topic_partition_list_destroy(committed);
+
+        rc = wh_query_members(d->rk, d->conf->group_id, &members, host,
+                              sizeof(host), &err);
     }
 
-    rd_kafka_topic_partition_list_destroy(committed);
+    if (rc == WH_OK) {
+        wh_doctor_members(d, members, host);
 
-    e = rd_kafka_list_groups(d->rk, d->conf->group_id, &list,
-                             WH_DOCTOR_TIMEOUT);
-
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR && list->group_cnt == 1) {
-        e = list->groups[0].err;
-    }
-
-    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        wh_report(d->report, WH_FOUND_ERROR, "group", WH_DOCTOR_RIGHTS,
-                  "\"%s\": %s", d->conf->group_id, rd_kafka_err2str(e));
-
-    } else if (list->group_cnt == 1) {
-        wh_doctor_members(d, &list->groups[0]);
+    } else if (rc == WH_NONE) {
+        wh_report(d->report, WH_FOUND_OK, "group", NULL, "%s yet", err.text);
 
     } else {
-        wh_report(d->report, WH_FOUND_OK, "group", NULL,
-                  "\"%s\" is not known to the brokers yet",
-                  d->conf->group_id);
-    }
-
-    if (list != NULL) {
-        rd_kafka_group_list_destroy(list);
+        wh_report(d->report, WH_FOUND_ERROR, "group",
+                  wh_doctor_advice(err.text), "%s", err.text);
     }
 }
 
 
 static void
-wh_doctor_members(wh_doctor_t *d, const struct rd_kafka_group_info *group)
+wh_doctor_members(wh_doctor_t *d, int members, const char *host)
 {
-    const char  *host;
+    const char  *group = d->conf->group_id;
 
-    host = (group->member_cnt > 0) ? group->members[0].client_host : "";
-
-    if (group->member_cnt > 1) {
+    if (members > 1) {
         wh_report(d->report, WH_FOUND_ERROR, "group",
                   "nobody else may use the daemon's group_id",
-                  "\"%s\" has %d members", group->group, group->member_cnt);
+                  "group \"%s\" has %d members", group, members);
 
-    } else if (group->member_cnt == 1 && !d->running) {
+    } else if (members == 1 && !d->running) {
         wh_report(d->report, WH_FOUND_OK, "group", NULL,
-                  "\"%s\" has its member at %s: another machine's daemon, or "
-                  "one that was here less than session.timeout.ms ago",
-                  group->group, host);
+                  "group \"%s\" has its member at %s: another machine's "
+                  "daemon, or one that was here less than session.timeout.ms "
+                  "ago", group, host);
 
     } else {
-        wh_report(d->report, WH_FOUND_OK, "group", NULL, "\"%s\" has %d "
-                  "member%s%s", group->group, group->member_cnt,
-                  group->member_cnt == 1 ? ", at " : "s", host);
+        wh_report(d->report, WH_FOUND_OK, "group", NULL, "group \"%s\" has %d "
+                  "member%s%s", group, members, members == 1 ? ", at " : "s",
+                  host);
     }
 }

@@ -43,6 +43,9 @@ void wh_doctor_host(wh_doctor_t *d);
 void wh_doctor_database(wh_doctor_t *d);
 void wh_doctor_access(wh_doctor_t *d);
 
+/* For what librdkafka says of a question: the advice, if it is about rights. */
+const char *wh_doctor_advice(const char *text);
+
 /* Returns whether there are brokers to ask more. */
 int wh_doctor_brokers(wh_doctor_t *d);
 void wh_doctor_topics(wh_doctor_t *d);

@@ -257,3 +257,51 @@ wh_query_group_error(rd_kafka_t *rk, const char *group)
 
     return e;
 }
+
+
+int
+wh_query_members(rd_kafka_t *rk, const char *group, int *count, char *host,
+    size_t size, wh_error_t *err)
+{
+    int                                rc;
+    rd_kafka_resp_err_t                e;
+    const struct rd_kafka_group_list  *list;
+
+    list = NULL;
+    *count = 0;
+    *host = '\0';
+
+    e = rd_kafka_list_groups(rk, group, &list, WH_QUERY_TIMEOUT);
+
+    /* one that does not answer is of no account where another knows the group */
+
+    if (list != NULL && list->group_cnt == 1
+        && (e == RD_KAFKA_RESP_ERR_NO_ERROR || e == RD_KAFKA_RESP_ERR__PARTIAL))
+    {
+        e = list->groups[0].err;
+    }
+
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rc = wh_error_set(err, WH_AGAIN, "group \"%s\": %s", group,
+                          rd_kafka_err2str(e));
+
+    } else if (list->group_cnt == 0) {
+        rc = wh_error_set(err, WH_NONE, "group \"%s\": not known to the "
+                          "brokers", group);
+
+    } else {
+        rc = WH_OK;
+        *count = list->groups[0].member_cnt;
+
+        if (*count > 0) {
+            (void) snprintf(host, size, "%s",
+                            list->groups[0].members[0].client_host);
+        }
+    }
+
+    if (list != NULL) {
+        rd_kafka_group_list_destroy(list);
+    }
+
+    return rc;
+}

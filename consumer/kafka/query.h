@@ -58,5 +58,14 @@ int wh_query_watermarks_past(rd_kafka_t *rk, const char *topic, int partition,
 int wh_query_committed(rd_kafka_t *rk, const char *topic, int count,
     rd_kafka_topic_partition_list_t **list, wh_error_t *err);
 
+/*
+ * How many members a group has, and the first one's host, at most size - 1
+ * bytes.  One that does not send heartbeats any more is among them for
+ * session.timeout.ms.  WH_OK; WH_NONE: no broker knows the group; WH_AGAIN: no
+ * answer.
+ */
+int wh_query_members(rd_kafka_t *rk, const char *group, int *count, char *host,
+    size_t size, wh_error_t *err);
+
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/watchdog.h"
 #include "follow/recover.h"
 #include "kafka/client.h"
+#include "kafka/query.h"
 #include "session/pipeline.h"
 #include "session/watch.h"
 #include "wh_stats.h"
@@ -16,6 +17,7 @@
 
 #define WH_SESSION_POLL        200     /* ms */
 #define WH_SESSION_HEARTBEATS  2000    /* ms, on top of two heartbeats */
+#define WH_SESSION_GHOST       5000    /* ms, on top of session.timeout.ms */
 
 
 static int wh_session_open_store(wh_session_t *s, wh_store_file_t *whole,
@@ -29,6 +31,7 @@ static int wh_session_stats(rd_kafka_t *rk, char *json, size_t len,
 static int wh_session_read(wh_session_t *s, wh_error_t *err);
 static int wh_session_assign(wh_session_t *s, wh_error_t *err);
 static int wh_session_fenced(wh_session_t *s);
+static int wh_session_held(wh_session_t *s);
 
 
 int
@@ -372,8 +375,8 @@ wh_session_replaced(wh_session_t *s)
     rd_kafka_message_t  *m;
 
     if (s->consumer == NULL) {
-        /* fenced before it could join: nobody to ask, and a clear case */
-        return 1;
+        /* fenced before it could join: the next session will see */
+        return 0;
     }
 
     end = wh_clock() + WH_SESSION_HEARTBEATS
@@ -382,7 +385,7 @@ wh_session_replaced(wh_session_t *s)
     while (wh_clock() < end && !wh_stopping()) {
 
         if (wh_assignment_fatal(&s->handles.assignment, &err) == WH_FENCED) {
-            return wh_session_fenced(s);
+            return wh_session_fenced(s) && wh_session_held(s);
         }
 
         m = rd_kafka_consumer_poll(s->consumer, WH_SESSION_POLL);
@@ -414,4 +417,51 @@ wh_session_fenced(wh_session_t *s)
     rd_kafka_topic_partition_list_destroy(offsets);
 
     return fenced;
+}
+
+
+/*
+ * The producer is fenced, too, which a transaction that timed out or a request
+ * of our own that came late does as well.  But for a process that lives the
+ * group soon has no member: what is left of ours sends no heartbeats.
+ */
+
+static int
+wh_session_held(wh_session_t *s)
+{
+    int            rc, members;
+    char           host[256];
+    int64_t        end, patience;
+    wh_error_t     err;
+    wh_handles_t  *h = &s->handles;
+
+    patience = WH_SESSION_GHOST
+               + wh_client_number(s->consumer, "session.timeout.ms");
+
+    wh_log(WH_LOG_NOTICE, "member and producer are fenced: waiting up to %d s "
+           "to see whether another process is there", (int) (patience / 1000));
+
+    end = wh_clock() + patience;
+
+    while (wh_clock() < end && !wh_stopping()) {
+        wh_watchdog_step();
+        wh_signal_serve();
+
+        rc = wh_query_members(s->watcher, h->conf->group_id, &members, host,
+                              sizeof(host), &err);
+
+        if (rc == WH_NONE || (rc == WH_OK && members == 0)) {
+            return 0;
+        }
+
+        if (rc == WH_AGAIN) {
+            /* brokers that start give every member its time anew */
+            end = wh_clock() + patience;
+            wh_log(WH_LOG_WARN, "%s", err.text);
+        }
+
+        wh_wait(WH_SESSION_POLL);
+    }
+
+    return !wh_stopping();
 }

@@ -43,8 +43,9 @@ int wh_session_step(wh_session_t *session, wh_error_t *err);
 /*
  * After WH_FENCED: was it another process, or did only the transaction time out
  * while this one stood still, or an old JoinGroup of ours arrive after a newer
- * one?  Waits for the next heartbeats.  True if another process holds our place
- * in the group.
+ * one?  Waits for the next heartbeats, and if both have happened, until the group
+ * has had the time to forget a member that is none.  True if another process
+ * holds our place in the group.
  */
 int wh_session_replaced(wh_session_t *session);
 

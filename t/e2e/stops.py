@@ -160,6 +160,9 @@ class Stops(stack.Case):
     def test_second_daemon_of_the_same_group(self):
         s = self.s
         s.create_topics()
+        # after which it is sure that the second lives
+        quick = {"kafka.session.timeout.ms": "6000"}
+        s.write_conf(**quick)
         s.start_daemon()
         first = s.daemon
         self.addCleanup(first.stop)
@@ -168,7 +171,7 @@ class Stops(stack.Case):
         log = s.log
         s.log = s.dir + "/second.log"
         s.db = s.db_dir + "/second.db"
-        s.write_conf()
+        s.write_conf(**quick)
         s.start_daemon()
         s.produce([GOOD])
         self.assertEqual(first.p.wait(stack.DEADLINE), 3)
@@ -177,7 +180,7 @@ class Stops(stack.Case):
         self.check()
 
     # the group says who was replaced with a heartbeat, and these are rare
-    RARE = {"kafka.heartbeat.interval.ms": "10000", "kafka.session.timeout.ms": "45000"}
+    RARE = {"kafka.heartbeat.interval.ms": "6000", "kafka.session.timeout.ms": "13000"}
 
     def test_second_daemon_with_rare_heartbeats(self):
         """The first, fenced right after it has joined, waits to be told why."""

@@ -87,7 +87,7 @@ class Network(fault.Case):
 
     def go(self, properties=()):
         """Starts everything, with the small timeouts."""
-        self.configure(**PROPERTIES, **dict(properties))
+        self.configure(**{**PROPERTIES, **dict(properties)})
         self.s.start_daemon()
         self.s.start_nginx()
         self.start_traffic(posters=1, pause=0.02)
@@ -238,8 +238,34 @@ class Network(fault.Case):
         self.finish()
         self.assertTrue(s.daemon.running())
 
+    def both_look_replaced(self):
+        """The same, while the process stands still in a transaction that times
+        out: member and producer are fenced, and there is no other process."""
+        s = self.s
+        self.go({"kafka.transaction.timeout.ms": "2000"})
+        late = self.proxy.add("hold", proxy.JOIN_GROUP)
+        ready = len(s.logged("] processing "))
+        self.new_session()
+        self.hit(late)
+        stack.wait(lambda: len(s.logged("] processing ")) > ready, "another JoinGroup", 120)
+        self.moves()
+        end = self.proxy.add("hold", proxy.END_TXN)
+        self.hit(end)
+        s.daemon.send(signal.SIGSTOP)
+        last = s.end(s.notifications)
+        stack.wait(lambda: self.last_stable_offset() >= last, "the transaction to time out")
+        late.release()
+        stack.wait(lambda: late.answers, "the answer to the late JoinGroup")
+        s.daemon.send(signal.SIGCONT)
+        stack.wait(lambda: s.logged("Static consumer fenced"), "the group to be mistaken")
+        stack.wait(lambda: s.logged("has been fenced by a newer"), "the producer to be fenced")
+        end.release()
+        self.moves()
+        self.finish()
+        self.assertTrue(s.daemon.running())
+
     def test_other_requests_come_after_newer_ones(self):
-        self.side_by_side([Network.join_comes_late] + [self.comes_late(key) for key in (
+        self.side_by_side([Network.join_comes_late, Network.both_look_replaced] + [self.comes_late(key) for key in (
             proxy.PRODUCE, proxy.ADD_PARTITIONS, proxy.ADD_OFFSETS, proxy.TXN_OFFSET_COMMIT)])
 
     # connections
