@@ -113,6 +113,12 @@ main(int argc, char *const argv[])
         rc = wh_main_optional(&args, subcommand, &err);
     }
 
+    /* doctor finds it by itself, and goes on */
+
+    if (rc == WH_OK && (args.test || subcommand->run != wh_main_doctor)) {
+        rc = wh_client_check(&conf, &err);
+    }
+
     if (rc != WH_OK) {
         status = subcommand->misconfigured(&args, &err);
 
@@ -172,15 +178,7 @@ wh_main_configure(wh_args_t *args, wh_conf_t *conf, int argc,
         rc = wh_main_args(args, conf, argc, argv, 1, err);
     }
 
-    if (rc == WH_OK) {
-        rc = wh_conf_check(conf, err);
-    }
-
-    if (rc == WH_OK) {
-        rc = wh_client_check(conf, err);
-    }
-
-    return rc;
+    return (rc == WH_OK) ? wh_conf_check(conf, err) : rc;
 }
 
 

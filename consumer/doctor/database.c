@@ -1,5 +1,6 @@
 #include "doctor/internal.h"
 #include "base/thread.h"
+#include "store/check.h"
 #include "store/files.h"
 #include "wh_schema.h"
 
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -28,8 +30,11 @@ typedef struct {
 } wh_limit_t;
 
 
+static int wh_doctor_owner(wh_doctor_t *d, const struct stat *st);
+static void wh_doctor_read(wh_doctor_t *d, const char *file);
 static int wh_doctor_open(wh_doctor_t *d, const char *file, sqlite3 **db,
     wh_error_t *err);
+static int wh_doctor_beside(const wh_doctor_t *d, const char *suffix);
 static void wh_doctor_uri(char *uri, size_t size, const char *file,
     const char *how);
 static void wh_doctor_schema(wh_doctor_t *d, sqlite3 *db);
@@ -46,8 +51,6 @@ void
 wh_doctor_database(wh_doctor_t *d)
 {
     char         file[PATH_MAX];
-    sqlite3     *db;
-    wh_error_t   err;
     struct stat  st;
 
     if (wh_file_name(file, d->conf->database, "", NULL) != WH_OK) {
@@ -59,6 +62,55 @@ wh_doctor_database(wh_doctor_t *d)
                                              : WH_FOUND_ERROR, "database",
                   errno == ENOENT ? "the daemon builds it from Kafka" : NULL,
                   "\"%s\": %s", file, strerror(errno));
+        return;
+    }
+
+    /* of root SQLite would give the owner what is beside the database */
+
+    if (geteuid() != 0) {
+        wh_doctor_read(d, file);
+
+    } else if (wh_doctor_owner(d, &st)) {
+        wh_doctor_read(d, file);
+
+        if (seteuid(0) == -1 || setegid(0) == -1) {
+            wh_report(d->report, WH_FOUND_WARNING, "access", NULL,
+                      "cannot be root again: %s", strerror(errno));
+        }
+    }
+}
+
+
+/* From here on with the rights of the file's owner. */
+
+static int
+wh_doctor_owner(wh_doctor_t *d, const struct stat *st)
+{
+    if (setegid(st->st_gid) == -1 || seteuid(st->st_uid) == -1) {
+        wh_report(d->report, WH_FOUND_ERROR, "database", NULL, "\"%s\": "
+                  "cannot be read as its owner: %s", d->conf->database,
+                  strerror(errno));
+        (void) setegid(0);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static void
+wh_doctor_read(wh_doctor_t *d, const char *file)
+{
+    sqlite3     *db;
+    wh_error_t   err;
+
+    if (!d->running && wh_doctor_beside(d, "-wal")
+        && !wh_doctor_beside(d, "-shm"))
+    {
+        wh_report(d->report, WH_FOUND_WARNING, "database",
+                  "start the daemon, which recovers it",
+                  "\"%s\" has a write-ahead log without its -shm: it cannot "
+                  "be read without a change to it", file);
         return;
     }
 
@@ -83,13 +135,10 @@ static int
 wh_doctor_open(wh_doctor_t *d, const char *file, sqlite3 **db,
     wh_error_t *err)
 {
-    int          alone;
-    char         log[PATH_MAX], uri[3 * PATH_MAX + 64];
-    struct stat  st;
+    int   alone;
+    char  uri[3 * PATH_MAX + 64];
 
-    alone = !d->running
-            && (wh_file_name(log, d->conf->database, "-wal", NULL) != WH_OK
-                || stat(log, &st) == -1 || st.st_size == 0);
+    alone = !d->running && !d->fresh && !wh_doctor_beside(d, "-wal");
 
     wh_doctor_uri(uri, sizeof(uri), file, alone ? "immutable=1"
                                                 : "readonly_shm=1");
@@ -101,6 +150,19 @@ wh_doctor_open(wh_doctor_t *d, const char *file, sqlite3 **db,
     }
 
     return WH_OK;
+}
+
+
+/* Whether there is such a file with something in it. */
+
+static int
+wh_doctor_beside(const wh_doctor_t *d, const char *suffix)
+{
+    char         file[PATH_MAX];
+    struct stat  st;
+
+    return wh_file_name(file, d->conf->database, suffix, NULL) == WH_OK
+           && stat(file, &st) == 0 && st.st_size > 0;
 }
 
 
@@ -153,7 +215,11 @@ wh_doctor_contents(wh_doctor_t *d, sqlite3 *db)
 
     ready = wh_schema_ready(db, &err);
 
-    rc = wh_doctor_meta(d, db, &err);
+    rc = (ready == WH_RECOVERING) ? WH_OK : ready;
+
+    if (rc == WH_OK) {
+        rc = wh_doctor_meta(d, db, &err);
+    }
 
     if (rc == WH_OK) {
         rc = wh_doctor_positions(d, db, &err);
@@ -277,11 +343,9 @@ wh_doctor_positions(wh_doctor_t *d, sqlite3 *db, wh_error_t *err)
 static void
 wh_doctor_integrity(wh_doctor_t *d, sqlite3 *db)
 {
-    int            rc;
-    const char    *text;
-    wh_error_t     err;
-    sqlite3_stmt  *stmt;
-    wh_limit_t     limit;
+    int         rc;
+    wh_error_t  err, why;
+    wh_limit_t  limit;
 
     if (wh_doctor_limit(&limit, db, &err) != WH_OK) {
         wh_report(d->report, WH_FOUND_WARNING, "integrity", NULL, "%s",
@@ -289,32 +353,21 @@ wh_doctor_integrity(wh_doctor_t *d, sqlite3 *db)
         return;
     }
 
-    rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
-
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(stmt);
-    }
-
-    text = (rc == SQLITE_ROW) ? (const char *) sqlite3_column_text(stmt, 0)
-                              : NULL;
+    rc = wh_store_check_pages(db, &why);
 
     if (wh_doctor_limit_end(&limit)) {
         wh_report(d->report, WH_FOUND_OK, "integrity", NULL, "looked for %d s "
                   "without an end; the daemon looks at every page when it "
                   "starts", WH_DOCTOR_CHECK / 1000);
 
-    } else if (text != NULL && strcmp(text, "ok") == 0) {
+    } else if (rc == WH_OK) {
         wh_report(d->report, WH_FOUND_OK, "integrity", NULL,
                   "every page was looked at");
 
     } else {
-        (void) wh_schema_fail(db, "checking the database", &err);
-        wh_report(d->report, WH_FOUND_ERROR, "integrity",
-                  "move the database away, with its -wal and -shm, to have it "
-                  "rebuilt from Kafka", "%s", text != NULL ? text : err.text);
+        wh_report(d->report, WH_FOUND_ERROR, "integrity", NULL, "%s",
+                  why.text);
     }
-
-    (void) sqlite3_finalize(stmt);
 }
 
 

@@ -27,7 +27,7 @@ wh_doctor_run(const wh_doctor_args_t *args, const wh_conf_t *conf,
     wh_doctor_database(&d);
     wh_doctor_access(&d);
 
-    if (wh_doctor_brokers(&d)) {
+    if (!d.unusable && wh_doctor_brokers(&d)) {
         wh_doctor_topics(&d);
         wh_doctor_group(&d);
     }

@@ -1,4 +1,5 @@
 #include "doctor/internal.h"
+#include "kafka/client.h"
 #include "store/files.h"
 #include "wh_schema.h"
 #include "wh_version.h"
@@ -23,7 +24,9 @@
 
 
 static void wh_doctor_configuration(wh_doctor_t *d);
+static int wh_doctor_open_to_all(wh_doctor_t *d, const wh_property_t *p);
 static void wh_doctor_daemon(wh_doctor_t *d);
+static int wh_doctor_fresh(wh_doctor_t *d);
 static int wh_doctor_locked(const char *file);
 static void wh_doctor_state(wh_doctor_t *d, int pid);
 static void wh_doctor_disk(wh_doctor_t *d);
@@ -45,38 +48,69 @@ wh_doctor_host(wh_doctor_t *d)
 }
 
 
-/* It was read and checked already. */
+/*
+ * It was read and checked already, but for what is handed to librdkafka: files
+ * with secrets may be for the daemon alone.
+ */
 
 static void
 wh_doctor_configuration(wh_doctor_t *d)
 {
     size_t       i;
-    char         key[256];
-    struct stat  st;
+    wh_error_t   err;
 
-    if (d->args->file == NULL) {
-        wh_report(d->report, WH_FOUND_OK, "configuration", NULL,
-                  "no file, only arguments");
+    if (wh_client_check(d->conf, &err) != WH_OK) {
+        d->unusable = 1;
+        wh_report(d->report, WH_FOUND_ERROR, "configuration",
+                  strstr(err.text, "/credentials/") != NULL
+                  ? "systemd shows it to the unit alone: name another file "
+                    "with the key as an argument"
+                  : NULL, "%s", err.text);
         return;
     }
 
     for (i = 0; i < d->conf->nproperties; i++) {
-        (void) snprintf(key, sizeof(key), "kafka.%s",
-                        d->conf->properties[i].name);
-
-        if (wh_conf_secret(key) && !d->conf->properties[i].file
-            && stat(d->args->file, &st) == 0 && (st.st_mode & S_IROTH))
-        {
-            wh_report(d->report, WH_FOUND_WARNING, "configuration",
-                      "chmod o-r, or a file of its own for the secret",
-                      "\"%s\" has \"%s\", and every user can read it",
-                      d->args->file, key);
+        if (wh_doctor_open_to_all(d, &d->conf->properties[i])) {
             return;
         }
     }
 
-    wh_report(d->report, WH_FOUND_OK, "configuration", NULL, "\"%s\"",
-              d->args->file);
+    if (d->args->file != NULL) {
+        wh_report(d->report, WH_FOUND_OK, "configuration", NULL, "\"%s\"",
+                  d->args->file);
+
+    } else {
+        wh_report(d->report, WH_FOUND_OK, "configuration", NULL,
+                  "no file, only arguments");
+    }
+}
+
+
+/* Reports a secret that every user can read. */
+
+static int
+wh_doctor_open_to_all(wh_doctor_t *d, const wh_property_t *p)
+{
+    char         key[256];
+    const char  *file;
+    struct stat  st;
+
+    (void) snprintf(key, sizeof(key), "kafka.%s", p->name);
+
+    file = p->file ? p->value : d->args->file;
+
+    if (!wh_conf_secret(key) || file == NULL || stat(file, &st) == -1
+        || !(st.st_mode & S_IROTH))
+    {
+        return 0;
+    }
+
+    wh_report(d->report, WH_FOUND_WARNING, "configuration",
+              p->file ? "chmod o-r"
+                      : "chmod o-r, or a file of its own for the secret",
+              "\"%s\" has \"%s\", and every user can read it", file, key);
+
+    return 1;
 }
 
 
@@ -95,6 +129,16 @@ wh_doctor_daemon(wh_doctor_t *d)
     pid = wh_doctor_locked(file);
     d->running = (pid > 0);
 
+    d->fresh = wh_doctor_fresh(d);
+
+    if (!d->running && d->fresh) {
+        wh_report(d->report, WH_FOUND_WARNING, "daemon",
+                  "run doctor where it runs; or start it again",
+                  "none is seen here, and one wrote its metrics just now: it "
+                  "is in another container, or was killed");
+        return;
+    }
+
     if (!d->running) {
         wh_report(d->report, WH_FOUND_WARNING, "daemon",
                   "systemctl start warehouse-consumer",
@@ -103,6 +147,19 @@ wh_doctor_daemon(wh_doctor_t *d)
     }
 
     wh_doctor_state(d, pid);
+}
+
+
+static int
+wh_doctor_fresh(wh_doctor_t *d)
+{
+    char         file[PATH_MAX];
+    struct stat  st;
+
+    return wh_file_name(file, d->conf->database, WH_FILES_METRICS, NULL)
+           == WH_OK
+           && stat(file, &st) == 0
+           && time(NULL) - st.st_mtime <= WH_DOCTOR_STALE;
 }
 
 
@@ -264,11 +321,18 @@ wh_doctor_disk(wh_doctor_t *d)
 static void
 wh_doctor_clock(wh_doctor_t *d)
 {
+    int           state;
     struct timex  t;
 
     memset(&t, 0, sizeof(t));
 
-    if (ntp_adjtime(&t) == TIME_ERROR || (t.status & STA_UNSYNC)) {
+    state = ntp_adjtime(&t);
+
+    if (state == -1) {
+        wh_report(d->report, WH_FOUND_WARNING, "clock", NULL,
+                  "the kernel cannot be asked: %s", strerror(errno));
+
+    } else if (state == TIME_ERROR || (t.status & STA_UNSYNC)) {
         wh_report(d->report, WH_FOUND_WARNING, "clock",
                   "run a time service such as chrony; in a container, see to "
                   "the machine's",

@@ -1,7 +1,7 @@
 /*
  * What the parts of doctor share: host.c (this machine), database.c and
- * access.c (the file, and who may read it), brokers.c and topics.c (Kafka).
- * Included by nobody else.
+ * access.c (the file, and who may read it), brokers.c, topics.c and progress.c
+ * (Kafka; where the database is in the topics).  Included by nobody else.
  */
 
 #ifndef WH_DOCTOR_INTERNAL_H
@@ -11,10 +11,12 @@
 
 #include "doctor/doctor.h"
 #include "kafka/positions.h"
+#include "kafka/topic.h"
 
 
 #define WH_DOCTOR_ID       64       /* bytes for a cluster's id */
 #define WH_DOCTOR_TIMEOUT  10000    /* ms for an answer */
+#define WH_DOCTOR_WHAT     300      /* bytes: "topic " and its name */
 
 #define WH_DOCTOR_RIGHTS   "docs/security.md has the rights that are needed"
 
@@ -24,7 +26,9 @@ typedef struct {
     const wh_conf_t         *conf;
     wh_report_t             *report;
 
+    int                      unusable;      /* what librdkafka is to have */
     int                      running;       /* a daemon has the lock */
+    int                      fresh;         /* one wrote its metrics just now */
 
     /* what the database has, once it was read */
     int                      known;         /* false: nothing */
@@ -35,6 +39,20 @@ typedef struct {
     rd_kafka_t              *rk;            /* of kind WH_CLIENT_WATCHER */
     char                     trouble[256];  /* librdkafka's last words */
 } wh_doctor_t;
+
+
+/* A topic as the brokers have it. */
+
+typedef struct {
+    const char         *name;
+    char                what[WH_DOCTOR_WHAT];
+    int                 partitions;
+    int                 leaderless;       /* partitions */
+    int                 replicas;         /* the fewest of a partition, ... */
+    int                 in_sync;          /* ... and the fewest in sync */
+    int                 behind;           /* partitions with some not in sync */
+    wh_topic_policy_t   policy;
+} wh_subject_t;
 
 
 /* Each reports what it finds, and takes what is missing for granted. */
@@ -50,6 +68,10 @@ const char *wh_doctor_advice(const char *text);
 int wh_doctor_brokers(wh_doctor_t *d);
 void wh_doctor_topics(wh_doctor_t *d);
 void wh_doctor_group(wh_doctor_t *d);
+
+/* Of topics.c's topics with a leader each: what is to be read, and is gone. */
+void wh_doctor_commands(wh_doctor_t *d, const wh_subject_t *s);
+void wh_doctor_notifications(wh_doctor_t *d, const wh_subject_t *s);
 
 
 #endif

@@ -164,7 +164,9 @@ wh_topic_operations(rd_kafka_event_t *event, wh_topic_rights_t *rights)
     operations = rd_kafka_TopicDescription_authorized_operations(topics[0],
                                                                  &n);
 
-    for (i = 0; operations != NULL && i < n; i++) {
+    rights->known = (operations != NULL);
+
+    for (i = 0; rights->known && i < n; i++) {
         rights->read |= (operations[i] == RD_KAFKA_ACL_OPERATION_READ);
         rights->write |= (operations[i] == RD_KAFKA_ACL_OPERATION_WRITE);
     }

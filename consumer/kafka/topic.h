@@ -34,6 +34,7 @@ int wh_topic_get_policy(rd_kafka_t *rk, const char *topic,
 /* What the brokers allow us to do with a topic. */
 
 typedef struct {
+    int  known;            /* false: they do not tell */
     int  read;
     int  write;
 } wh_topic_rights_t;

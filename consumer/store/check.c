@@ -1,3 +1,4 @@
+#include "store/check.h"
 #include "store/internal.h"
 #include "store/store.h"
 #include "wh_schema.h"
@@ -22,8 +23,7 @@ static const char  *wh_store_checks[] = {
 };
 
 
-static int wh_store_check_run(wh_store_t *store, const char *sql,
-    wh_error_t *err);
+static int wh_store_check_run(sqlite3 *db, const char *sql, wh_error_t *err);
 static int wh_store_check_fail(const char *found, wh_error_t *err);
 
 
@@ -31,7 +31,6 @@ int
 wh_store_check(wh_store_t *s, wh_store_file_t *whole, wh_error_t *err)
 {
     int                     rc;
-    size_t                  i;
     const wh_store_file_t  *f;
 
     f = &s->opened;
@@ -43,14 +42,7 @@ wh_store_check(wh_store_t *s, wh_store_file_t *whole, wh_error_t *err)
         return WH_OK;
     }
 
-    rc = WH_OK;
-
-    for (i = 0; rc == WH_OK
-                && i < sizeof(wh_store_checks) / sizeof(wh_store_checks[0]);
-         i++)
-    {
-        rc = wh_store_check_run(s, wh_store_checks[i], err);
-    }
+    rc = wh_store_check_pages(s->db, err);
 
     if (rc == WH_OK) {
         *whole = *f;
@@ -60,19 +52,38 @@ wh_store_check(wh_store_t *s, wh_store_file_t *whole, wh_error_t *err)
 }
 
 
+int
+wh_store_check_pages(sqlite3 *db, wh_error_t *err)
+{
+    int     rc;
+    size_t  i;
+
+    rc = WH_OK;
+
+    for (i = 0; rc == WH_OK
+                && i < sizeof(wh_store_checks) / sizeof(wh_store_checks[0]);
+         i++)
+    {
+        rc = wh_store_check_run(db, wh_store_checks[i], err);
+    }
+
+    return rc;
+}
+
+
 /* The first row of the result is "ok" or what was found. */
 
 static int
-wh_store_check_run(wh_store_t *s, const char *sql, wh_error_t *err)
+wh_store_check_run(sqlite3 *db, const char *sql, wh_error_t *err)
 {
     int            rc;
     const char    *found;
     sqlite3_stmt  *stmt;
 
-    if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) != SQLITE_OK
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK
         || sqlite3_step(stmt) != SQLITE_ROW)
     {
-        rc = wh_schema_fail(s->db, "checking the database", err);
+        rc = wh_schema_fail(db, "checking the database", err);
 
     } else {
         found = (const char *) sqlite3_column_text(stmt, 0);

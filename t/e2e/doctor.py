@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from kafka import TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove, NewTopic
 
 import stack
 
@@ -51,7 +51,7 @@ class Doctor(stack.Case):
             st = os.stat(s.db_dir + "/" + name)
             with open(s.db_dir + "/" + name, "rb") as f:
                 found[name] = (st.st_ino, st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns,
-                               f.read())
+                               st.st_ctime_ns, f.read())
         return found
 
     def finds(self, status, check, text, advice=None, exits=None):
@@ -155,6 +155,22 @@ class Doctor(stack.Case):
             self.assertEqual(r.returncode, 1)
             self.assertIn("it is doctor's", r.stderr)
 
+    def test_credentials(self):
+        """Where systemd shows them to the unit alone, doctor does without."""
+        s = self.s
+        self.prepare()
+        s.daemon.stop()
+        secret = s.dir + "/secret"
+        s.write_conf(**{"kafka.sasl.password_file": secret})
+        self.finds("error", "configuration", 'cannot open "%s": No such file' % secret)
+        self.finds("ok", "database", "stands for", exits=2)
+        with open(secret, "w") as f:
+            f.write("hush")
+        os.chmod(secret, 0o644)
+        self.finds("warning", "configuration", '"%s"' % secret, "chmod")
+        os.chmod(secret, 0o640)
+        self.finds("ok", "configuration", s.conf)
+
     def test_brokers(self):
         s = self.s
         self.prepare()
@@ -196,16 +212,62 @@ class Doctor(stack.Case):
         s.daemon.stop()
         s.produce([GOOD] * 5)
         self.delete_before(s.commands, 5)
-        self.finds("error", "topic " + s.commands, "commands 0:3 to 5 were deleted",
+        self.finds("error", "topic " + s.commands, "commands 0:3 to 4 were deleted",
                    "skip_trimmed_commands")
         self.change("UPDATE positions SET next = 100")
-        self.finds("error", "topic " + s.commands, "partition 0 ends at 8, and the database")
-        self.finds("error", "topic " + s.notifications, "it ends at %d, and the database stands" % s.end(s.notifications))
+        self.finds("error", "topic " + s.commands, "partition 0 ends at 8, and the database",
+                   "a topic of another name")
+        # not to move the database away, which has the only copy of the stock
+        self.finds("error", "topic " + s.notifications,
+                   "it ends at %d, and the database stands" % s.end(s.notifications),
+                   "a new, empty topic")
         self.change("UPDATE positions SET next = 1")
         self.configure(s.notifications, {"cleanup.policy": "compact,delete", "retention.ms": "-1"})
         self.delete_before(s.notifications, 3)
-        self.finds("error", "topic " + s.notifications, "notifications 1 to 3 were deleted",
+        self.finds("error", "topic " + s.notifications, "notifications 1 to 2 were deleted",
                    "backup")
+        # the daemon cannot build one either
+        self.gone = s.db + ".gone"
+        os.rename(s.db, self.gone)
+        self.finds("error", "topic " + s.notifications, "notifications 0 to 2 were deleted",
+                   "backup")
+
+    def test_restored_database(self):
+        """Older than the topic's retention: what was processed since is in the
+        notifications, and in the group's offset."""
+        s = self.s
+        self.prepare()
+        s.daemon.stop()
+        with contextlib.closing(sqlite3.connect(s.db)) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copy(s.db, s.dir + "/backup")
+        s.start_daemon()
+        s.produce([GOOD] * 5)
+        s.wait_caught_up()
+        s.daemon.stop()
+        shutil.copy(s.dir + "/backup", s.db)
+        for beside in ("-wal", "-shm"):
+            os.unlink(s.db + beside)
+        self.delete_before(s.commands, 6)
+        self.finds("ok", "topic " + s.commands, "0 command(s) wait")
+        # without the group's offset only the notifications tell
+        with s.admin() as admin:
+            admin.remove_group_members(s.group, [MemberToRemove(group_instance_id=s.group)])
+            admin.delete_group_offsets(s.group, [TopicPartition(s.commands, 0)])
+        self.finds("warning", "topic " + s.commands, "commands 0:3 to 5 are deleted; whether they "
+                   "were processed stands in the notifications", "start the daemon")
+        s.start_daemon()
+        s.wait_caught_up()
+        self.healthy()
+
+    def test_topic_that_is_gone(self):
+        s = self.s
+        self.prepare()
+        s.daemon.stop()
+        with s.admin() as admin:
+            admin.delete_topics([s.commands])
+            stack.wait(lambda: s.commands not in admin.list_topics(), "the topic to be gone")
+        self.finds("error", "topic " + s.commands, "Unknown topic", "create it")
 
     def test_times(self):
         s = self.s
@@ -218,6 +280,16 @@ class Doctor(stack.Case):
         stack.wait(lambda: "waits for longer" in str(self.doctor()[1]), "the topic's setting")
         self.finds("warning", "topic " + s.commands, "command 0:3 waits for longer than half")
         self.finds("warning", "clock", "command 0:4 is of the future")
+
+    def test_all_commands_old(self):
+        s = self.s
+        old = int((time.time() - 20 * 86400) * 1000)
+        self.prepare(old)
+        s.daemon.stop()
+        s.produce([GOOD], timestamp=old)
+        self.configure(s.commands, {"cleanup.policy": "delete", "retention.ms": "2592000000"})
+        stack.wait(lambda: "waits for longer" in str(self.doctor()[1]), "the topic's setting")
+        self.finds("warning", "topic " + s.commands, "command 0:3 waits for longer than half")
 
     def test_database(self):
         s = self.s
@@ -247,7 +319,7 @@ class Doctor(stack.Case):
         with open(s.db, "r+b") as f:
             f.seek(half)
             f.write(b"\xff" * half)
-        self.finds("error", "integrity", "", "move the database away")
+        self.finds("error", "integrity", "the database is damaged: move it away")
 
     def test_access(self):
         s = self.s
