@@ -110,6 +110,10 @@ wh_daemon_session(wh_daemon_t *d, wh_error_t *err)
         d->backoff = WH_BACKOFF_MIN;
     }
 
+    if (rc != WH_AGAIN) {
+        wh_manager_stopping();
+    }
+
     wh_session_close(&s);
 
     return rc;

@@ -24,21 +24,31 @@
 
 struct wh_reporter_s {
     const wh_conf_t  *conf;
-    pthread_t         thread;
-    pthread_mutex_t   lock;
+    pthread_t         writer;    /* of the metrics, on a disk that may hang */
+    pthread_t         teller;    /* of what the service manager is told */
+
+    pthread_mutex_t   lock;      /* guards what follows */
     pthread_cond_t    wake;
     int               stop;
-    int               failing;   /* the log knows */
-    int               late;      /* the same */
+    int64_t           size;      /* bytes of all databases, seen last */
+
+    int               failing;   /* writer's: the log knows */
+    int               late;      /* teller's: the same */
     char              status[WH_REPORTER_STATUS];    /* told last */
 };
 
 
-static void *wh_reporter_run(void *data);
+static int wh_reporter_threads(wh_reporter_t *r, wh_error_t *err);
+static void wh_reporter_end(wh_reporter_t *r);
+static void *wh_reporter_writer(void *data);
+static void *wh_reporter_teller(void *data);
+static void wh_reporter_every(wh_reporter_t *r,
+    void (*work)(wh_reporter_t *r));
 static void wh_reporter_report(wh_reporter_t *r);
 static void wh_reporter_tell(wh_reporter_t *r);
 static void wh_reporter_watch(wh_reporter_t *r);
-static int wh_reporter_write(const wh_conf_t *conf, wh_error_t *err);
+static int wh_reporter_write(wh_reporter_t *r, wh_error_t *err);
+static void wh_reporter_measure(wh_reporter_t *r, int64_t size, int64_t wal);
 static int wh_reporter_replace(const wh_conf_t *conf, const wh_text_t *text,
     wh_error_t *err);
 static int wh_reporter_fill(const char *file, int64_t mode,
@@ -74,7 +84,7 @@ wh_reporter_start(wh_reporter_t **reporter, const wh_conf_t *conf,
 
     /* at a start somebody looks: there is no going on without it */
 
-    if (wh_thread_start(&r->thread, wh_reporter_run, r, err) != WH_OK) {
+    if (wh_reporter_threads(r, err) != WH_OK) {
         wh_reporter_free(r);
         return WH_ERROR;
     }
@@ -85,6 +95,27 @@ wh_reporter_start(wh_reporter_t **reporter, const wh_conf_t *conf,
 }
 
 
+static int
+wh_reporter_threads(wh_reporter_t *r, wh_error_t *err)
+{
+    int  rc;
+
+    rc = wh_thread_start(&r->writer, wh_reporter_writer, r, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    rc = wh_thread_start(&r->teller, wh_reporter_teller, r, err);
+
+    if (rc != WH_OK) {
+        wh_reporter_end(r);
+        (void) pthread_join(r->writer, NULL);
+    }
+
+    return rc;
+}
+
+
 void
 wh_reporter_stop(wh_reporter_t *r)
 {
@@ -92,16 +123,24 @@ wh_reporter_stop(wh_reporter_t *r)
         return;
     }
 
-    (void) pthread_mutex_lock(&r->lock);
-    r->stop = 1;
-    (void) pthread_cond_signal(&r->wake);
-    (void) pthread_mutex_unlock(&r->lock);
+    wh_reporter_end(r);
 
-    (void) pthread_join(r->thread, NULL);
+    (void) pthread_join(r->teller, NULL);
+    (void) pthread_join(r->writer, NULL);
 
     (void) wh_file_remove(r->conf->database, WH_FILES_METRICS, NULL);
 
     wh_reporter_free(r);
+}
+
+
+static void
+wh_reporter_end(wh_reporter_t *r)
+{
+    (void) pthread_mutex_lock(&r->lock);
+    r->stop = 1;
+    (void) pthread_cond_broadcast(&r->wake);
+    (void) pthread_mutex_unlock(&r->lock);
 }
 
 
@@ -116,18 +155,33 @@ wh_reporter_free(wh_reporter_t *r)
 
 
 static void *
-wh_reporter_run(void *data)
+wh_reporter_writer(void *data)
 {
-    wh_reporter_t    *r = data;
-    struct timespec   next;
+    wh_reporter_every(data, wh_reporter_report);
+
+    return NULL;
+}
+
+
+static void *
+wh_reporter_teller(void *data)
+{
+    wh_reporter_every(data, wh_reporter_tell);
+
+    return NULL;
+}
+
+
+static void
+wh_reporter_every(wh_reporter_t *r, void (*work)(wh_reporter_t *r))
+{
+    struct timespec  next;
 
     (void) pthread_mutex_lock(&r->lock);
 
     while (!r->stop) {
         (void) pthread_mutex_unlock(&r->lock);
-        wh_reporter_report(r);
-        wh_reporter_tell(r);
-        wh_reporter_watch(r);
+        work(r);
         (void) pthread_mutex_lock(&r->lock);
 
         (void) clock_gettime(CLOCK_MONOTONIC, &next);
@@ -139,8 +193,6 @@ wh_reporter_run(void *data)
     }
 
     (void) pthread_mutex_unlock(&r->lock);
-
-    return NULL;
 }
 
 
@@ -149,7 +201,7 @@ wh_reporter_report(wh_reporter_t *r)
 {
     wh_error_t  err;
 
-    if (wh_reporter_write(r->conf, &err) == WH_OK) {
+    if (wh_reporter_write(r, &err) == WH_OK) {
 
         if (r->failing) {
             wh_log(WH_LOG_NOTICE, "the metrics are written again");
@@ -183,17 +235,23 @@ wh_reporter_tell(wh_reporter_t *r)
         wh_manager_status(status);
         memcpy(r->status, status, sizeof(status));
     }
+
+    wh_reporter_watch(r);
 }
 
 
-/* Vouches for the first thread, as long as it goes on. */
+/* Vouches for the first thread, as long as it goes on.  Asks no disk. */
 
 static void
 wh_reporter_watch(wh_reporter_t *r)
 {
-    int64_t  late;
+    int64_t  late, size;
 
-    late = wh_watchdog_late(wh_clock(), wh_reporter_size(r->conf, ""));
+    (void) pthread_mutex_lock(&r->lock);
+    size = r->size;
+    (void) pthread_mutex_unlock(&r->lock);
+
+    late = wh_watchdog_late(wh_clock(), size);
 
     if (late == 0) {
         wh_manager_alive();
@@ -209,23 +267,29 @@ wh_reporter_watch(wh_reporter_t *r)
 
 
 static int
-wh_reporter_write(const wh_conf_t *conf, wh_error_t *err)
+wh_reporter_write(wh_reporter_t *r, wh_error_t *err)
 {
-    int        rc;
-    char      *buf;
-    size_t     size;
-    wh_text_t  text;
+    int               rc;
+    char             *buf;
+    size_t            room;
+    int64_t           size, wal;
+    wh_text_t         text;
+    const wh_conf_t  *conf = r->conf;
 
-    size = wh_figures_size();
+    size = wh_reporter_size(conf, "");
+    wal = wh_reporter_size(conf, "-wal");
 
-    buf = malloc(size);
+    wh_reporter_measure(r, size, wal);
+
+    room = wh_figures_size();
+
+    buf = malloc(room);
     if (buf == NULL) {
         return wh_error_set(err, WH_NOMEM, "out of memory");
     }
 
-    wh_text_init(&text, buf, size);
-    wh_figures_put(&text, conf->commands_topic, wh_reporter_size(conf, ""),
-                   wh_reporter_size(conf, "-wal"));
+    wh_text_init(&text, buf, room);
+    wh_figures_put(&text, conf->commands_topic, size, wal);
 
     /* partitions may have come meanwhile: the next second has room for them */
 
@@ -234,6 +298,29 @@ wh_reporter_write(const wh_conf_t *conf, wh_error_t *err)
     free(buf);
 
     return rc;
+}
+
+
+/* A rebuild is one, too. */
+
+static void
+wh_reporter_measure(wh_reporter_t *r, int64_t size, int64_t wal)
+{
+    size_t   i;
+    int64_t  all[4] = { size, wal, 0, 0 }, sum;
+
+    all[2] = wh_reporter_size(r->conf, ".new");
+    all[3] = wh_reporter_size(r->conf, ".new-wal");
+
+    sum = 0;
+
+    for (i = 0; i < 4; i++) {
+        sum += (all[i] > 0) ? all[i] : 0;
+    }
+
+    (void) pthread_mutex_lock(&r->lock);
+    r->size = sum;
+    (void) pthread_mutex_unlock(&r->lock);
 }
 
 

@@ -1,7 +1,7 @@
 /*
- * What the daemon tells others every second, by a thread of its own, whatever
- * the first one waits for: its metrics, in a file beside the database, and to
- * the service manager its status, and that it is alive.
+ * What the daemon tells others every second, whatever the first thread waits
+ * for: its metrics, by a thread that writes a file beside the database, and by
+ * another one its status, and that it is alive, to the service manager.
  */
 
 #ifndef WH_REPORTER_H
@@ -14,7 +14,7 @@
 typedef struct wh_reporter_s  wh_reporter_t;
 
 /*
- * Starts the thread, which has all signals blocked.  conf outlives it.  Where
+ * Starts the threads, which have all signals blocked.  conf outlives it.  Where
  * the file cannot be written the log says so, once, and the daemon goes on.
  * WH_OK, WH_NOMEM, WH_ERROR.  wh_reporter_stop() removes the file, and takes
  * NULL.

@@ -279,8 +279,8 @@ SABOTAGES = [
         (NGX + "crowd.c", "    (void) malloc_trim(0);\n", "")],
      "t/e2e/crowd.py", []),
     ("brokers' silence not noticed", [
-        ("consumer/session/watch.c", "    if (now - h->heard > WH_WATCH_SILENCE\n",
-         "    if (0 && now - h->heard > WH_WATCH_SILENCE\n")],
+        ("consumer/session/watch.c", "    if (now - h->heard > h->silence && now",
+         "    if (0 && now - h->heard > h->silence && now")],
      "t/e2e/metrics.py", ["Metrics.test_brokers_silent"]),
     ("a password among the arguments", [
         ("consumer/main.c", "    rc = wh_conf_secret(key)\n", "    rc = 0 && wh_conf_secret(key)\n")],
@@ -289,6 +289,12 @@ SABOTAGES = [
         ("consumer/kafka/publisher.c", "waiting == WH_PUBLISHER_INIT_TRIES",
          "(0 && waiting == WH_PUBLISHER_INIT_TRIES)")],
      "t/e2e/security.py", ["Troubles.test_each"]),
+    ("doctor opens a database for writing", [
+        ("consumer/doctor/database.c", 'alone ? "immutable=1"', 'alone ? "immutable=0"')],
+     "t/e2e/doctor.py", ["Doctor.test_restored_database"]),
+    ("doctor reads as root", [
+        ("consumer/doctor/database.c", "if (geteuid() != 0) {", "if (1) {")],
+     "t/e2e/doctor.py", ["Doctor.test_without_a_daemon"]),
 ]
 
 

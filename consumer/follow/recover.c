@@ -48,7 +48,9 @@ wh_recover(const wh_recovery_t *r, wh_store_t **store,
         wh_log(WH_LOG_NOTICE, "%s: rebuilding it from the beginning",
                err->text);
 
+        wh_watchdog_disk();
         rc = wh_store_renew(store, err);
+        wh_watchdog_step();
 
         if (rc == WH_OK) {
             rc = wh_recover_once(r, store, start, err);
@@ -170,6 +172,8 @@ wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
                             "database away to have one built from this "
                             "cluster", known, id);
     }
+
+    wh_watchdog_disk();
 
     rc = wh_store_begin(store, err);
 

@@ -1,6 +1,7 @@
 #include "follow/start.h"
 #include "base/fail.h"
 #include "base/log.h"
+#include "base/watchdog.h"
 #include "kafka/query.h"
 
 #include <inttypes.h>
@@ -23,12 +24,16 @@ wh_start_store(const wh_conf_t *conf, wh_store_t *store, rd_kafka_t *watcher,
     int  i, rc;
 
     for (i = 0; i < start->cnt; i++) {
+        wh_watchdog_step();
+
         rc = wh_start_decide(conf, store, watcher, high, &start->elems[i],
                              err);
         if (rc != WH_OK) {
             return rc;
         }
     }
+
+    wh_watchdog_disk();
 
     /* stored before the next batch, whose guard expects them there */
 
@@ -49,7 +54,11 @@ wh_start_store(const wh_conf_t *conf, wh_store_t *store, rd_kafka_t *watcher,
 
     rc = wh_fail(rc, "positions_written", err);
 
-    return wh_store_end(store, rc, err);
+    rc = wh_store_end(store, rc, err);
+
+    wh_watchdog_step();
+
+    return rc;
 }
 
 

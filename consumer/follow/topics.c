@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/signal.h"
+#include "base/watchdog.h"
 #include "kafka/query.h"
 #include "kafka/topic.h"
 
@@ -74,6 +75,8 @@ wh_topics_find(const wh_topics_t *t, const char *topic, int *partitions,
 {
     int         known, rc;
     wh_error_t  missing;
+
+    wh_watchdog_step();
 
     rc = wh_query_partitions(t->watcher, topic, partitions, &missing);
 

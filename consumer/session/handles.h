@@ -28,6 +28,7 @@ typedef struct {
 
     int64_t           committed;     /* Kafka's last commit, wh_clock() */
     int64_t           heard;         /* a broker's last answer to the consumer */
+    int64_t           silence;       /* ms after which there should be one */
     int64_t           watched;       /* the last wh_watch(), the same */
     int               worked;        /* a slice went through */
 } wh_handles_t;

@@ -47,8 +47,6 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf,
     h->conf = conf;
     h->pace = pace;
 
-    h->heard = wh_clock();
-
     wh_pace_restart(pace);
 
     rc = wh_reader_open(&h->reader, conf, err);
@@ -99,10 +97,15 @@ wh_session_close(wh_session_t *s)
 
     (void) wh_fail(WH_OK, "closing", NULL);
 
+    wh_watchdog_step();
     wh_publisher_close(h->publisher);
+    wh_watchdog_step();
     wh_client_close(s->consumer);
     wh_client_close(s->watcher);
+
+    wh_watchdog_disk();
     wh_store_close(h->store);
+    wh_watchdog_step();
 
     wh_assignment_close(&h->assignment);
     wh_reader_close(&h->reader);
@@ -169,6 +172,10 @@ wh_session_open_kafka(wh_session_t *s, wh_error_t *err)
 
         rc = wh_client_open(&s->consumer, WH_CLIENT_CONSUMER, h->conf,
                             &callbacks, err);
+    }
+
+    if (rc == WH_OK) {
+        wh_watch_begin(h, s->consumer);
     }
 
     h->assignment.conf = h->conf;

@@ -1,12 +1,13 @@
 #include "session/watch.h"
 #include "base/clock.h"
 #include "base/figures.h"
+#include "kafka/client.h"
 
 #include <stdlib.h>
 
 
 #define WH_WATCH_EVERY    1000     /* ms */
-#define WH_WATCH_SILENCE  10000    /* ms: longer than any client is idle */
+#define WH_WATCH_SILENCE  10000    /* ms, on top of what is asked most often */
 
 
 static void wh_watch_partitions(const wh_handles_t *h, rd_kafka_t *consumer);
@@ -35,6 +36,21 @@ wh_watch(wh_handles_t *h, rd_kafka_t *consumer)
 }
 
 
+void
+wh_watch_begin(wh_handles_t *h, rd_kafka_t *consumer)
+{
+    int64_t  fetch, heartbeat;
+
+    /* what a consumer asks for without anybody's doing */
+
+    fetch = wh_client_number(consumer, "fetch.wait.max.ms");
+    heartbeat = wh_client_number(consumer, "heartbeat.interval.ms");
+
+    h->silence = WH_WATCH_SILENCE + (fetch < heartbeat ? fetch : heartbeat);
+    h->heard = wh_clock();
+}
+
+
 int
 wh_watch_brokers(const wh_handles_t *h, wh_error_t *err)
 {
@@ -42,11 +58,9 @@ wh_watch_brokers(const wh_handles_t *h, wh_error_t *err)
 
     now = wh_clock();
 
-    if (now - h->heard > WH_WATCH_SILENCE
-        && now - h->committed > WH_WATCH_SILENCE)
-    {
+    if (now - h->heard > h->silence && now - h->committed > h->silence) {
         return wh_error_set(err, WH_AGAIN, "no broker has answered for %d s",
-                            WH_WATCH_SILENCE / 1000);
+                            (int) (h->silence / 1000));
     }
 
     return WH_OK;

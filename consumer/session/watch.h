@@ -19,6 +19,9 @@
  */
 void wh_watch(wh_handles_t *handles, rd_kafka_t *consumer);
 
+/* Before the first; consumer is the handle that wh_watch_brokers() judges by. */
+void wh_watch_begin(wh_handles_t *handles, rd_kafka_t *consumer);
+
 /*
  * Between two batches.  WH_OK; WH_AGAIN: no broker has answered for a time, also
  * one that there was nothing to do in; new handles may find them, and files with

@@ -6,7 +6,10 @@
 
 #include <unistd.h>
 
+#include <librdkafka/rdkafka.h>
+
 #include "conf/conf.h"
+#include "wh_credential.h"
 
 
 #define UNIT_FILE  "/tmp/warehouse-unit.XXXXXX"
@@ -439,6 +442,59 @@ test_continuation(void **state)
 }
 
 
+/* Whatever this librdkafka has that sounds like a secret is known for one. */
+
+static void
+test_credentials(void **state)
+{
+    int     secrets;
+    char   *text, *line, *next;
+    FILE   *out;
+    size_t  i, size, len;
+
+    static const char  *words[] = {
+        "password", "passphrase", "secret", "private", ".pem", "token.value"
+    };
+
+    (void) state;
+
+    out = open_memstream(&text, &size);
+    assert_non_null(out);
+    rd_kafka_conf_properties_show(out);
+    assert_int_equal(fclose(out), 0);
+
+    secrets = 0;
+
+    for (line = text; line != NULL && *line != '\0'; line = next) {
+        next = strchr(line, '\n');
+
+        if (next != NULL) {
+            *next++ = '\0';
+        }
+
+        len = strcspn(line, " |");
+        line[len] = '\0';
+
+        for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+            if (strstr(line, words[i]) != NULL
+                && strstr(line, ".file") == NULL
+                && strstr(line, ".location") == NULL)
+            {
+                if (wh_credential(line, len) == WH_CREDENTIAL_NONE) {
+                    fail_msg("\"%s\" is not known", line);
+                }
+
+                secrets++;
+            }
+        }
+    }
+
+    free(text);
+
+    assert_true(secrets > 5);
+}
+
+
 static void
 test_file_errors(void **state)
 {
@@ -657,6 +713,7 @@ main(void)
         unit_conf_test(test_properties),
         unit_conf_test(test_file),
         unit_conf_test(test_continuation),
+        unit_conf_test(test_credentials),
         unit_conf_test(test_file_errors),
         unit_conf_test(test_long_lines),
         unit_conf_test(test_nul),
