@@ -6,10 +6,18 @@ struct ngx_http_warehouse_db_s {
     ngx_http_warehouse_reader_t  reader;
     ngx_http_warehouse_lists_t   lists;
     ngx_http_warehouse_outage_t  outage;
+
+    ngx_queue_t                  asking;     /* for lists, in this turn */
+    ngx_event_t                  turn;
+    int                          version;    /* what the look found ... */
+    ngx_uint_t                   forgotten;  /* ... in the file of then */
 };
 
 
 static void ngx_http_warehouse_db_cleanup(void *data);
+static void ngx_http_warehouse_db_turn(ngx_event_t *ev);
+static void ngx_http_warehouse_db_answer(ngx_http_warehouse_db_t *db,
+    ngx_http_warehouse_list_waiter_t *waiter, ngx_uint_t *looked);
 static ngx_int_t ngx_http_warehouse_db_look(ngx_http_warehouse_db_t *db,
     int *version);
 static ngx_int_t ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db);
@@ -35,6 +43,12 @@ ngx_http_warehouse_db_create(ngx_conf_t *cf, ngx_str_t *path)
 
     ngx_http_warehouse_lists_init(&db->lists, &db->reader, &db->outage,
                                   &cf->cycle->new_log);
+
+    ngx_queue_init(&db->asking);
+
+    db->turn.handler = ngx_http_warehouse_db_turn;
+    db->turn.data = db;
+    db->turn.log = &cf->cycle->new_log;
 
     cln->handler = ngx_http_warehouse_db_cleanup;
 
@@ -62,29 +76,103 @@ ngx_http_warehouse_db_cleanup(void *data)
 {
     ngx_http_warehouse_db_t *db = data;
 
+    ngx_queue_t  *q;
+
+    if (db->turn.posted) {
+        ngx_delete_posted_event(&db->turn);
+    }
+
+    while (!ngx_queue_empty(&db->asking)) {
+        q = ngx_queue_head(&db->asking);
+        ngx_http_warehouse_lists_cancel(ngx_queue_data(q,
+                                            ngx_http_warehouse_list_waiter_t,
+                                            queue));
+    }
+
     ngx_http_warehouse_reader_close(&db->reader);
     ngx_http_warehouse_lists_close(&db->lists);
 }
 
 
-ngx_int_t
+void
 ngx_http_warehouse_db_list(ngx_http_warehouse_db_t *db,
-    ngx_http_warehouse_list_waiter_t *waiter,
-    const ngx_http_warehouse_room_t *room,
-    ngx_http_warehouse_snapshot_t **snapshot,
-    ngx_http_warehouse_refusal_t *refusal)
+    ngx_http_warehouse_list_waiter_t *waiter)
 {
-    int        version;
-    ngx_int_t  rc;
+    ngx_queue_insert_tail(&db->asking, &waiter->queue);
+    waiter->queued = 1;
 
-    rc = ngx_http_warehouse_db_look(db, &version);
+    ngx_post_event(&db->turn, &ngx_posted_events);
+}
 
-    if (rc == NGX_OK) {
-        rc = ngx_http_warehouse_lists_get(&db->lists, version, waiter, room,
-                                          snapshot);
+
+/* All that has been read in this turn has asked. */
+
+static void
+ngx_http_warehouse_db_turn(ngx_event_t *ev)
+{
+    ngx_uint_t                looked;
+    ngx_queue_t               asking, *q;
+    ngx_http_warehouse_db_t  *db;
+
+    db = ev->data;
+
+    if (ngx_queue_empty(&db->asking)) {
+        return;
     }
 
-    return (rc == NGX_ERROR) ? ngx_http_warehouse_db_refuse(db, refusal) : rc;
+    /* what an answer leads to asks anew, and waits for another look */
+
+    ngx_queue_init(&asking);
+    ngx_queue_add(&asking, &db->asking);
+    ngx_queue_init(&db->asking);
+
+    looked = 0;
+
+    while (!ngx_queue_empty(&asking)) {
+        q = ngx_queue_head(&asking);
+        ngx_http_warehouse_db_answer(db, ngx_queue_data(q,
+                                            ngx_http_warehouse_list_waiter_t,
+                                            queue), &looked);
+    }
+}
+
+
+static void
+ngx_http_warehouse_db_answer(ngx_http_warehouse_db_t *db,
+    ngx_http_warehouse_list_waiter_t *waiter, ngx_uint_t *looked)
+{
+    ngx_int_t                       rc;
+    ngx_http_warehouse_refusal_t    refusal;
+    ngx_http_warehouse_snapshot_t  *snapshot;
+
+    rc = NGX_OK;
+    snapshot = NULL;
+    db->lists.crowded = 0;
+
+    ngx_http_warehouse_lists_cancel(waiter);
+
+    /* what an answer led to may have found another file */
+
+    if (!*looked || db->forgotten != db->lists.forgotten) {
+        rc = ngx_http_warehouse_db_look(db, &db->version);
+        *looked = (rc == NGX_OK);
+        db->forgotten = db->lists.forgotten;
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_warehouse_lists_get(&db->lists, db->version, waiter,
+                                          &snapshot);
+    }
+
+    if (rc == NGX_AGAIN) {
+        return;
+    }
+
+    if (rc == NGX_ERROR) {
+        (void) ngx_http_warehouse_db_refuse(db, &refusal);
+    }
+
+    waiter->handler(waiter, snapshot, &refusal);
 }
 
 

@@ -26,19 +26,14 @@ ngx_str_t *ngx_http_warehouse_db_path(ngx_http_warehouse_db_t *db);
 
 
 /*
- * Finds a list, in the waiter's format, of the state that the database has now, or one of
- * later.
- *
- * NGX_OK: *snapshot, with a reference for the caller.  NGX_AGAIN: waiter was
- * queued, and will be told unless ngx_http_warehouse_db_cancel() is called
- * first.  NGX_ERROR: the stock cannot be shown now, *refusal says why, and to
- * operators the log.
+ * Asks for a list, in the waiter's format, of the state that the database has
+ * now, or one of later.  The waiter is told, and why the stock cannot be shown
+ * operators are by the log, unless ngx_http_warehouse_db_cancel() is called
+ * first.  Those that ask in one turn of the event loop share a look at the file,
+ * which comes after all of them.
  */
-ngx_int_t ngx_http_warehouse_db_list(ngx_http_warehouse_db_t *db,
-    ngx_http_warehouse_list_waiter_t *waiter,
-    const ngx_http_warehouse_room_t *room,
-    ngx_http_warehouse_snapshot_t **snapshot,
-    ngx_http_warehouse_refusal_t *refusal);
+void ngx_http_warehouse_db_list(ngx_http_warehouse_db_t *db,
+    ngx_http_warehouse_list_waiter_t *waiter);
 void ngx_http_warehouse_db_cancel(ngx_http_warehouse_list_waiter_t *waiter);
 
 

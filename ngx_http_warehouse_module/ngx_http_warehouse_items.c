@@ -86,10 +86,6 @@ static ngx_int_t
 ngx_http_warehouse_items_list(ngx_http_request_t *r,
     ngx_http_warehouse_loc_conf_t *wlcf, ngx_uint_t format)
 {
-    ngx_int_t                          rc;
-    ngx_http_warehouse_room_t          room;
-    ngx_http_warehouse_refusal_t       refusal;
-    ngx_http_warehouse_snapshot_t     *snapshot;
     ngx_http_warehouse_list_waiter_t  *waiter;
 
     waiter = ngx_http_warehouse_items_waiter(r, format);
@@ -97,24 +93,14 @@ ngx_http_warehouse_items_list(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_warehouse_items_room(r, wlcf, &room);
+    ngx_http_warehouse_items_room(r, wlcf, &waiter->room);
+    ngx_http_warehouse_db_list(wlcf->db, waiter);
 
-    rc = ngx_http_warehouse_db_list(wlcf->db, waiter, &room, &snapshot,
-                                    &refusal);
-    switch (rc) {
+    r->main->count++;
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
 
-    case NGX_OK:
-        return ngx_http_warehouse_items_send(r, format, snapshot);
-
-    case NGX_AGAIN:
-        r->main->count++;
-        r->read_event_handler = ngx_http_test_reading;
-        r->write_event_handler = ngx_http_request_empty_handler;
-        return NGX_DONE;
-
-    default:
-        return ngx_http_warehouse_refused(r, &refusal);
-    }
+    return NGX_DONE;
 }
 
 
@@ -310,10 +296,7 @@ ngx_http_warehouse_items_send(ngx_http_request_t *r, ngx_uint_t format,
     cln->handler = ngx_http_warehouse_items_release;
     cln->data = snapshot;
 
-    out = ngx_http_warehouse_snapshot_chain(r, snapshot);
-
-    if (out == NULL
-        || ngx_http_warehouse_items_vary(r) != NGX_OK
+    if (ngx_http_warehouse_items_vary(r) != NGX_OK
         || ngx_http_warehouse_describe(r,
                                ngx_http_warehouse_snapshot_digest(snapshot),
                                ngx_http_warehouse_snapshot_position(snapshot))
@@ -341,7 +324,9 @@ ngx_http_warehouse_items_send(ngx_http_request_t *r, ngx_uint_t format,
         return rc;
     }
 
-    return ngx_http_output_filter(r, out);
+    out = ngx_http_warehouse_snapshot_chain(r, snapshot);
+
+    return (out != NULL) ? ngx_http_output_filter(r, out) : NGX_ERROR;
 }
 
 

@@ -80,7 +80,6 @@ ngx_http_warehouse_lists_close(ngx_http_warehouse_lists_t *l)
 ngx_int_t
 ngx_http_warehouse_lists_get(ngx_http_warehouse_lists_t *l, int version,
     ngx_http_warehouse_list_waiter_t *waiter,
-    const ngx_http_warehouse_room_t *room,
     ngx_http_warehouse_snapshot_t **snapshot)
 {
     ngx_int_t                      rc;
@@ -96,7 +95,7 @@ ngx_http_warehouse_lists_get(ngx_http_warehouse_lists_t *l, int version,
         rc = NGX_OK;
 
     } else if (e->build.snapshot == NULL) {
-        e->room = *room;
+        e->room = waiter->room;
         rc = ngx_http_warehouse_lists_build(e, version);
     }
 
@@ -372,6 +371,8 @@ ngx_http_warehouse_lists_forget(ngx_http_warehouse_lists_t *l)
 {
     ngx_uint_t                     i;
     ngx_http_warehouse_edition_t  *e;
+
+    l->forgotten++;
 
     for (i = 0; i < NGX_HTTP_WAREHOUSE_FORMATS; i++) {
         e = &l->editions[i];

@@ -42,6 +42,7 @@ struct ngx_http_warehouse_list_waiter_s {
     ngx_http_warehouse_list_pt   handler;
     void                        *data;
     ngx_uint_t                   format;
+    ngx_http_warehouse_room_t    room;
     unsigned                     queued:1;
 };
 
@@ -71,6 +72,7 @@ struct ngx_http_warehouse_lists_s {
     wh_error_t                      why_err;
     ngx_event_t                     drop;
     off_t                           live;       /* bytes of all lists */
+    ngx_uint_t                      forgotten;  /* lists_forget(), how often */
     unsigned                        crowded:1;  /* no room for the last one */
 };
 
@@ -89,7 +91,6 @@ void ngx_http_warehouse_lists_close(ngx_http_warehouse_lists_t *lists);
  */
 ngx_int_t ngx_http_warehouse_lists_get(ngx_http_warehouse_lists_t *lists,
     int version, ngx_http_warehouse_list_waiter_t *waiter,
-    const ngx_http_warehouse_room_t *room,
     ngx_http_warehouse_snapshot_t **snapshot);
 void ngx_http_warehouse_lists_cancel(ngx_http_warehouse_list_waiter_t *waiter);
 

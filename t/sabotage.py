@@ -289,6 +289,9 @@ SABOTAGES = [
         ("consumer/kafka/publisher.c", "waiting == WH_PUBLISHER_INIT_TRIES",
          "(0 && waiting == WH_PUBLISHER_INIT_TRIES)")],
      "t/e2e/security.py", ["Troubles.test_each"]),
+    ("a look at the database kept for the next turn", [
+        (NGX + "db.c", "    looked = 0;\n", "    looked = (db->reader.probe != NULL);\n")],
+     "t/e2e/reading.py", ["Reading.test_position"]),
     ("doctor opens a database for writing", [
         ("consumer/doctor/database.c", 'alone ? "immutable=1"', 'alone ? "immutable=0"')],
      "t/e2e/doctor.py", ["Doctor.test_restored_database"]),
