@@ -110,7 +110,7 @@ wh_daemon_session(wh_daemon_t *d, wh_error_t *err)
         d->backoff = WH_BACKOFF_MIN;
     }
 
-    if (rc != WH_AGAIN) {
+    if (wh_stopping()) {
         wh_manager_stopping();
     }
 

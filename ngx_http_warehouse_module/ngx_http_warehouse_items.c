@@ -97,7 +97,12 @@ ngx_http_warehouse_items_list(ngx_http_request_t *r,
     ngx_http_warehouse_db_list(wlcf->db, waiter);
 
     r->main->count++;
-    r->read_event_handler = ngx_http_test_reading;
+
+    if (!r->discard_body) {
+        /* or the rest of a body would stay where it is */
+        r->read_event_handler = ngx_http_test_reading;
+    }
+
     r->write_event_handler = ngx_http_request_empty_handler;
 
     return NGX_DONE;

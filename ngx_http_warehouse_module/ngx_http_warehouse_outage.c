@@ -7,8 +7,8 @@
 
 static void ngx_http_warehouse_outage_say(ngx_http_warehouse_outage_t *outage,
     ngx_int_t kind, const char *why, ngx_uint_t requests);
-static ngx_uint_t ngx_http_warehouse_outage_often(
-    ngx_http_warehouse_outage_t *outage);
+static ngx_uint_t ngx_http_warehouse_outage_often(ngx_msec_t *since,
+    ngx_uint_t *lines);
 
 
 void
@@ -58,7 +58,8 @@ ngx_http_warehouse_outage_say(ngx_http_warehouse_outage_t *outage,
         (void) ngx_cpystrn(outage->why, (u_char *) why, sizeof(outage->why));
     }
 
-    if (changed ? ngx_http_warehouse_outage_often(outage)
+    if (changed ? ngx_http_warehouse_outage_often(&outage->since,
+                                                  &outage->lines)
                 : ngx_current_msec - outage->said
                   < NGX_HTTP_WAREHOUSE_OUTAGE_PERIOD)
     {
@@ -90,14 +91,14 @@ ngx_http_warehouse_outage_topic(ngx_http_warehouse_outage_t *outage,
 /* Counts a line; true if there were too many, as where it comes and goes. */
 
 static ngx_uint_t
-ngx_http_warehouse_outage_often(ngx_http_warehouse_outage_t *outage)
+ngx_http_warehouse_outage_often(ngx_msec_t *since, ngx_uint_t *lines)
 {
-    if (ngx_current_msec - outage->since >= NGX_HTTP_WAREHOUSE_OUTAGE_PERIOD) {
-        outage->since = ngx_current_msec;
-        outage->lines = 0;
+    if (ngx_current_msec - *since >= NGX_HTTP_WAREHOUSE_OUTAGE_PERIOD) {
+        *since = ngx_current_msec;
+        *lines = 0;
     }
 
-    return ++outage->lines > NGX_HTTP_WAREHOUSE_OUTAGE_LINES;
+    return ++*lines > NGX_HTTP_WAREHOUSE_OUTAGE_LINES;
 }
 
 
@@ -109,8 +110,9 @@ ngx_http_warehouse_outage_level(ngx_http_warehouse_outage_t *outage,
         return level;
     }
 
-    return reason && !ngx_http_warehouse_outage_often(outage) ? level
-                                                              : NGX_LOG_INFO;
+    return reason && !ngx_http_warehouse_outage_often(&outage->heard,
+                                                      &outage->reasons)
+           ? level : NGX_LOG_INFO;
 }
 
 

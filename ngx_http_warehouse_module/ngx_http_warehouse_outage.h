@@ -22,6 +22,8 @@ typedef struct {
     ngx_msec_t   said;       /* when the log was told of it last */
     ngx_msec_t   since;      /* when counting lines began */
     ngx_uint_t   lines;      /* since then */
+    ngx_msec_t   heard;      /* the same of outage_level()'s lines */
+    ngx_uint_t   reasons;
     unsigned     failing:1;
     unsigned     told:1;     /* the log knows of this one */
 } ngx_http_warehouse_outage_t;

@@ -293,7 +293,7 @@ SABOTAGES = [
         (NGX + "db.c", "    looked = 0;\n", "    looked = (db->reader.probe != NULL);\n")],
      "t/e2e/reading.py", ["Reading.test_position"]),
     ("doctor opens a database for writing", [
-        ("consumer/doctor/database.c", 'alone ? "immutable=1"', 'alone ? "immutable=0"')],
+        ("consumer/doctor/database.c", 'd->alone ? "immutable=1"', 'd->alone ? "immutable=0"')],
      "t/e2e/doctor.py", ["Doctor.test_restored_database"]),
     ("doctor reads as root", [
         ("consumer/doctor/database.c", "if (geteuid() != 0) {", "if (1) {")],

@@ -34,6 +34,7 @@ static int wh_doctor_owner(wh_doctor_t *d, const struct stat *st);
 static void wh_doctor_read(wh_doctor_t *d, const char *file);
 static int wh_doctor_open(wh_doctor_t *d, const char *file, sqlite3 **db,
     wh_error_t *err);
+static int wh_doctor_in_use(wh_doctor_t *d);
 static int wh_doctor_beside(const wh_doctor_t *d, const char *suffix);
 static void wh_doctor_uri(char *uri, size_t size, const char *file,
     const char *how);
@@ -135,13 +136,12 @@ static int
 wh_doctor_open(wh_doctor_t *d, const char *file, sqlite3 **db,
     wh_error_t *err)
 {
-    int   alone;
     char  uri[3 * PATH_MAX + 64];
 
-    alone = !d->running && !d->fresh && !wh_doctor_beside(d, "-wal");
+    d->alone = !d->running && !d->fresh && !wh_doctor_beside(d, "-wal");
 
-    wh_doctor_uri(uri, sizeof(uri), file, alone ? "immutable=1"
-                                                : "readonly_shm=1");
+    wh_doctor_uri(uri, sizeof(uri), file, d->alone ? "immutable=1"
+                                                   : "readonly_shm=1");
 
     if (sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL)
         != SQLITE_OK)
@@ -364,10 +364,23 @@ wh_doctor_integrity(wh_doctor_t *d, sqlite3 *db)
         wh_report(d->report, WH_FOUND_OK, "integrity", NULL,
                   "every page was looked at");
 
+    } else if (wh_doctor_in_use(d)) {
+        wh_report(d->report, WH_FOUND_WARNING, "integrity", "look again",
+                  "a daemon began to work on the database meanwhile");
+
     } else {
         wh_report(d->report, WH_FOUND_ERROR, "integrity", NULL, "%s",
                   why.text);
     }
+}
+
+
+/* Now, where none was seen before: what was read without locks means nothing. */
+
+static int
+wh_doctor_in_use(wh_doctor_t *d)
+{
+    return d->alone && (wh_doctor_running(d) || wh_doctor_beside(d, "-wal"));
 }
 
 

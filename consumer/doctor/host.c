@@ -126,9 +126,8 @@ wh_doctor_daemon(wh_doctor_t *d)
         return;
     }
 
-    pid = wh_doctor_locked(file);
+    pid = wh_doctor_running(d);
     d->running = (pid > 0);
-
     d->fresh = wh_doctor_fresh(d);
 
     if (!d->running && d->fresh) {
@@ -147,6 +146,16 @@ wh_doctor_daemon(wh_doctor_t *d)
     }
 
     wh_doctor_state(d, pid);
+}
+
+
+int
+wh_doctor_running(const wh_doctor_t *d)
+{
+    char  file[PATH_MAX];
+
+    return wh_file_name(file, d->conf->database, WH_FILES_LOCK, NULL) == WH_OK
+           ? wh_doctor_locked(file) : 0;
 }
 
 

@@ -29,6 +29,7 @@ typedef struct {
     int                      unusable;      /* what librdkafka is to have */
     int                      running;       /* a daemon has the lock */
     int                      fresh;         /* one wrote its metrics just now */
+    int                      alone;         /* the database is read without locks */
 
     /* what the database has, once it was read */
     int                      known;         /* false: nothing */
@@ -59,6 +60,10 @@ typedef struct {
 
 void wh_doctor_host(wh_doctor_t *d);
 void wh_doctor_database(wh_doctor_t *d);
+
+/* The process of the daemon that works on the database now; 0: none. */
+int wh_doctor_running(const wh_doctor_t *d);
+
 void wh_doctor_access(wh_doctor_t *d);
 
 /* For what librdkafka says of a question: the advice, if it is about rights. */

@@ -95,13 +95,17 @@ wh_doctor_progress(wh_doctor_t *d, const wh_subject_t *s, wh_progress_t *p)
 static void
 wh_doctor_unread(wh_doctor_t *d, wh_progress_t *p)
 {
-    int64_t     low, high;
-    wh_error_t  err;
+    int          partitions;
+    int64_t      low, high;
+    wh_error_t   err;
+    const char  *topic = d->conf->notifications_topic;
 
-    if (wh_query_watermarks(d->rk, d->conf->notifications_topic, 0, &low,
-                            &high, &err)
-        == WH_OK)
-    {
+    if (wh_query_partitions(d->rk, topic, &partitions, &err) == WH_NONE) {
+        p->empty = 1;
+        return;
+    }
+
+    if (wh_query_watermarks(d->rk, topic, 0, &low, &high, &err) == WH_OK) {
         p->empty = (high == 0);
         p->unread = (high > 0 && d->notified < high);
     }
@@ -121,12 +125,18 @@ wh_doctor_partition(wh_doctor_t *d, const wh_subject_t *s, wh_progress_t *p,
         next = group->offset;
     }
 
-    if (next < 0 || (!d->known && p->empty)) {
+    if (next < 0) {
         next = 0;
     }
 
     if (!wh_doctor_watermarks(d, s, group->partition, next, &low, &high)) {
         return 0;
+    }
+
+    /* no notification, no stock: the daemon begins anew */
+
+    if (!d->known && p->empty && next <= high) {
+        next = 0;
     }
 
     if (wh_positions_set(&p->next, group->partition, next, &err) != WH_OK
@@ -166,7 +176,13 @@ wh_doctor_within(wh_doctor_t *d, const wh_subject_t *s,
         return 1;
     }
 
-    if (p->unread) {
+    if (d->conf->skip_trimmed_commands) {
+        wh_report(d->report, WH_FOUND_WARNING, s->what, NULL,
+                  "commands %" PRId32 ":%" PRId64 " to %" PRId64 " are "
+                  "deleted, and skip_trimmed_commands passes over them",
+                  partition, next, low - 1);
+
+    } else if (p->unread) {
         wh_report(d->report, WH_FOUND_WARNING, s->what,
                   "start the daemon, which reads them",
                   "commands %" PRId32 ":%" PRId64 " to %" PRId64 " are "

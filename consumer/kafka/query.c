@@ -16,6 +16,8 @@ static rd_kafka_resp_err_t wh_query_group_error(rd_kafka_t *rk,
     const char *group);
 static int wh_query_uncommitted(rd_kafka_t *rk, rd_kafka_resp_err_t e,
     wh_error_t *err);
+static int wh_query_described(rd_kafka_event_t *event, int *count, char *host,
+    size_t size, wh_error_t *err);
 
 
 void
@@ -206,19 +208,16 @@ wh_query_uncommitted(rd_kafka_t *rk, rd_kafka_resp_err_t e, wh_error_t *err)
 static rd_kafka_resp_err_t
 wh_query_group_error(rd_kafka_t *rk, const char *group)
 {
-    rd_kafka_resp_err_t  e;
-
-    e = RD_KAFKA_RESP_ERR__TIMED_OUT;
-
-#if RD_KAFKA_VERSION >= 0x020000ff
-
     size_t                                          n;
+    rd_kafka_resp_err_t                             e;
     const rd_kafka_error_t                         *error;
     rd_kafka_event_t                               *event;
     rd_kafka_queue_t                               *queue;
     const rd_kafka_group_result_t                 **groups;
     rd_kafka_ListConsumerGroupOffsets_t            *list;
     const rd_kafka_ListConsumerGroupOffsets_result_t  *result;
+
+    e = RD_KAFKA_RESP_ERR__TIMED_OUT;
 
     queue = rd_kafka_queue_new(rk);
     list = rd_kafka_ListConsumerGroupOffsets_new(group, NULL);
@@ -248,60 +247,91 @@ wh_query_group_error(rd_kafka_t *rk, const char *group)
         rd_kafka_event_destroy(event);
     }
 
-#else
-
-    (void) rk;
-    (void) group;
-
-#endif
-
     return e;
 }
 
+
+/*
+ * The coordinator is asked, and nobody else: while it is not there, or reads the
+ * group's past, it says so instead of knowing no member.
+ */
 
 int
 wh_query_members(rd_kafka_t *rk, const char *group, int *count, char *host,
     size_t size, wh_error_t *err)
 {
-    int                                rc;
-    rd_kafka_resp_err_t                e;
-    const struct rd_kafka_group_list  *list;
+    int                rc;
+    rd_kafka_event_t  *event;
+    rd_kafka_queue_t  *queue;
 
-    list = NULL;
     *count = 0;
     *host = '\0';
 
-    e = rd_kafka_list_groups(rk, group, &list, WH_QUERY_TIMEOUT);
+    queue = rd_kafka_queue_new(rk);
+    rd_kafka_DescribeConsumerGroups(rk, &group, 1, NULL, queue);
 
-    /* one that does not answer is of no account where another knows the group */
+    event = rd_kafka_queue_poll(queue, WH_QUERY_TIMEOUT);
+    rd_kafka_queue_destroy(queue);
 
-    if (list != NULL && list->group_cnt == 1
-        && (e == RD_KAFKA_RESP_ERR_NO_ERROR || e == RD_KAFKA_RESP_ERR__PARTIAL))
-    {
-        e = list->groups[0].err;
+    if (event == NULL) {
+        return wh_error_set(err, WH_AGAIN, "group \"%s\": no answer", group);
     }
 
-    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         rc = wh_error_set(err, WH_AGAIN, "group \"%s\": %s", group,
-                          rd_kafka_err2str(e));
-
-    } else if (list->group_cnt == 0) {
-        rc = wh_error_set(err, WH_NONE, "group \"%s\": not known to the "
-                          "brokers", group);
+                          rd_kafka_event_error_string(event));
 
     } else {
-        rc = WH_OK;
-        *count = list->groups[0].member_cnt;
-
-        if (*count > 0) {
-            (void) snprintf(host, size, "%s",
-                            list->groups[0].members[0].client_host);
-        }
+        rc = wh_query_described(event, count, host, size, err);
     }
 
-    if (list != NULL) {
-        rd_kafka_group_list_destroy(list);
-    }
+    rd_kafka_event_destroy(event);
 
     return rc;
+}
+
+
+static int
+wh_query_described(rd_kafka_event_t *event, int *count, char *host,
+    size_t size, wh_error_t *err)
+{
+    size_t                                       n;
+    const char                                  *name;
+    const rd_kafka_error_t                      *error;
+    const rd_kafka_MemberDescription_t          *member;
+    const rd_kafka_ConsumerGroupDescription_t   *group, **groups;
+    const rd_kafka_DescribeConsumerGroups_result_t  *result;
+
+    result = rd_kafka_event_DescribeConsumerGroups_result(event);
+    groups = rd_kafka_DescribeConsumerGroups_result_groups(result, &n);
+
+    if (n != 1) {
+        return wh_error_set(err, WH_AGAIN, "an answer of %zu groups", n);
+    }
+
+    group = groups[0];
+    name = rd_kafka_ConsumerGroupDescription_group_id(group);
+    error = rd_kafka_ConsumerGroupDescription_error(group);
+
+    if (error != NULL) {
+        return wh_error_set(err, WH_AGAIN, "group \"%s\": %s", name,
+                            rd_kafka_error_string(error));
+    }
+
+    if (rd_kafka_ConsumerGroupDescription_state(group)
+        == RD_KAFKA_CONSUMER_GROUP_STATE_DEAD)
+    {
+        return wh_error_set(err, WH_NONE, "group \"%s\": not known to the "
+                            "brokers", name);
+    }
+
+    *count = (int) rd_kafka_ConsumerGroupDescription_member_count(group);
+
+    if (*count > 0) {
+        member = rd_kafka_ConsumerGroupDescription_member(group, 0);
+        (void) snprintf(host, size, "%s",
+                        rd_kafka_MemberDescription_host(member));
+    }
+
+    return WH_OK;
 }

@@ -61,8 +61,8 @@ int wh_query_committed(rd_kafka_t *rk, const char *topic, int count,
 /*
  * How many members a group has, and the first one's host, at most size - 1
  * bytes.  One that does not send heartbeats any more is among them for
- * session.timeout.ms.  WH_OK; WH_NONE: no broker knows the group; WH_AGAIN: no
- * answer.
+ * session.timeout.ms.  WH_OK; WH_NONE: the group is not known; WH_AGAIN: no
+ * answer of its coordinator.
  */
 int wh_query_members(rd_kafka_t *rk, const char *group, int *count, char *host,
     size_t size, wh_error_t *err);

@@ -18,6 +18,7 @@
 #define WH_SESSION_POLL        200     /* ms */
 #define WH_SESSION_HEARTBEATS  2000    /* ms, on top of two heartbeats */
 #define WH_SESSION_GHOST       5000    /* ms, on top of session.timeout.ms */
+#define WH_SESSION_LOOK        1000    /* ms from one look at the group on */
 
 
 static int wh_session_open_store(wh_session_t *s, wh_store_file_t *whole,
@@ -436,11 +437,13 @@ wh_session_fenced(wh_session_t *s)
 static int
 wh_session_held(wh_session_t *s)
 {
-    int            rc, members;
+    int            rc, answered, members;
     char           host[256];
     int64_t        end, patience;
     wh_error_t     err;
     wh_handles_t  *h = &s->handles;
+
+    wh_figures_state(WH_WAITING);
 
     patience = WH_SESSION_GHOST
                + wh_client_number(s->consumer, "session.timeout.ms");
@@ -448,6 +451,7 @@ wh_session_held(wh_session_t *s)
     wh_log(WH_LOG_NOTICE, "member and producer are fenced: waiting up to %d s "
            "to see whether another process is there", (int) (patience / 1000));
 
+    answered = 1;
     end = wh_clock() + patience;
 
     while (wh_clock() < end && !wh_stopping()) {
@@ -462,12 +466,17 @@ wh_session_held(wh_session_t *s)
         }
 
         if (rc == WH_AGAIN) {
-            /* brokers that start give every member its time anew */
+            /* a coordinator that starts gives every member its time anew */
             end = wh_clock() + patience;
+        }
+
+        if (rc == WH_AGAIN && answered) {
             wh_log(WH_LOG_WARN, "%s", err.text);
         }
 
-        wh_wait(WH_SESSION_POLL);
+        answered = (rc == WH_OK);
+
+        wh_wait(WH_SESSION_LOOK);
     }
 
     return !wh_stopping();
