@@ -179,7 +179,7 @@ class Doctor(stack.Case):
         s.write_conf(**{"kafka.bootstrap.servers": "127.0.0.1:%d" % dead})
         self.finds("error", "brokers", "Connection refused", "kafka.bootstrap.servers")
         s.write_conf(**{"kafka.security.protocol": "ssl"})
-        self.finds("error", "brokers", "SSL handshake failed")
+        self.finds("error", "brokers", "in state SSL_HANDSHAKE")
         s.write_conf()
         self.change("UPDATE meta SET value = 'another' WHERE name = 'cluster_id'")
         self.finds("error", "brokers", 'the database is of cluster "another"')

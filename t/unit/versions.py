@@ -53,8 +53,8 @@ class Versions(unittest.TestCase):
                      (r"(?m)^#define SQLITE_VERSION_NUMBER .*", "#define SQLITE_VERSION_NUMBER 3032003"))
 
     def test_librdkafka(self):
-        self.refused("librdkafka, version 1.9", "librdkafka/rdkafka.h",
-                     (r"(?m)^#define RD_KAFKA_VERSION .*", "#define RD_KAFKA_VERSION 0x010802ff"))
+        self.refused("librdkafka, version 2.0", "librdkafka/rdkafka.h",
+                     (r"(?m)^#define RD_KAFKA_VERSION .*", "#define RD_KAFKA_VERSION 0x010902ff"))
 
     def test_cjson(self):
         # nothing else in 1.7.12 is missing
