@@ -15,11 +15,6 @@ POSTS_SECONDS = 8
 POSTS_RATE = 10000
 
 
-def reads():
-    points()
-    formats()
-
-
 def points():
     """One item, a page, and a 304 of the whole list."""
     with Front() as f:
