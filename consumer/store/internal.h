@@ -1,6 +1,7 @@
 /*
  * What the parts of the store share: store.c (opening, publishing), wal.c (its
- * log), check.c (is it whole) and sql.c (the statements).  Included by nobody
+ * log), check.c (is it whole), sql.c (the
+ * statements) and keys.c (those of idempotency keys).  Included by nobody
  * else.
  */
 
@@ -57,6 +58,21 @@ struct wh_store_s {
 /* Prepares all statements, or finalizes them.  WH_OK, WH_AGAIN, WH_ERROR. */
 int wh_store_prepare(wh_store_t *store, wh_error_t *err);
 void wh_store_finalize(wh_store_t *store);
+
+/*
+ * Runs a statement that returns no row, and resets it; what: for the message of
+ * a failure.  WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM.
+ */
+int wh_store_write(wh_store_t *store, wh_sql_t sql, const char *what,
+    wh_error_t *err);
+
+/*
+ * Binding fails only for a wrong index, a text past SQLite's limits or for
+ * want of memory; the parameter is then NULL, and the statement that follows
+ * finds nothing or fails on its constraints.  The text stays the caller's.
+ */
+void wh_store_bind_text(wh_store_t *store, wh_sql_t sql, int column,
+    const char *text, size_t len);
 
 
 #endif

@@ -9,10 +9,6 @@
 #include <string.h>
 
 
-/* ms: Kafka's own limit for a record's time (message.timestamp.after.max.ms) */
-#define WH_STORE_LATE  3600000
-
-
 static const char  *wh_sql[WH_SQL_LAST] = {
     [WH_SQL_BEGIN] = "BEGIN IMMEDIATE",
     [WH_SQL_BEGIN_READ] = "BEGIN",
@@ -63,12 +59,8 @@ static const char  *wh_stat_names[WH_STAT_LAST] = {
 };
 
 
-static int wh_store_write(wh_store_t *store, wh_sql_t sql, const char *what,
-    wh_error_t *err);
 static int wh_store_item_ok(sqlite3_stmt *stmt, const char *sku, size_t len,
     wh_item_t *item, wh_error_t *err);
-static void wh_store_bind_text(wh_store_t *store, wh_sql_t sql, int column,
-    const char *text, size_t len);
 
 
 int
@@ -100,9 +92,7 @@ wh_store_finalize(wh_store_t *s)
 }
 
 
-/* Runs a statement that returns no row, and resets it. */
-
-static int
+int
 wh_store_write(wh_store_t *s, wh_sql_t sql, const char *what, wh_error_t *err)
 {
     int  rc;
@@ -170,13 +160,7 @@ wh_store_end(wh_store_t *s, int rc, wh_error_t *err)
 }
 
 
-/*
- * Binding fails only for a wrong index, a text past SQLite's limits or for
- * want of memory; the parameter is then NULL, and the statement that follows
- * finds nothing or fails on its constraints.
- */
-
-static void
+void
 wh_store_bind_text(wh_store_t *s, wh_sql_t sql, int column, const char *text,
     size_t len)
 {
@@ -270,79 +254,6 @@ wh_store_put_item(wh_store_t *s, const char *sku, size_t len,
     }
 
     return rc;
-}
-
-
-int
-wh_store_get_key(wh_store_t *s, const char *sku, size_t len, const char *key,
-    wh_use_t *use, wh_error_t *err)
-{
-    int            rc;
-    sqlite3_stmt  *stmt;
-
-    stmt = s->stmt[WH_SQL_GET_KEY];
-    memset(use, 0, sizeof(wh_use_t));
-
-    wh_store_bind_text(s, WH_SQL_GET_KEY, 1, sku, len);
-    wh_store_bind_text(s, WH_SQL_GET_KEY, 2, key, strlen(key));
-
-    rc = sqlite3_step(stmt);
-
-    if (rc == SQLITE_ROW) {
-        use->change = sqlite3_column_int64(stmt, 0);
-        use->time = sqlite3_column_int64(stmt, 1);
-        use->partition = sqlite3_column_int(stmt, 2);
-        use->offset = sqlite3_column_int64(stmt, 3);
-    }
-
-    rc = (rc == SQLITE_ROW || rc == SQLITE_DONE)
-         ? WH_OK : wh_schema_fail(s->db, "reading an idempotency key", err);
-
-    (void) sqlite3_reset(stmt);
-
-    return rc;
-}
-
-
-/*
- * Records of one partition come nearly in the order of their time; a key
- * stays for an hour longer than it can matter, so that one that comes late
- * still finds it.
- */
-
-int
-wh_store_put_key(wh_store_t *s, const char *sku, size_t len, const char *key,
-    const wh_use_t *use, int64_t retention, int64_t max, wh_error_t *err)
-{
-    int            rc;
-    sqlite3_stmt  *stmt;
-
-    stmt = s->stmt[WH_SQL_PUT_KEY];
-
-    wh_store_bind_text(s, WH_SQL_PUT_KEY, 1, sku, len);
-    wh_store_bind_text(s, WH_SQL_PUT_KEY, 2, key, strlen(key));
-    (void) sqlite3_bind_int64(stmt, 3, use->change);
-    (void) sqlite3_bind_int64(stmt, 4, use->time);
-    (void) sqlite3_bind_int(stmt, 5, use->partition);
-    (void) sqlite3_bind_int64(stmt, 6, use->offset);
-
-    rc = wh_store_write(s, WH_SQL_PUT_KEY, "writing an idempotency key", err);
-    if (rc != WH_OK) {
-        return rc;
-    }
-
-    stmt = s->stmt[WH_SQL_EXPIRE_KEYS];
-    (void) sqlite3_bind_int(stmt, 1, use->partition);
-    (void) sqlite3_bind_int64(stmt, 2, use->time - retention - WH_STORE_LATE);
-
-    rc = wh_store_write(s, WH_SQL_EXPIRE_KEYS, "forgetting keys", err);
-    if (rc != WH_OK) {
-        return rc;
-    }
-
-    (void) sqlite3_bind_int64(s->stmt[WH_SQL_LIMIT_KEYS], 1, max);
-
-    return wh_store_write(s, WH_SQL_LIMIT_KEYS, "forgetting keys", err);
 }
 
 
