@@ -9,7 +9,11 @@ static const char  *wh_actions[] = { "increase", "decrease" };
 
 
 static int wh_command_fields(const wh_object_t *object, wh_command_t *command,
-    char *sku, wh_error_t *err);
+    char *texts, wh_error_t *err);
+static int wh_command_options(const wh_object_t *object,
+    wh_command_t *command, char *reference, wh_error_t *err);
+static int wh_command_expected(const wh_object_t *object, const char *name,
+    int64_t *expected);
 static int wh_command_bad(wh_error_t *err, const char *reason,
     const char *pointer, const char *text);
 static int wh_notification_fields(const wh_object_t *object,
@@ -43,7 +47,7 @@ wh_object_parse(const char *text, size_t len, wh_object_t *object,
 
 int
 wh_command_decode(const char *text, size_t len, wh_command_t *command,
-    char *sku, wh_error_t *err)
+    char *texts, wh_error_t *err)
 {
     int          rc;
     wh_object_t  object;
@@ -51,7 +55,7 @@ wh_command_decode(const char *text, size_t len, wh_command_t *command,
     rc = wh_object_parse(text, len, &object, err);
 
     if (rc == WH_OK) {
-        rc = wh_command_fields(&object, command, sku, err);
+        rc = wh_command_fields(&object, command, texts, err);
         wh_json_free(&object);
     }
 
@@ -60,8 +64,8 @@ wh_command_decode(const char *text, size_t len, wh_command_t *command,
 
 
 static int
-wh_command_fields(const wh_object_t *object, wh_command_t *command, char *sku,
-    wh_error_t *err)
+wh_command_fields(const wh_object_t *object, wh_command_t *command,
+    char *texts, wh_error_t *err)
 {
     int     rc;
     char    action[sizeof("increase")];
@@ -84,16 +88,16 @@ wh_command_fields(const wh_object_t *object, wh_command_t *command, char *sku,
                               "action must be \"increase\" or \"decrease\"");
     }
 
-    command->sku = sku;
+    command->sku = texts;
 
-    rc = wh_json_text(wh_json_member(object, "sku"), sku, WH_SKU_MAX + 1,
+    rc = wh_json_text(wh_json_member(object, "sku"), texts, WH_SKU_MAX + 1,
                       &command->sku_len);
 
     if (rc == WH_NOMEM) {
         return wh_error_set(err, rc, "out of memory");
     }
 
-    if (rc != WH_OK || !wh_sku_valid(sku, command->sku_len)) {
+    if (rc != WH_OK || !wh_sku_valid(texts, command->sku_len)) {
         return wh_command_bad(err, "invalid_sku", "#/sku",
                               "sku must be a string of 1 to 255 bytes of UTF-8 "
                               "without control characters");
@@ -108,7 +112,94 @@ wh_command_fields(const wh_object_t *object, wh_command_t *command, char *sku,
                               "9007199254740991");
     }
 
+    return wh_command_options(object, command, texts + command->sku_len + 1,
+                              err);
+}
+
+
+/* What a command may do without. */
+
+static int
+wh_command_options(const wh_object_t *object, wh_command_t *command,
+    char *reference, wh_error_t *err)
+{
+    int                 rc;
+    const wh_member_t  *member;
+
+    if (wh_command_expected(object, "expected_version",
+                            &command->expected_version)
+        != WH_OK)
+    {
+        return wh_command_bad(err, "invalid_expected_version",
+                              "#/expected_version",
+                              "expected_version must be an integer from 0 to "
+                              "9007199254740991");
+    }
+
+    if (wh_command_expected(object, "expected_qty", &command->expected_qty)
+        != WH_OK)
+    {
+        return wh_command_bad(err, "invalid_expected_qty", "#/expected_qty",
+                              "expected_qty must be an integer from 0 to "
+                              "9007199254740991");
+    }
+
+    command->reference = NULL;
+    command->reference_len = 0;
+
+    member = wh_json_member(object, "reference");
+    if (member == NULL) {
+        return WH_OK;
+    }
+
+    command->reference = reference;
+
+    rc = wh_json_text(member, reference, WH_REFERENCE_MAX + 1,
+                      &command->reference_len);
+
+    if (rc == WH_NOMEM) {
+        return wh_error_set(err, rc, "out of memory");
+    }
+
+    if (rc != WH_OK) {
+        return wh_command_bad(err, "invalid_reference", "#/reference",
+                              "reference must be a string of at most 255 bytes "
+                              "of UTF-8");
+    }
+
     return WH_OK;
+}
+
+
+/* A condition; one that is not there is -1. */
+
+static int
+wh_command_expected(const wh_object_t *object, const char *name,
+    int64_t *expected)
+{
+    const wh_member_t  *member;
+
+    *expected = -1;
+
+    member = wh_json_member(object, name);
+
+    return (member == NULL) ? WH_OK
+                            : wh_json_integer(member, 0, WH_QTY_MAX, expected);
+}
+
+
+size_t
+wh_command_texts(const wh_command_t *command)
+{
+    return command->sku_len + 1
+           + (command->reference ? command->reference_len + 1 : 0);
+}
+
+
+int
+wh_command_conditional(const wh_command_t *command)
+{
+    return command->expected_version >= 0 || command->expected_qty >= 0;
 }
 
 
@@ -139,8 +230,8 @@ wh_notification_decode(const char *text, size_t len,
         return rc;
     }
 
-    rc = wh_command_fields(&object, &notification->command, notification->sku,
-                           err);
+    rc = wh_command_fields(&object, &notification->command,
+                           notification->texts, err);
 
     if (rc == WH_OK) {
         rc = wh_notification_fields(&object, notification, err);
@@ -270,6 +361,21 @@ wh_command_put_fields(wh_text_t *t, const wh_command_t *command)
     wh_text_string(t, command->sku, command->sku_len);
     wh_text_put(t, ",\"qty\":");
     wh_text_int(t, command->qty);
+
+    if (command->expected_version >= 0) {
+        wh_text_put(t, ",\"expected_version\":");
+        wh_text_int(t, command->expected_version);
+    }
+
+    if (command->expected_qty >= 0) {
+        wh_text_put(t, ",\"expected_qty\":");
+        wh_text_int(t, command->expected_qty);
+    }
+
+    if (command->reference != NULL) {
+        wh_text_put(t, ",\"reference\":");
+        wh_text_string(t, command->reference, command->reference_len);
+    }
 }
 
 

@@ -17,9 +17,16 @@
 
 #define WH_QTY_MAX   INT64_C(9007199254740991)    /* 2^53-1: RFC 7493 §2.2 */
 
-/* of one command, every byte of its sku escaped */
-#define WH_COMMAND_LEN  (sizeof("{\"action\":\"increase\",\"sku\":,\"qty\":}")  \
-                         + 2 + 6 * WH_SKU_MAX + 20)
+#define WH_REFERENCE_MAX  255                     /* bytes */
+
+/* the texts of one command, each with a NUL behind it */
+#define WH_COMMAND_TEXTS  (WH_SKU_MAX + 1 + WH_REFERENCE_MAX + 1)
+
+/* of one command, every byte of its texts escaped */
+#define WH_COMMAND_LEN                                                        \
+    (sizeof("{\"action\":\"increase\",\"sku\":\"\",\"qty\":,"                      \
+            "\"expected_version\":,\"expected_qty\":,\"reference\":\"\"}")         \
+     + 6 * WH_SKU_MAX + 6 * WH_REFERENCE_MAX + 3 * 20)
 
 /* of a position; a topic's name is at most 249 bytes */
 #define WH_SOURCE_LEN  512
@@ -38,19 +45,25 @@ typedef enum {
 } wh_action_t;
 
 
+/* Texts are UTF-8 and NUL-terminated. */
+
 typedef struct {
     wh_action_t  action;
     int64_t      qty;                    /* 1..WH_QTY_MAX */
+    int64_t      expected_version;       /* its conditions, ... */
+    int64_t      expected_qty;           /* ... 0..WH_QTY_MAX; -1: none */
     size_t       sku_len;                /* bytes, 1..WH_SKU_MAX */
-    const char  *sku;                    /* UTF-8, NUL-terminated */
+    const char  *sku;
+    size_t       reference_len;          /* bytes, 0..WH_REFERENCE_MAX */
+    const char  *reference;              /* the client's own; NULL: none */
 } wh_command_t;
 
 
-/* Decoded, command.sku points to sku: so no copies by assignment. */
+/* Decoded, the command's texts point to texts: so no copies by assignment. */
 
 typedef struct {
     wh_command_t  command;
-    char          sku[WH_SKU_MAX + 1];
+    char          texts[WH_COMMAND_TEXTS];
     int64_t       stock;        /* after the command, 0..WH_QTY_MAX */
     int64_t       version;      /* of the item, after the command, from 1 */
     char          topic[256];   /* the command's position: topic, ... */
@@ -63,10 +76,15 @@ typedef struct {
  * Decodes len bytes of JSON.  WH_OK; WH_EJSON (not JSON: HTTP 400);
  * WH_ECOMMAND (JSON, not a command: HTTP 422); WH_NOMEM.  On WH_EJSON and
  * WH_ECOMMAND err has reason and text, and pointer where a field is to blame.
- * sku has room for WH_SKU_MAX + 1 bytes: command->sku points there.
+ * texts has room for WH_COMMAND_TEXTS bytes: the command's texts are put there,
+ * one behind the other, wh_command_texts() bytes in all.
  */
 int wh_command_decode(const char *text, size_t len, wh_command_t *command,
-    char *sku, wh_error_t *err);
+    char *texts, wh_error_t *err);
+size_t wh_command_texts(const wh_command_t *command);
+
+/* True if it has a condition. */
+int wh_command_conditional(const wh_command_t *command);
 
 /* The same for a notification, with the same results. */
 int wh_notification_decode(const char *text, size_t len,

@@ -23,6 +23,36 @@
     "CREATE INDEX keys_time ON keys(partition, time);"
 
 
+/* the conditions of those commands; -1: none */
+
+#define WH_SCHEMA_CONDITIONS                                                  \
+    "ALTER TABLE keys ADD COLUMN"                                             \
+    " expected_version INTEGER NOT NULL DEFAULT -1;"                          \
+    "ALTER TABLE keys ADD COLUMN"                                             \
+    " expected_qty INTEGER NOT NULL DEFAULT -1;"
+
+
+/*
+ * What became of commands, in the order of their processing: a row for those of
+ * a partition that lie together, see wh_kept.h.  id: of the last of them, counted
+ * on; first, last: their offsets in topic; since, until: what the notifications
+ * in the row bring the position in the notifications topic from and to.
+ */
+
+#define WH_SCHEMA_RESULTS                                                    \
+    "CREATE TABLE outcomes("                                                  \
+    " id INTEGER PRIMARY KEY,"                                                \
+    " topic TEXT NOT NULL,"                                                   \
+    " partition INTEGER NOT NULL,"                                            \
+    " first INTEGER NOT NULL,"                                                \
+    " last INTEGER NOT NULL,"                                                 \
+    " since INTEGER NOT NULL,"                                                \
+    " until INTEGER NOT NULL,"                                                \
+    " data BLOB NOT NULL);"                                                   \
+    "CREATE INDEX outcomes_first ON outcomes(topic, partition, first);"       \
+    "CREATE INDEX outcomes_until ON outcomes(until);"
+
+
 /* items, and meta's state, are as in the first version */
 
 #define WH_SCHEMA_MIN_READER                                                  \
@@ -42,7 +72,7 @@ static const char  *wh_schema_sql =
 
     /*
      * cluster_id, rebuilt_from (topics), notifications_topic (whose position
-     * readers show), state: 'ready' or 'recovering';
+     * readers show), commands_topic (likewise), state: 'ready' or 'recovering';
      * min_reader: who knows this schema version can read the file
      */
     "CREATE TABLE meta("
@@ -53,10 +83,12 @@ static const char  *wh_schema_sql =
     " name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
 
     WH_SCHEMA_KEYS
+    WH_SCHEMA_CONDITIONS
+    WH_SCHEMA_RESULTS
 
     "INSERT INTO meta VALUES('state', 'recovering');"
     WH_SCHEMA_MIN_READER
-    "PRAGMA user_version = 3;";
+    "PRAGMA user_version = 4;";
 
 
 /* What makes version i + 1 of version i. */
@@ -64,6 +96,7 @@ static const char  *wh_schema_sql =
 static const char  *wh_schema_steps[WH_SCHEMA_VERSION] = {
     [1] = WH_SCHEMA_KEYS "PRAGMA user_version = 2;",
     [2] = WH_SCHEMA_MIN_READER "PRAGMA user_version = 3;",
+    [3] = WH_SCHEMA_CONDITIONS WH_SCHEMA_RESULTS "PRAGMA user_version = 4;",
 };
 
 

@@ -15,7 +15,7 @@
 #endif
 
 
-#define WH_SCHEMA_VERSION  3    /* PRAGMA user_version */
+#define WH_SCHEMA_VERSION  4    /* PRAGMA user_version */
 
 /* the end of a message about a database with damaged pages */
 #define WH_SCHEMA_DAMAGED                                                     \
@@ -38,6 +38,18 @@
 #define WH_SQL_NOTIFIED                                                       \
     "SELECT next FROM positions WHERE partition = 0 AND topic ="              \
     " (SELECT value FROM meta WHERE name = 'notifications_topic')"
+
+/* outcomes, see wh_schema.c: with the schema version; and what they need */
+#define WH_SCHEMA_OUTCOMES  4
+#define WH_SQL_VERSION      "PRAGMA user_version"
+#define WH_SQL_NEXT                                                           \
+    "SELECT next FROM positions WHERE topic = ?1 AND partition = ?2"
+#define WH_SQL_COMMANDS                                                       \
+    "SELECT value FROM meta WHERE name = 'commands_topic'"
+#define WH_SQL_OUTCOME                                                        \
+    "SELECT first, last, since, data FROM outcomes"                           \
+    " WHERE topic = ?1 AND partition = ?2 AND first <= ?3"                    \
+    " ORDER BY first DESC LIMIT 1"
 
 /* see wh_schema_ready() */
 #define WH_SQL_STATE       "SELECT value FROM meta WHERE name = 'state'"

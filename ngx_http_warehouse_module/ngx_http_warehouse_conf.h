@@ -20,7 +20,8 @@ typedef struct {
     ngx_http_warehouse_kafka_t      kafka;
     ngx_http_warehouse_producers_t  producers;  /* of this worker */
     ngx_array_t                     databases;  /* of pointers to them */
-    ngx_uint_t                      max_inflight;    /* see commands.c */
+    ngx_uint_t                      max_inflight;    /* see write.h */
+    ngx_uint_t                      max_waiting;     /* see follow.h */
     ngx_shm_zone_t                 *zone;       /* see zone.h */
 } ngx_http_warehouse_main_conf_t;
 
@@ -33,6 +34,10 @@ typedef struct {
     size_t                          buffer;     /* of memory, for a list */
     off_t                           limit;      /* of lists held, bytes */
     ngx_http_warehouse_health_t    *health;     /* warehouse_health's */
+    ngx_msec_t                      wait;       /* for the daemon, at most */
+    size_t                          command_size;    /* bytes, at most */
+    size_t                          batch_size;      /* the same */
+    ngx_uint_t                      batch_commands;  /* at most */
 } ngx_http_warehouse_loc_conf_t;
 
 

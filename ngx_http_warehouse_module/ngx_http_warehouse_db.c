@@ -1,4 +1,5 @@
 #include "ngx_http_warehouse_db.h"
+#include "ngx_http_warehouse_outcomes.h"
 #include "ngx_http_warehouse_points.h"
 
 
@@ -6,6 +7,9 @@ struct ngx_http_warehouse_db_s {
     ngx_http_warehouse_reader_t  reader;
     ngx_http_warehouse_lists_t   lists;
     ngx_http_warehouse_outage_t  outage;
+    ngx_http_warehouse_watch_t   watch;
+    int                          watched;    /* what its look found ... */
+    ngx_uint_t                   rewatched;  /* ... in the file of then */
 
     ngx_queue_t                  asking;     /* for lists, in this turn */
     ngx_event_t                  turn;
@@ -21,8 +25,17 @@ static void ngx_http_warehouse_db_answer(ngx_http_warehouse_db_t *db,
 static ngx_int_t ngx_http_warehouse_db_look(ngx_http_warehouse_db_t *db,
     int *version);
 static ngx_int_t ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db);
+static ngx_int_t ngx_http_warehouse_db_watch_begin(void *data,
+    ngx_uint_t stale, ngx_http_warehouse_reader_t **reader);
+static void ngx_http_warehouse_db_watch_end(void *data);
 static ngx_int_t ngx_http_warehouse_db_refuse(ngx_http_warehouse_db_t *db,
     ngx_http_warehouse_refusal_t *refusal);
+
+
+static const ngx_http_warehouse_watch_db_t  ngx_http_warehouse_db_ask = {
+    ngx_http_warehouse_db_watch_begin,
+    ngx_http_warehouse_db_watch_end
+};
 
 
 ngx_http_warehouse_db_t *
@@ -42,6 +55,9 @@ ngx_http_warehouse_db_create(ngx_conf_t *cf, ngx_str_t *path)
     db->outage.name = *path;
 
     ngx_http_warehouse_lists_init(&db->lists, &db->reader, &db->outage,
+                                  &cf->cycle->new_log);
+
+    ngx_http_warehouse_watch_init(&db->watch, &ngx_http_warehouse_db_ask, db,
                                   &cf->cycle->new_log);
 
     ngx_queue_init(&db->asking);
@@ -89,6 +105,7 @@ ngx_http_warehouse_db_cleanup(void *data)
                                             queue));
     }
 
+    ngx_http_warehouse_watch_close(&db->watch);
     ngx_http_warehouse_reader_close(&db->reader);
     ngx_http_warehouse_lists_close(&db->lists);
 }
@@ -222,6 +239,76 @@ ngx_http_warehouse_db_page(ngx_http_warehouse_db_t *db,
     const ngx_http_warehouse_room_t *room)
 {
     return ngx_http_warehouse_lists_page(&db->lists, room);
+}
+
+
+ngx_http_warehouse_watch_t *
+ngx_http_warehouse_db_watch(ngx_http_warehouse_db_t *db)
+{
+    return &db->watch;
+}
+
+
+/*
+ * Whoever waits is told of trouble by the time he has: the operator by others,
+ * who read.
+ */
+
+static ngx_int_t
+ngx_http_warehouse_db_watch_begin(void *data, ngx_uint_t stale,
+    ngx_http_warehouse_reader_t **reader)
+{
+    ngx_http_warehouse_db_t *db = data;
+
+    int  version;
+
+    if (ngx_http_warehouse_db_look(db, &version) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (!stale && version == db->watched
+        && db->lists.forgotten == db->rewatched)
+    {
+        return NGX_DECLINED;
+    }
+
+    *reader = &db->reader;
+
+    if (ngx_http_warehouse_points_begin(&db->reader, version) != NGX_OK) {
+        ngx_http_warehouse_points_end(&db->reader);
+        return NGX_ERROR;
+    }
+
+    db->watched = version;
+    db->rewatched = db->lists.forgotten;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_warehouse_db_watch_end(void *data)
+{
+    ngx_http_warehouse_db_t *db = data;
+
+    ngx_http_warehouse_points_end(&db->reader);
+}
+
+
+ngx_int_t
+ngx_http_warehouse_db_understands(ngx_http_warehouse_db_t *db,
+    ngx_http_warehouse_refusal_t *refusal)
+{
+    ngx_int_t                     rc;
+    ngx_http_warehouse_reader_t  *reader;
+
+    rc = ngx_http_warehouse_db_begin(db, &reader, refusal);
+
+    return (rc == NGX_OK)
+           ? ngx_http_warehouse_db_end(db,
+                                  ngx_http_warehouse_outcomes_open(reader),
+                                  refusal)
+           : rc;
 }
 
 

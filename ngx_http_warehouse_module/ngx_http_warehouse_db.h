@@ -11,6 +11,7 @@
 
 #include "ngx_http_warehouse_lists.h"
 #include "ngx_http_warehouse_reader.h"
+#include "ngx_http_warehouse_watch.h"
 
 
 typedef struct ngx_http_warehouse_db_s  ngx_http_warehouse_db_t;
@@ -55,6 +56,21 @@ ngx_int_t ngx_http_warehouse_db_end(ngx_http_warehouse_db_t *db, ngx_int_t rc,
  */
 ngx_http_warehouse_snapshot_t *ngx_http_warehouse_db_page(
     ngx_http_warehouse_db_t *db, const ngx_http_warehouse_room_t *room);
+
+
+/*
+ * The watch of those that wait for what the daemon does, see watch.h.
+ */
+ngx_http_warehouse_watch_t *ngx_http_warehouse_db_watch(
+    ngx_http_warehouse_db_t *db);
+
+/*
+ * Whether the daemon that has the database understands conditions of commands,
+ * and keeps outcomes: NGX_OK; NGX_DECLINED; NGX_ERROR: that cannot be said now,
+ * as in *refusal.
+ */
+ngx_int_t ngx_http_warehouse_db_understands(ngx_http_warehouse_db_t *db,
+    ngx_http_warehouse_refusal_t *refusal);
 
 
 #endif /* _NGX_HTTP_WAREHOUSE_DB_H_INCLUDED_ */

@@ -21,11 +21,11 @@ ngx_http_warehouse_item(ngx_http_request_t *r, ngx_http_warehouse_db_t *db,
     static const ngx_http_warehouse_problem_t  bad = {
         NGX_HTTP_BAD_REQUEST, "the address is not that of a sku: 1 to 255 "
         "bytes of UTF-8 without control characters, percent-encoded", NULL,
-        NULL, 0
+        NULL, 0, NULL
     };
 
     static const ngx_http_warehouse_problem_t  none = {
-        NGX_HTTP_NOT_FOUND, "there is no item with this sku", NULL, NULL, 0
+        NGX_HTTP_NOT_FOUND, "there is no item with this sku", NULL, NULL, 0, NULL
     };
 
     if (!wh_sku_valid((char *) sku->data, sku->len)) {

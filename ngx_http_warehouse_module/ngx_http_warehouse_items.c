@@ -1,15 +1,18 @@
 #include "ngx_http_warehouse_items.h"
+#include "ngx_http_warehouse_after.h"
 #include "ngx_http_warehouse_conf.h"
 #include "ngx_http_warehouse_db.h"
 #include "ngx_http_warehouse_format.h"
 #include "ngx_http_warehouse_item.h"
 #include "ngx_http_warehouse_page.h"
+#include "ngx_http_warehouse_path.h"
 #include "ngx_http_warehouse_problem.h"
 #include "ngx_http_warehouse_reply.h"
 #include "ngx_http_warehouse_request.h"
 #include "wh_args.h"
 
 
+static ngx_int_t ngx_http_warehouse_items_read(ngx_http_request_t *r);
 static ngx_int_t ngx_http_warehouse_items_list(ngx_http_request_t *r,
     ngx_http_warehouse_loc_conf_t *wlcf, ngx_uint_t format);
 static void ngx_http_warehouse_items_room(ngx_http_request_t *r,
@@ -34,28 +37,32 @@ static void ngx_http_warehouse_items_release(void *data);
 ngx_int_t
 ngx_http_warehouse_items_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                       format, rc;
+    ngx_int_t  rc;
+
+    return ngx_http_warehouse_enter_get(r, NGX_HTTP_WAREHOUSE_SERVE_ITEMS, &rc)
+           ? ngx_http_warehouse_after(r, ngx_http_warehouse_items_read) : rc;
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_items_read(ngx_http_request_t *r)
+{
+    ngx_int_t                       format;
     ngx_str_t                       sku;
     ngx_http_warehouse_loc_conf_t  *wlcf;
 
     static const ngx_http_warehouse_problem_t  not_found = {
-        NGX_HTTP_NOT_FOUND, "there is nothing at this address", NULL, NULL, 0
+        NGX_HTTP_NOT_FOUND, "there is nothing at this address", NULL, NULL, 0, NULL
     };
 
     static const ngx_http_warehouse_problem_t  not_acceptable = {
         NGX_HTTP_WAREHOUSE_NOT_ACCEPTABLE, "there are application/json, "
-        "application/x-ndjson and text/csv", NULL, NULL, 0
+        "application/x-ndjson and text/csv", NULL, NULL, 0, NULL
     };
-
-    if (!ngx_http_warehouse_enter_get(r, NGX_HTTP_WAREHOUSE_SERVE_ITEMS,
-                                      &rc))
-    {
-        return rc;
-    }
 
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_warehouse_module);
 
-    switch (ngx_http_warehouse_path_sku(r, &sku)) {
+    switch (ngx_http_warehouse_path(r, &sku)) {
 
     case NGX_OK:
         return ngx_http_warehouse_item(r, wlcf->db, &sku);

@@ -17,6 +17,7 @@ typedef struct {
     ngx_uint_t    workers;
     ngx_uint_t    connected;
     ngx_uint_t    waiting;
+    ngx_uint_t    following;
     ngx_uint_t    queue;
     ngx_uint_t    bytes;
 } ngx_http_warehouse_gauges_t;
@@ -184,6 +185,14 @@ ngx_http_warehouse_metrics_kafka(wh_text_t *t)
                                    WH_COUNTER, "Commands refused because too "
                                    "many waited.", (int64_t) z->overload);
     ngx_http_warehouse_metrics_one(t,
+                                   "warehouse_nginx_following_refused_total",
+                                   WH_COUNTER, "Requests refused because too "
+                                   "many waited for the daemon.",
+                                   (int64_t) z->unfollowed);
+    ngx_http_warehouse_metrics_one(t, "warehouse_nginx_batches_total",
+                                   WH_COUNTER, "Batches of commands handed to "
+                                   "the producer.", (int64_t) z->batches);
+    ngx_http_warehouse_metrics_one(t,
                                    "warehouse_nginx_producers_created_total",
                                    WH_COUNTER, "Kafka producers created.",
                                    (int64_t) z->producers);
@@ -249,6 +258,9 @@ ngx_http_warehouse_metrics_gauges(wh_text_t *t)
     ngx_http_warehouse_metrics_one(t, "warehouse_nginx_requests_waiting",
                                    WH_GAUGE, "Requests that wait for an "
                                    "acknowledgement.", (int64_t) g.waiting);
+    ngx_http_warehouse_metrics_one(t, "warehouse_nginx_requests_following",
+                                   WH_GAUGE, "Requests that wait for the "
+                                   "daemon.", (int64_t) g.following);
     ngx_http_warehouse_metrics_one(t,
                                    "warehouse_nginx_producer_queue_messages",
                                    WH_GAUGE, "Messages in the workers' "
@@ -277,6 +289,7 @@ ngx_http_warehouse_metrics_sum(ngx_http_warehouse_gauges_t *g)
         g->workers++;
         g->connected += ngx_http_warehouse_reached(slot);
         g->waiting += slot->waiting;
+        g->following += slot->following;
         g->queue += slot->queue;
         g->bytes += slot->bytes;
     }

@@ -16,6 +16,10 @@
 #define NGX_HTTP_WAREHOUSE_BUFFER  (1024 * 1024)
 #define NGX_HTTP_WAREHOUSE_LIMIT   (256 * 1024 * 1024)
 #define NGX_HTTP_WAREHOUSE_FLIGHT  20000
+#define NGX_HTTP_WAREHOUSE_WAITING 20000
+#define NGX_HTTP_WAREHOUSE_WAIT    10000     /* ms */
+#define NGX_HTTP_WAREHOUSE_BATCH   1000      /* commands */
+#define NGX_HTTP_WAREHOUSE_MIB     1048576
 
 
 static ngx_int_t ngx_http_warehouse_init_process(ngx_cycle_t *cycle);
@@ -97,6 +101,41 @@ static ngx_command_t  ngx_http_warehouse_directives[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_warehouse_loc_conf_t, limit),
       NULL },
+
+    { ngx_string("warehouse_wait"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_warehouse_loc_conf_t, wait),
+      NULL },
+
+    { ngx_string("warehouse_command_size"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_warehouse_loc_conf_t, command_size),
+      NULL },
+
+    { ngx_string("warehouse_batch_size"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_warehouse_loc_conf_t, batch_size),
+      NULL },
+
+    { ngx_string("warehouse_batch_commands"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_warehouse_loc_conf_t, batch_commands),
+      &ngx_http_warehouse_positive },
+
+    { ngx_string("warehouse_max_waiting"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_warehouse_main_conf_t, max_waiting),
+      &ngx_http_warehouse_positive },
 
     { ngx_string("warehouse_max_inflight"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
@@ -234,6 +273,7 @@ ngx_http_warehouse_create_main_conf(ngx_conf_t *cf)
     ngx_http_warehouse_producers_init(&wmcf->producers, &wmcf->kafka);
 
     wmcf->max_inflight = NGX_CONF_UNSET_UINT;
+    wmcf->max_waiting = NGX_CONF_UNSET_UINT;
 
     /* also where nothing is served: a reload must not take it away */
 
@@ -271,6 +311,7 @@ ngx_http_warehouse_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_http_warehouse_main_conf_t *wmcf = conf;
 
     ngx_conf_init_uint_value(wmcf->max_inflight, NGX_HTTP_WAREHOUSE_FLIGHT);
+    ngx_conf_init_uint_value(wmcf->max_waiting, NGX_HTTP_WAREHOUSE_WAITING);
 
     return (ngx_http_warehouse_kafka_check(cf, &wmcf->kafka) == NGX_OK)
            ? NGX_CONF_OK : NGX_CONF_ERROR;
@@ -299,6 +340,10 @@ ngx_http_warehouse_create_loc_conf(ngx_conf_t *cf)
     wlcf->database = NGX_CONF_UNSET_PTR;
     wlcf->buffer = NGX_CONF_UNSET_SIZE;
     wlcf->limit = NGX_CONF_UNSET;
+    wlcf->wait = NGX_CONF_UNSET_MSEC;
+    wlcf->command_size = NGX_CONF_UNSET_SIZE;
+    wlcf->batch_size = NGX_CONF_UNSET_SIZE;
+    wlcf->batch_commands = NGX_CONF_UNSET_UINT;
 
     return wlcf;
 }
@@ -317,6 +362,13 @@ ngx_http_warehouse_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_WAREHOUSE_BUFFER);
     ngx_conf_merge_off_value(conf->limit, prev->limit,
                              NGX_HTTP_WAREHOUSE_LIMIT);
+    ngx_conf_merge_msec_value(conf->wait, prev->wait, NGX_HTTP_WAREHOUSE_WAIT);
+    ngx_conf_merge_size_value(conf->command_size, prev->command_size,
+                              NGX_MAX_SIZE_T_VALUE);
+    ngx_conf_merge_size_value(conf->batch_size, prev->batch_size,
+                              NGX_HTTP_WAREHOUSE_MIB);
+    ngx_conf_merge_uint_value(conf->batch_commands, prev->batch_commands,
+                              NGX_HTTP_WAREHOUSE_BATCH);
 
     /* "if" and "limit_except" serve what the location around them serves */
 

@@ -37,6 +37,8 @@ ngx_http_warehouse_points_end(ngx_http_warehouse_reader_t *r)
     (void) sqlite3_reset(r->item);
     (void) sqlite3_reset(r->from);
     (void) sqlite3_reset(r->after);
+    (void) sqlite3_reset(r->outcome);
+    r->row.open = 0;
 
     if (!sqlite3_get_autocommit(r->points)) {
         (void) sqlite3_step(r->commit);

@@ -39,6 +39,8 @@ static const ngx_http_warehouse_status_t  ngx_http_warehouse_statuses[] = {
     { 405, "Method Not Allowed", "the method is not allowed here" },
     { 406, "Not Acceptable", "there is none of the types that are accepted" },
     { 408, "Request Timeout", "the request did not arrive in time" },
+    { 409, "Conflict", "the state of things does not allow it" },
+    { 410, "Gone", "it is not there any more" },
     { 411, "Length Required", "the request has no length" },
     { 412, "Precondition Failed", "a condition of the request is not met" },
     { 413, "Content Too Large", "the request body is too large" },
@@ -82,15 +84,16 @@ ngx_http_warehouse_problem_keep(ngx_http_request_t *r,
     const ngx_http_warehouse_problem_t *problem)
 {
     u_char                        *p;
-    size_t                         detail, pointer;
+    size_t                         detail, pointer, members;
     ngx_pool_cleanup_t            *cln;
     ngx_http_warehouse_problem_t  *kept;
 
     detail = ngx_strlen(problem->detail) + 1;
     pointer = problem->pointer ? ngx_strlen(problem->pointer) + 1 : 0;
+    members = problem->members ? ngx_strlen(problem->members) + 1 : 0;
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_warehouse_problem_t)
-                                        + detail + pointer);
+                                        + detail + pointer + members);
     if (cln == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -106,7 +109,12 @@ ngx_http_warehouse_problem_keep(ngx_http_request_t *r,
 
     if (pointer) {
         kept->pointer = (char *) p;
-        (void) ngx_cpymem(p, problem->pointer, pointer);
+        p = ngx_cpymem(p, problem->pointer, pointer);
+    }
+
+    if (members) {
+        kept->members = (char *) p;
+        (void) ngx_cpymem(p, problem->members, members);
     }
 
     return (ngx_int_t) problem->status;
@@ -231,18 +239,19 @@ ngx_http_warehouse_problem_document(ngx_http_request_t *r,
 {
     u_char      *p;
     size_t       len;
-    const char  *title, *pointer;
+    const char  *title, *pointer, *members;
 
     title = ngx_http_warehouse_problem_status(problem->status)->title;
     pointer = problem->pointer ? problem->pointer : "";
+    members = problem->members ? problem->members : "";
     len = ngx_strlen(problem->detail);
 
     p = ngx_pnalloc(r->pool, sizeof("{\"type\":\"about:blank\",\"title\":\"\","
                                     "\"status\":,\"detail\":,"
-                                    "\"pointer\":\"\"}")
+                                    "\"pointer\":\"\",}")
                              + ngx_strlen(title) + NGX_INT_T_LEN
                              + wh_json_string(NULL, problem->detail, len)
-                             + ngx_strlen(pointer));
+                             + ngx_strlen(pointer) + ngx_strlen(members));
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -255,6 +264,10 @@ ngx_http_warehouse_problem_document(ngx_http_request_t *r,
 
     if (*pointer != '\0') {
         p = ngx_sprintf(p, ",\"pointer\":\"%s\"", pointer);
+    }
+
+    if (*members != '\0') {
+        p = ngx_sprintf(p, ",%s", members);
     }
 
     *p++ = '}';

@@ -13,6 +13,7 @@
 
 
 #define NGX_HTTP_WAREHOUSE_NOT_ACCEPTABLE  406
+#define NGX_HTTP_WAREHOUSE_NO_MORE         410
 #define NGX_HTTP_WAREHOUSE_UNPROCESSABLE   422
 
 
@@ -22,6 +23,7 @@ typedef struct {
     const char  *pointer;    /* a JSON pointer to the bad field, or NULL */
     const char  *allow;      /* Allow, of a 405; static, or NULL */
     ngx_uint_t   retry;      /* Retry-After, s; 0: waiting will not help */
+    const char  *members;    /* more of the document, as JSON, or NULL */
 } ngx_http_warehouse_problem_t;
 
 

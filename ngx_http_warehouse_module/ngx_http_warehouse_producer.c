@@ -1,7 +1,6 @@
 #include "ngx_http_warehouse_producer.h"
 #include "ngx_http_warehouse_reach.h"
 #include "ngx_http_warehouse_reaper.h"
-#include "wh_key.h"
 
 
 #define NGX_HTTP_WAREHOUSE_PURGE  100     /* ms, for the reports of a purge */
@@ -18,9 +17,6 @@ static ngx_int_t ngx_http_warehouse_producer_topics(
     ngx_http_warehouse_producer_t *p);
 static void ngx_http_warehouse_producer_destroy(
     ngx_http_warehouse_producer_t *p);
-static rd_kafka_resp_err_t ngx_http_warehouse_producer_produce(
-    ngx_http_warehouse_producer_t *p, const ngx_http_warehouse_message_t *m,
-    ngx_http_warehouse_pending_t *pn);
 static ngx_http_warehouse_fate_e ngx_http_warehouse_producer_refused(
     ngx_http_warehouse_producer_t *p, rd_kafka_resp_err_t e);
 
@@ -182,7 +178,7 @@ ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
 
     pn->waiter = waiter;
 
-    e = ngx_http_warehouse_producer_produce(p, m, pn);
+    e = ngx_http_warehouse_message_produce(p->rk, p->topics[m->topic], m, pn);
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
         ngx_free(pn);
@@ -198,45 +194,6 @@ ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
                    "warehouse: producer %p has %ui pending", p, p->pending);
 
     return NGX_OK;
-}
-
-
-/* One message; an idempotency key becomes its header. */
-
-static rd_kafka_resp_err_t
-ngx_http_warehouse_producer_produce(ngx_http_warehouse_producer_t *p,
-    const ngx_http_warehouse_message_t *m, ngx_http_warehouse_pending_t *pn)
-{
-    rd_kafka_headers_t   *headers;
-    rd_kafka_resp_err_t   e;
-
-    headers = NULL;
-    e = RD_KAFKA_RESP_ERR_NO_ERROR;
-
-    if (m->idempotency_key.len != 0) {
-        headers = rd_kafka_headers_new(1);
-        e = rd_kafka_header_add(headers, WH_KEY_HEADER, -1,
-                                m->idempotency_key.data,
-                                m->idempotency_key.len);
-    }
-
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        e = rd_kafka_producev(p->rk, RD_KAFKA_V_RKT(p->topics[m->topic]),
-                              RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
-                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                              RD_KAFKA_V_VALUE(m->value.data, m->value.len),
-                              RD_KAFKA_V_KEY(m->key.data, m->key.len),
-                              RD_KAFKA_V_HEADERS(headers),
-                              RD_KAFKA_V_OPAQUE(pn), RD_KAFKA_V_END);
-    }
-
-    /* the headers of a message that was taken belong to it */
-
-    if (e != RD_KAFKA_RESP_ERR_NO_ERROR && headers != NULL) {
-        rd_kafka_headers_destroy(headers);
-    }
-
-    return e;
 }
 
 

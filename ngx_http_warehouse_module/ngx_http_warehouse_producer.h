@@ -13,6 +13,7 @@
 #include "ngx_http_warehouse_events.h"
 #include "ngx_http_warehouse_fate.h"
 #include "ngx_http_warehouse_kafka.h"
+#include "ngx_http_warehouse_message.h"
 #include "ngx_http_warehouse_outage.h"
 
 
@@ -40,16 +41,6 @@ typedef struct {
     int32_t                    partition;    /* where it was persisted, ... */
     int64_t                    offset;       /* ... -1: not known */
 } ngx_http_warehouse_report_t;
-
-
-/* What is to be produced; an empty idempotency key: none. */
-
-typedef struct {
-    ngx_uint_t                 topic;        /* index among kafka's */
-    ngx_str_t                  value;
-    ngx_str_t                  key;
-    ngx_str_t                  idempotency_key;
-} ngx_http_warehouse_message_t;
 
 
 /* Who waits for a report is told from the event loop, once. */

@@ -16,9 +16,6 @@ static void ngx_http_warehouse_reader_cursor_close(
     ngx_http_warehouse_cursor_t *c);
 static ngx_uint_t ngx_http_warehouse_reader_same(
     ngx_http_warehouse_reader_t *r);
-static ngx_int_t ngx_http_warehouse_reader_prepare(
-    ngx_http_warehouse_reader_t *r, sqlite3 *handle, const char *sql,
-    sqlite3_stmt **stmt);
 
 
 ngx_int_t
@@ -177,7 +174,7 @@ ngx_http_warehouse_reader_handle(ngx_http_warehouse_reader_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_warehouse_reader_prepare(ngx_http_warehouse_reader_t *r,
     sqlite3 *handle, const char *sql, sqlite3_stmt **stmt)
 {
@@ -201,6 +198,8 @@ ngx_http_warehouse_reader_close(ngx_http_warehouse_reader_t *r)
         ngx_http_warehouse_reader_cursor_close(&r->cursors[i]);
     }
 
+    ngx_http_warehouse_reader_outcomes_close(r);
+
     (void) sqlite3_finalize(r->data_version);
     (void) sqlite3_finalize(r->begin);
     (void) sqlite3_finalize(r->commit);
@@ -223,6 +222,20 @@ ngx_http_warehouse_reader_close(ngx_http_warehouse_reader_t *r)
     r->probe = NULL;
     r->points = NULL;
     r->ready = 0;
+}
+
+
+void
+ngx_http_warehouse_reader_outcomes_close(ngx_http_warehouse_reader_t *r)
+{
+    (void) sqlite3_finalize(r->next);
+    (void) sqlite3_finalize(r->commands);
+    (void) sqlite3_finalize(r->outcome);
+
+    r->next = NULL;
+    r->commands = NULL;
+    r->outcome = NULL;
+    r->row.open = 0;
 }
 
 

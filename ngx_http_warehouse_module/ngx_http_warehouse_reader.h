@@ -14,6 +14,7 @@
 
 #include "ngx_http_warehouse_format.h"
 #include "wh_error.h"
+#include "wh_kept.h"
 
 
 /*
@@ -31,6 +32,18 @@ typedef struct {
 } ngx_http_warehouse_cursor_t;
 
 
+/* The row of outcomes that was read last, see outcomes.h. */
+
+typedef struct {
+    ngx_str_t      topic;         /* who asks has its bytes */
+    int32_t        partition;
+    int64_t        last;          /* offset in it, ... */
+    int64_t        seen;          /* ... and the one read last */
+    wh_kept_row_t  kept;
+    unsigned       open:1;
+} ngx_http_warehouse_row_t;
+
+
 typedef struct {
     ngx_str_t      path;
     u_char        *log_path;      /* of its -wal */
@@ -46,6 +59,11 @@ typedef struct {
     sqlite3_stmt  *item;
     sqlite3_stmt  *from;
     sqlite3_stmt  *after;
+    sqlite3_stmt  *next;          /* of outcomes; NULL: not opened */
+    sqlite3_stmt  *commands;
+    sqlite3_stmt  *outcome;
+    ngx_http_warehouse_row_t
+                   row;
     int            checked;       /* version when they were checked last; ... */
     unsigned       ready:1;       /* ... they were, and found good */
     dev_t          dev;
@@ -97,6 +115,16 @@ void ngx_http_warehouse_reader_end(ngx_http_warehouse_reader_t *reader,
 ngx_int_t ngx_http_warehouse_reader_position(
     ngx_http_warehouse_reader_t *reader, ngx_uint_t format, int64_t *next);
 
+
+/*
+ * For the parts that read by points: prepares a statement of a handle (NGX_OK,
+ * NGX_ERROR); closes those of outcomes.h.
+ */
+ngx_int_t ngx_http_warehouse_reader_prepare(
+    ngx_http_warehouse_reader_t *reader, sqlite3 *handle, const char *sql,
+    sqlite3_stmt **stmt);
+void ngx_http_warehouse_reader_outcomes_close(
+    ngx_http_warehouse_reader_t *reader);
 
 /* The same for the rows of any statements: sku, qty; next. */
 ngx_int_t ngx_http_warehouse_reader_row(ngx_http_warehouse_reader_t *reader,

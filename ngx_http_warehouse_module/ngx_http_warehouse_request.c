@@ -4,7 +4,9 @@
 #include "wh_accept.h"
 #include "wh_error.h"
 #include "wh_key.h"
-#include "wh_sku.h"
+#include "wh_position.h"
+#include "wh_prefer.h"
+#include "wh_trace.h"
 
 
 /* A walk over the fields of a request's header. */
@@ -15,10 +17,9 @@ typedef struct {
 } ngx_http_warehouse_walk_t;
 
 
-static ngx_uint_t ngx_http_warehouse_is_json(ngx_str_t *type);
+static ngx_uint_t ngx_http_warehouse_is_type(ngx_str_t *type,
+    const char *name);
 static ngx_uint_t ngx_http_warehouse_from_browser(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_warehouse_path_rest(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_str_t *rest);
 static ngx_uint_t ngx_http_warehouse_find_header(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
 static void ngx_http_warehouse_walk(ngx_http_warehouse_walk_t *walk,
@@ -33,7 +34,7 @@ ngx_http_warehouse_enter_get(ngx_http_request_t *r,
 {
     static const ngx_http_warehouse_problem_t  not_allowed = {
         NGX_HTTP_NOT_ALLOWED, "the method is not allowed here", NULL,
-        "GET, HEAD", 0
+        "GET, HEAD", 0, NULL
     };
 
     *rc = ngx_http_warehouse_enter(r, serve);
@@ -76,7 +77,8 @@ ngx_int_t
 ngx_http_warehouse_check_media(ngx_http_request_t *r,
     ngx_http_warehouse_problem_t *problem)
 {
-    ngx_str_t  value;
+    ngx_str_t                  value;
+    ngx_http_warehouse_ctx_t  *ctx;
 
     static ngx_str_t  encoding = ngx_string("Content-Encoding");
 
@@ -99,8 +101,26 @@ ngx_http_warehouse_check_media(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (!ngx_http_warehouse_is_json(&r->headers_in.content_type->value)) {
-        problem->detail = "the Content-Type is not application/json";
+    if (ngx_http_warehouse_is_type(&r->headers_in.content_type->value,
+                                   "application/x-ndjson"))
+    {
+        ctx = ngx_http_warehouse_get_ctx(r);
+
+        if (ctx == NULL) {
+            problem->status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+            problem->detail = "out of memory";
+            return NGX_ERROR;
+        }
+
+        ctx->batch = 1;
+        return NGX_OK;
+    }
+
+    if (!ngx_http_warehouse_is_type(&r->headers_in.content_type->value,
+                                    "application/json"))
+    {
+        problem->detail = "the Content-Type is not application/json or "
+                          "application/x-ndjson";
         return NGX_ERROR;
     }
 
@@ -108,10 +128,10 @@ ngx_http_warehouse_check_media(ngx_http_request_t *r,
 }
 
 
-/* Its parameters say nothing that JSON would need (RFC 8259 §11). */
+/* Their parameters say nothing that JSON would need (RFC 8259 §11). */
 
 static ngx_uint_t
-ngx_http_warehouse_is_json(ngx_str_t *type)
+ngx_http_warehouse_is_type(ngx_str_t *type, const char *name)
 {
     size_t  len;
 
@@ -123,9 +143,19 @@ ngx_http_warehouse_is_json(ngx_str_t *type)
         len--;
     }
 
-    return len == sizeof("application/json") - 1
-           && ngx_strncasecmp(type->data, (u_char *) "application/json", len)
-              == 0;
+    return len == ngx_strlen(name)
+           && ngx_strncasecmp(type->data, (u_char *) name, len) == 0;
+}
+
+
+ngx_uint_t
+ngx_http_warehouse_is_batch(ngx_http_request_t *r)
+{
+    ngx_http_warehouse_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
+
+    return ctx != NULL && ctx->batch;
 }
 
 
@@ -224,6 +254,121 @@ ngx_http_warehouse_format_wanted(ngx_http_request_t *r)
 }
 
 
+ngx_str_t *
+ngx_http_warehouse_commands_topic(ngx_http_request_t *r)
+{
+    ngx_http_warehouse_loc_conf_t   *wlcf;
+    ngx_http_warehouse_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_get_module_main_conf(r, ngx_http_warehouse_module);
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_warehouse_module);
+
+    return (ngx_str_t *) wmcf->kafka.topics.elts + wlcf->topic;
+}
+
+
+int32_t
+ngx_http_warehouse_read_wait(ngx_http_request_t *r)
+{
+    int32_t                     seconds;
+    ngx_table_elt_t            *h;
+    ngx_http_warehouse_walk_t   walk;
+
+    static ngx_str_t  name = ngx_string("Prefer");
+
+    seconds = -1;
+    ngx_http_warehouse_walk(&walk, r);
+
+    while (seconds < 0
+           && (h = ngx_http_warehouse_walk_next(&walk, &name)) != NULL)
+    {
+        seconds = wh_prefer_wait((char *) h->value.data, h->value.len);
+    }
+
+    return seconds;
+}
+
+
+ngx_int_t
+ngx_http_warehouse_read_positions(ngx_http_request_t *r,
+    ngx_array_t *positions)
+{
+    int                         rc;
+    size_t                      len;
+    const char                 *text;
+    wh_position_t              *position, next;
+    ngx_table_elt_t            *h;
+    ngx_http_warehouse_walk_t   walk;
+
+    static ngx_str_t  name = ngx_string("Warehouse-Min-Position");
+
+    positions->elts = NULL;
+    positions->nelts = 0;
+
+    ngx_http_warehouse_walk(&walk, r);
+
+    while ((h = ngx_http_warehouse_walk_next(&walk, &name)) != NULL) {
+        text = (char *) h->value.data;
+        len = h->value.len;
+
+        for ( ;; ) {
+            rc = wh_position_next(&next, &text, &len);
+
+            if (rc == WH_NONE) {
+                break;
+            }
+
+            if (rc != WH_OK) {
+                return NGX_DECLINED;
+            }
+
+            if (positions->elts == NULL
+                && ngx_array_init(positions, r->pool, 1, sizeof(wh_position_t))
+                   != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+            position = ngx_array_push(positions);
+            if (position == NULL) {
+                return NGX_ERROR;
+            }
+
+            *position = next;
+        }
+    }
+
+    return positions->nelts ? NGX_OK : NGX_DONE;
+}
+
+
+void
+ngx_http_warehouse_read_trace(ngx_http_request_t *r, ngx_str_t *traceparent,
+    ngx_str_t *tracestate)
+{
+    static ngx_str_t  parent = ngx_string(WH_TRACE_PARENT);
+    static ngx_str_t  state = ngx_string(WH_TRACE_STATE);
+
+    ngx_str_null(tracestate);
+
+    if (ngx_http_warehouse_find_header(r, &parent, traceparent) != 1
+        || !wh_trace_parent_valid((char *) traceparent->data,
+                                  traceparent->len))
+    {
+        ngx_str_null(traceparent);
+        return;
+    }
+
+    /* of several the list would have to be made: it may be left out, §3.3.1 */
+
+    if (ngx_http_warehouse_find_header(r, &state, tracestate) != 1
+        || !wh_trace_state_valid((char *) tracestate->data, tracestate->len))
+    {
+        ngx_str_null(tracestate);
+    }
+}
+
+
 /* Returns how many fields of that name there are, and the last one's value. */
 
 static ngx_uint_t
@@ -281,110 +426,4 @@ ngx_http_warehouse_walk_next(ngx_http_warehouse_walk_t *walk, ngx_str_t *name)
             return h;
         }
     }
-}
-
-
-ngx_int_t
-ngx_http_warehouse_path_sku(ngx_http_request_t *r, ngx_str_t *sku)
-{
-    ngx_str_t                  rest;
-    ngx_uint_t                 encoded;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (clcf->exact_match || clcf->named) {
-        return NGX_DONE;
-    }
-
-#if (NGX_PCRE)
-    if (clcf->regex != NULL) {
-        return NGX_DONE;
-    }
-#endif
-
-    encoded = ngx_http_warehouse_path_rest(r, &clcf->name, &rest);
-
-    if (rest.len == 0) {
-        return NGX_DONE;
-    }
-
-    if (clcf->name.data[clcf->name.len - 1] != '/') {
-
-        if (rest.data[0] != '/') {
-            return NGX_DECLINED;
-        }
-
-        rest.data++;
-        rest.len--;
-    }
-
-    if (!encoded) {
-        *sku = rest;
-        return NGX_OK;
-    }
-
-    sku->data = ngx_pnalloc(r->pool, rest.len + 1);
-    if (sku->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    return (wh_percent_decode((char *) sku->data, &sku->len,
-                              (char *) rest.data, rest.len)
-            == WH_OK)
-           ? NGX_OK : NGX_DECLINED;
-}
-
-
-/*
- * Looks for a location's name at the beginning of the path, as nginx has found
- * it: decoded, several slashes as one.  True: rest is what follows in the
- * request line, still encoded; false: what follows in r->uri.
- */
-
-static ngx_uint_t
-ngx_http_warehouse_path_rest(ngx_http_request_t *r, ngx_str_t *name,
-    ngx_str_t *rest)
-{
-    char     ch;
-    u_char  *p, *last;
-    size_t   i, n, len;
-
-    p = r->unparsed_uri.data;
-    last = p + r->unparsed_uri.len;
-
-    for (i = 0; i < r->unparsed_uri.len; i++) {
-        if (p[i] == '?' || p[i] == '#') {
-            last = p + i;
-            break;
-        }
-    }
-
-    for (i = 0; i < name->len && p < last; i++) {
-
-        len = (*p == '%') ? ngx_min(3, last - p) : 1;
-
-        if (wh_percent_decode(&ch, &n, (char *) p, len) != WH_OK
-            || (u_char) ch != name->data[i])
-        {
-            break;
-        }
-
-        p += len;
-
-        while (ch == '/' && i + 1 < name->len && p < last && *p == '/') {
-            p++;
-        }
-    }
-
-    if (i == name->len) {
-        rest->data = p;
-        rest->len = last - p;
-        return 1;
-    }
-
-    rest->data = r->uri.data + name->len;
-    rest->len = r->uri.len - name->len;
-
-    return 0;
 }

@@ -18,6 +18,8 @@
 typedef struct {
     ngx_str_t  idempotency_key;    /* or empty */
     ngx_str_t  position;           /* of the command, or empty */
+    ngx_msec_t  wait;              /* for its outcome; 0: not at all */
+    unsigned    batch:1;           /* of commands: the body's type says so */
 } ngx_http_warehouse_ctx_t;
 
 
@@ -31,10 +33,14 @@ ngx_uint_t ngx_http_warehouse_enter_get(ngx_http_request_t *r,
 /* The request's context, created on the first call.  NULL: out of memory. */
 ngx_http_warehouse_ctx_t *ngx_http_warehouse_get_ctx(ngx_http_request_t *r);
 
+/* The topic that the location writes to; it ends with a NUL. */
+ngx_str_t *ngx_http_warehouse_commands_topic(ngx_http_request_t *r);
+
 /*
  * Checks of the header: NGX_OK; NGX_ERROR: *problem says what is wrong.
  *
- * The first wants application/json, or no type, and no Content-Encoding.  The
+ * The first wants application/json, or no type, or application/x-ndjson, which
+ * ngx_http_warehouse_is_batch() tells then, and no Content-Encoding.  The
  * second leaves the key of an Idempotency-Key field in the request's context
  * (draft-ietf-httpapi-idempotency-key-header).
  */
@@ -42,6 +48,21 @@ ngx_int_t ngx_http_warehouse_check_media(ngx_http_request_t *r,
     ngx_http_warehouse_problem_t *problem);
 ngx_int_t ngx_http_warehouse_read_key(ngx_http_request_t *r,
     ngx_http_warehouse_problem_t *problem);
+ngx_uint_t ngx_http_warehouse_is_batch(ngx_http_request_t *r);
+
+/* How many seconds Prefer wants to wait; -1: it does not say. */
+int32_t ngx_http_warehouse_read_wait(ngx_http_request_t *r);
+
+/*
+ * The positions (wh_position_t, from r->pool) in Warehouse-Min-Position.
+ * NGX_OK; NGX_DONE: there are none; NGX_DECLINED: it is malformed; NGX_ERROR.
+ */
+ngx_int_t ngx_http_warehouse_read_positions(ngx_http_request_t *r,
+    ngx_array_t *positions);
+
+/* The context of a trace; what is missing or malformed is empty, see wh_trace.h. */
+void ngx_http_warehouse_read_trace(ngx_http_request_t *r,
+    ngx_str_t *traceparent, ngx_str_t *tracestate);
 
 
 /*
@@ -49,18 +70,6 @@ ngx_int_t ngx_http_warehouse_read_key(ngx_http_request_t *r,
  * none that there is.
  */
 ngx_int_t ngx_http_warehouse_format_wanted(ngx_http_request_t *r);
-
-
-/*
- * The sku in the address: what is behind the location's prefix.  It is taken
- * from the request line, where slashes are as they were sent, and decoded; if
- * that does not begin with the prefix, as after a rewrite, from r->uri.
- *
- * NGX_OK: *sku, from r->pool, any bytes; NGX_DONE: there is nothing behind the
- * prefix, or the location has none; NGX_DECLINED: the address is none below the
- * prefix, or cannot be decoded; NGX_ERROR: out of memory.
- */
-ngx_int_t ngx_http_warehouse_path_sku(ngx_http_request_t *r, ngx_str_t *sku);
 
 
 #endif /* _NGX_HTTP_WAREHOUSE_REQUEST_H_INCLUDED_ */

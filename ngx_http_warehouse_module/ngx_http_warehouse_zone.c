@@ -13,8 +13,8 @@ static ngx_uint_t ngx_http_warehouse_slot_take(
 
 static const ngx_uint_t
     ngx_http_warehouse_codes[NGX_HTTP_WAREHOUSE_CODES] = {
-    200, 206, 304, 400, 403, 404, 405, 406, 408, 412, 413, 415, 416, 422, 499,
-    500, 502, 503, 504, 0
+    200, 206, 304, 400, 403, 404, 405, 406, 408, 409, 410, 412, 413, 415, 416,
+    422, 499, 500, 502, 503, 504, 0
 };
 
 
@@ -129,6 +129,7 @@ ngx_http_warehouse_slot_take(ngx_http_warehouse_slot_t *slot)
     }
 
     slot->waiting = 0;
+    slot->following = 0;
     slot->queue = 0;
     slot->bytes = 0;
     slot->seen = 0;

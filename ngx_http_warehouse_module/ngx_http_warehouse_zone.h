@@ -16,7 +16,8 @@
 
 
 #define NGX_HTTP_WAREHOUSE_WORKERS  512      /* that have gauges */
-#define NGX_HTTP_WAREHOUSE_CODES    20
+#define NGX_HTTP_WAREHOUSE_CODES    22
+#define NGX_HTTP_WAREHOUSE_ENDS     1024     /* partitions, see ends.h */
 
 
 /* What a location serves. */
@@ -46,11 +47,20 @@ typedef enum {
 typedef struct {
     ngx_atomic_t  pid;          /* 0: free */
     ngx_atomic_t  waiting;      /* requests, for an acknowledgement */
+    ngx_atomic_t  following;    /* requests, for the daemon */
     ngx_atomic_t  queue;        /* messages in its producers */
     ngx_atomic_t  bytes;        /* of lists, in memory and files */
     ngx_atomic_t  seen;         /* a broker was, s since 1970; 0: never */
     ngx_atomic_t  begun;        /* the same, when it joined */
 } ngx_http_warehouse_slot_t;
+
+
+/* How far a partition is written. */
+
+typedef struct {
+    ngx_atomic_t  key;          /* of topic and partition; 0: free */
+    ngx_atomic_t  next;         /* behind the last offset */
+} ngx_http_warehouse_end_t;
 
 
 typedef struct {
@@ -59,12 +69,15 @@ typedef struct {
     ngx_atomic_t  latency_us;                /* the sum */
     ngx_atomic_t  messages[NGX_HTTP_WAREHOUSE_RESULTS];
     ngx_atomic_t  overload;                  /* refused: too many waited */
+    ngx_atomic_t  unfollowed;                /* the same, for the daemon */
+    ngx_atomic_t  batches;                   /* of commands */
     ngx_atomic_t  producers;                 /* created, ... */
     ngx_atomic_t  retired;                   /* ... of no more use */
     ngx_atomic_t  errors;                    /* of librdkafka */
     ngx_atomic_t  built[NGX_HTTP_WAREHOUSE_FORMATS];
     ngx_atomic_t  failed[NGX_HTTP_WAREHOUSE_FORMATS];
 
+    ngx_http_warehouse_end_t   ends[NGX_HTTP_WAREHOUSE_ENDS];
     ngx_http_warehouse_slot_t  slots[NGX_HTTP_WAREHOUSE_WORKERS];
 } ngx_http_warehouse_zone_t;
 

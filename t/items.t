@@ -102,7 +102,7 @@ $writer->();
 replaced_by(database("$dir/other.db", rows => [['other', 1]]));
 is_items('[{"sku":"other","qty":1}]', 'replaced by another file');
 
-replaced_by(database("$dir/later.db", schema => 4, rows => [['x', 1]]));
+replaced_by(database("$dir/later.db", schema => 5, rows => [['x', 1]]));
 unavailable('a schema of the future', 0);
 
 replaced_by(database("$dir/none.db", schema => 0, rows => [['x', 1]]));
@@ -348,7 +348,7 @@ GET /items
 
 === TEST 6: a wrong schema
 --- init
-Warehouse::database("$ENV{TEST_NGINX_DB}", schema => 4)
+Warehouse::database("$ENV{TEST_NGINX_DB}", schema => 5)
 --- config
 location = /items { warehouse_items $TEST_NGINX_DB; }
 --- request

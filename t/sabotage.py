@@ -61,8 +61,8 @@ SABOTAGES = [
          "        && (sql != WH_SQL_COMMIT || sqlite3_errcode(s->db) != SQLITE_FULL)) {")],
      SQLITE, ["Full.test_at_commit"]),
     ("a failure to read ahead passed over", [
-        ("consumer/session/slice.c", "        rc = wh_worker_wait(h->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        offsets = ",
-         "        (void) wh_worker_wait(h->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        offsets = ")],
+        ("consumer/session/slice.c", "        rc = wh_worker_wait(h->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        wh_worker_start(",
+         "        (void) wh_worker_wait(h->worker, err);\n    }\n\n    if (rc == WH_OK) {\n        wh_worker_start(")],
      SQLITE, ["Full.test_reading_ahead"]),
     ("the batch gone on with after a failure", [
         ("consumer/session/session.c", "        rc = wh_pipeline_run(h, err);",

@@ -176,13 +176,13 @@ for my $row (['NULL', 'NULL'], ['an empty blob', "x''"], ['a blob', "x'726561647
 
     # a later one that says who can read it
 
-    for my $min (8, 4, 0, -1, 'three', '3 ', '1.5', '99999999999999999999') {
+    for my $min (8, 5, 0, -1, 'three', '3 ', '1.5', '99999999999999999999') {
         sql($db, "PRAGMA user_version = 8; INSERT OR REPLACE INTO meta VALUES('min_reader', '$min')");
         unavailable('future', 'the stock cannot be read', 0, 'schema version 8', "min_reader $min");
         sql($db, 'PRAGMA user_version = 3');
         works_again('future', "not with min_reader $min");
     }
-    for my $min (1, 3) {
+    for my $min (1, 4) {
         sql($db, "PRAGMA user_version = 9; INSERT OR REPLACE INTO meta VALUES('min_reader', '$min')");
         is exchange($port, get('/items/future'))->{body}, '[{"sku":"a","qty":1}]',
             "schema version 9 for readers from version $min on";

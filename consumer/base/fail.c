@@ -29,8 +29,8 @@ static const char  *wh_fail_points[] = {
     "follow_written", "follow_committed", "positions_written", "recovered",
     "rebuilt_closed", "rebuilt_renamed", "joined", "assigned",
     "polled", "read", "begun", "written", "read_ahead", "first_sent",
-    "last_sent", "flushed", "offsets_sent", "kafka_committed", "sqlite_committed",
-    "logged", "checkpointed",
+    "last_sent", "flushed", "outcomes_written", "offsets_sent",
+    "kafka_committed", "sqlite_committed", "logged", "checkpointed",
     "stopping", "closing", "closed",
 };
 

@@ -79,6 +79,10 @@ static const wh_conf_key_t  wh_conf_keys[] = {
       offsetof(wh_conf_t, idempotency_keys), 1, 1000000000, "1000000",
       "most idempotency keys remembered; the oldest go first" },
 
+    { "outcomes", WH_CONF_NUMBER, offsetof(wh_conf_t, outcomes),
+      0, 100000000, "100000",
+      "most outcomes of commands kept for who asks; the oldest go first" },
+
     { "wal_limit", WH_CONF_SIZE, offsetof(wh_conf_t, wal_limit),
       1 << 20, INT64_C(1) << 40, "64m",
       "size of the write-ahead log past which it is truncated" },

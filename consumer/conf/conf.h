@@ -31,6 +31,7 @@ typedef struct {
     int64_t         batch_wait;             /* ms */
     int64_t         idempotency_retention;  /* seconds */
     int64_t         idempotency_keys;       /* number */
+    int64_t         outcomes;               /* number */
     int64_t         wal_limit;              /* bytes */
     int64_t         create_topics;          /* 0 or 1 */
     int64_t         skip_trimmed_commands;  /* 0 or 1 */

@@ -1,6 +1,7 @@
 #include "follow/chunk.h"
 #include "base/fail.h"
 #include "ledger/items.h"
+#include "ledger/keeper.h"
 #include "ledger/rule.h"
 
 #include <inttypes.h>
@@ -32,12 +33,15 @@ struct wh_chunk_s {
     wh_state_t    *states;       /* room for max of them */
     size_t         n;
     size_t         max;
+    wh_keeper_t   *keeper;       /* of outcomes */
     wh_learned_t  *learned;
     size_t         nlearned;
     size_t         max_learned;
 };
 
 
+static int wh_chunk_keep(wh_chunk_t *chunk, int64_t offset,
+    const wh_notification_t *n, wh_error_t *err);
 static int wh_chunk_learn(wh_chunk_t *chunk, const wh_notification_t *n,
     const wh_key_t *key, int64_t time, wh_error_t *err);
 static int wh_chunk_apply(wh_chunk_t *chunk, uint64_t *applied,
@@ -61,7 +65,8 @@ wh_chunk_create(wh_chunk_t **chunk, size_t max, wh_error_t *err)
     c->skus = malloc(max * (WH_SKU_MAX + 1));
 
     if (c->states == NULL || c->skus == NULL
-        || wh_items_create(&c->items, max, err) != WH_OK)
+        || wh_items_create(&c->items, max, err) != WH_OK
+        || wh_keeper_create(&c->keeper, err) != WH_OK)
     {
         wh_chunk_destroy(c);
         return wh_error_set(err, WH_NOMEM, "out of memory");
@@ -80,8 +85,9 @@ wh_chunk_destroy(wh_chunk_t *c)
         return;
     }
 
-    wh_chunk_clear(c);
+    wh_chunk_clear(c, 0);
     wh_items_destroy(c->items);
+    wh_keeper_destroy(c->keeper);
     free(c->states);
     free(c->skus);
     free(c->learned);
@@ -90,10 +96,14 @@ wh_chunk_destroy(wh_chunk_t *c)
 
 
 void
-wh_chunk_clear(wh_chunk_t *c)
+wh_chunk_clear(wh_chunk_t *c, int64_t position)
 {
     if (c->items != NULL) {
         wh_items_clear(c->items);
+    }
+
+    if (c->keeper != NULL) {
+        wh_keeper_begin(c->keeper, 0, position);
     }
 
     while (c->nlearned > 0) {
@@ -106,8 +116,8 @@ wh_chunk_clear(wh_chunk_t *c)
 
 
 int
-wh_chunk_add(wh_chunk_t *c, const wh_notification_t *n, const wh_key_t *key,
-    int64_t time, wh_error_t *err)
+wh_chunk_add(wh_chunk_t *c, int64_t offset, const wh_notification_t *n,
+    const wh_key_t *key, int64_t time, int keep, wh_error_t *err)
 {
     int      rc;
     char    *sku;
@@ -126,8 +136,16 @@ wh_chunk_add(wh_chunk_t *c, const wh_notification_t *n, const wh_key_t *key,
         rc = wh_chunk_learn(c, n, key, time, err);
     }
 
+    if (rc == WH_OK && keep) {
+        rc = wh_chunk_keep(c, offset, n, err);
+    }
+
     if (rc != WH_OK) {
         return rc;
+    }
+
+    if (!keep) {
+        wh_keeper_pass(c->keeper, offset);
     }
 
     c->states[c->n].stock = n->stock;
@@ -137,6 +155,25 @@ wh_chunk_add(wh_chunk_t *c, const wh_notification_t *n, const wh_key_t *key,
     c->n++;
 
     return WH_OK;
+}
+
+
+static int
+wh_chunk_keep(wh_chunk_t *c, int64_t offset, const wh_notification_t *n,
+    wh_error_t *err)
+{
+    wh_kept_t  kept;
+
+    memset(&kept, 0, sizeof(kept));
+
+    kept.verdict = WH_APPLIED;
+    kept.offset = n->offset;
+    kept.command = n->command;
+    kept.stock = n->stock;
+    kept.version = n->version;
+    kept.notified = offset;
+
+    return wh_keeper_add(c->keeper, n->topic, n->partition, &kept, err);
 }
 
 
@@ -175,8 +212,8 @@ wh_chunk_learn(wh_chunk_t *c, const wh_notification_t *n, const wh_key_t *key,
 
 
 int
-wh_chunk_write(wh_chunk_t *c, wh_store_t *store, int64_t retention,
-    int64_t keys, uint64_t *applied, wh_error_t *err)
+wh_chunk_write(wh_chunk_t *c, wh_store_t *store, const wh_conf_t *conf,
+    int64_t next, uint64_t *applied, wh_error_t *err)
 {
     int            rc;
     size_t         i;
@@ -205,10 +242,13 @@ wh_chunk_write(wh_chunk_t *c, wh_store_t *store, int64_t retention,
         change = wh_items_at(c->items, l->i);
 
         rc = wh_store_put_key(store, change->sku, change->len, l->key, &l->use,
-                              retention, keys, err);
+                              conf->idempotency_retention * 1000,
+                              conf->idempotency_keys, err);
     }
 
-    return rc;
+    return (rc == WH_OK) ? wh_keeper_write(c->keeper, store, next,
+                                           conf->outcomes, err)
+                         : rc;
 }
 
 

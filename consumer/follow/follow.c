@@ -117,6 +117,7 @@ wh_follow_begin(wh_follow_t *f, wh_error_t *err)
     f->reading = &f->parts[0];
     f->writing = &f->parts[1];
     f->reading->next = (f->stored == -1) ? 0 : f->stored;
+    wh_chunk_clear(f->reading->chunk, f->reading->next);
 
     if (f->reading->next >= f->high) {
         return WH_OK;
@@ -310,8 +311,9 @@ wh_follow_record(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
         return wh_follow_undecodable(f, m, why.text, err);
     }
 
-    return wh_chunk_add(f->reading->chunk, &n.notification,
-                        n.keyed ? &n.key : NULL, n.time, err);
+    return wh_chunk_add(f->reading->chunk, m->offset, &n.notification,
+                        n.keyed ? &n.key : NULL, n.time,
+                        f->high - m->offset <= f->conf->outcomes, err);
 }
 
 
@@ -389,7 +391,7 @@ wh_follow_write(wh_follow_t *f, wh_error_t *err)
     f->reading = f->writing;
     f->writing = part;
 
-    wh_chunk_clear(f->reading->chunk);
+    wh_chunk_clear(f->reading->chunk, part->next);
     f->reading->next = part->next;
     f->reading->records = 0;
     wh_positions_clear(&f->reading->sources);
@@ -420,9 +422,8 @@ wh_follow_work(void *data, wh_error_t *err)
     rc = wh_store_begin(f->store, err);
 
     if (rc == WH_OK) {
-        rc = wh_chunk_write(part->chunk, f->store,
-                            f->conf->idempotency_retention * 1000,
-                            f->conf->idempotency_keys, &applied, err);
+        rc = wh_chunk_write(part->chunk, f->store, f->conf, part->next,
+                            &applied, err);
     }
 
     if (rc == WH_OK) {

@@ -24,6 +24,8 @@ static int wh_recover_cluster(const wh_recovery_t *r, wh_store_t *store,
     wh_error_t *err);
 static int wh_recover_notifications(const wh_recovery_t *r, wh_store_t *store,
     int64_t *high, wh_error_t *err);
+static int wh_recover_outcomes(const wh_recovery_t *r, wh_store_t *store,
+    wh_error_t *err);
 static int wh_recover_follow(const wh_recovery_t *r, wh_store_t *store,
     int64_t high, wh_error_t *err);
 static int wh_recover_catch_up(wh_follow_t *f, int64_t high, wh_error_t *err);
@@ -252,6 +254,27 @@ wh_recover_notifications(const wh_recovery_t *r, wh_store_t *store,
 }
 
 
+/* Outcomes know where they are in notifications: in another topic, nothing. */
+
+static int
+wh_recover_outcomes(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
+{
+    int   rc;
+    char  topic[256];
+
+    rc = wh_store_get_meta(store, "notifications_topic", topic, sizeof(topic),
+                           err);
+
+    if (rc != WH_OK || *topic == '\0'
+        || strcmp(topic, r->conf->notifications_topic) == 0)
+    {
+        return rc;
+    }
+
+    return wh_store_limit_outcomes(store, 0, err);
+}
+
+
 static int
 wh_recover_follow(const wh_recovery_t *r, wh_store_t *store, int64_t high,
     wh_error_t *err)
@@ -260,6 +283,11 @@ wh_recover_follow(const wh_recovery_t *r, wh_store_t *store, int64_t high,
     uint64_t      read, applied;
     wh_error_t    why;
     wh_follow_t  *f;
+
+    rc = wh_recover_outcomes(r, store, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
 
     rc = wh_follow_open(&f, r->conf, store, r->worker, high, err);
     if (rc != WH_OK) {

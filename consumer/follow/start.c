@@ -10,6 +10,8 @@
 static int wh_start_decide(const wh_conf_t *conf, wh_store_t *store,
     rd_kafka_t *watcher, int64_t high, rd_kafka_topic_partition_t *start,
     wh_error_t *err);
+static int wh_start_topics(const wh_conf_t *conf, wh_store_t *store,
+    wh_error_t *err);
 static int wh_start_trimmed(const wh_conf_t *conf,
     const rd_kafka_topic_partition_t *start, int64_t next, int64_t low,
     wh_error_t *err);
@@ -44,8 +46,7 @@ wh_start_store(const wh_conf_t *conf, wh_store_t *store, rd_kafka_t *watcher,
     }
 
     if (rc == WH_OK) {
-        rc = wh_store_set_meta(store, "notifications_topic",
-                               conf->notifications_topic, err);
+        rc = wh_start_topics(conf, store, err);
     }
 
     if (rc == WH_OK) {
@@ -57,6 +58,29 @@ wh_start_store(const wh_conf_t *conf, wh_store_t *store, rd_kafka_t *watcher,
     rc = wh_store_end(store, rc, err);
 
     wh_watchdog_step();
+
+    return rc;
+}
+
+
+/* What readers go by; the limit of outcomes may have been lowered. */
+
+static int
+wh_start_topics(const wh_conf_t *conf, wh_store_t *store, wh_error_t *err)
+{
+    int  rc;
+
+    rc = wh_store_limit_outcomes(store, conf->outcomes, err);
+
+    if (rc == WH_OK) {
+        rc = wh_store_set_meta(store, "notifications_topic",
+                               conf->notifications_topic, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_store_set_meta(store, "commands_topic", conf->commands_topic,
+                               err);
+    }
 
     return rc;
 }

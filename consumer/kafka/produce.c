@@ -19,8 +19,8 @@ wh_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, int32_t partition,
     headers = NULL;
     e = RD_KAFKA_RESP_ERR_NO_ERROR;
 
-    if (m->idempotency_key != NULL) {
-        headers = rd_kafka_headers_new(2);
+    if (m->idempotency_key != NULL || m->traceparent != NULL) {
+        headers = rd_kafka_headers_new(4);
         e = wh_produce_headers(headers, m);
     }
 
@@ -59,14 +59,28 @@ wh_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, int32_t partition,
 static rd_kafka_resp_err_t
 wh_produce_headers(rd_kafka_headers_t *headers, const wh_message_t *m)
 {
+    size_t               i;
     rd_kafka_resp_err_t  e;
 
-    e = rd_kafka_header_add(headers, WH_KEY_HEADER, -1, m->idempotency_key,
-                            -1);
+    const struct {
+        const char  *name;
+        const char  *value;
+    } list[] = {
+        { WH_KEY_HEADER, m->idempotency_key },
+        { WH_NOTIFICATION_TIME, (m->time[0] != '\0') ? m->time : NULL },
+        { WH_TRACE_PARENT, m->traceparent },
+        { WH_TRACE_STATE, m->tracestate },
+    };
 
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR && m->time[0] != '\0') {
-        e = rd_kafka_header_add(headers, WH_NOTIFICATION_TIME, -1, m->time,
-                                -1);
+    e = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    for (i = 0; i < sizeof(list) / sizeof(list[0])
+                && e == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+    {
+        if (list[i].value != NULL) {
+            e = rd_kafka_header_add(headers, list[i].name, -1, list[i].value,
+                                    -1);
+        }
     }
 
     return e;

@@ -85,12 +85,9 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
                                 err);
     }
 
-    if (rc != WH_OK) {
-        wh_publisher_close(p);
-        return rc;
+    if (rc == WH_OK) {
+        rc = wh_publisher_init(p, err);
     }
-
-    rc = wh_publisher_init(p, err);
 
     if (rc != WH_OK) {
         wh_publisher_close(p);
@@ -98,7 +95,6 @@ wh_publisher_open(wh_publisher_t **publisher, const wh_conf_t *conf,
     }
 
     /* the producer is new: nothing of it can be on its way any more */
-
     wh_suspect_clear(&p->suspect);
     *publisher = p;
 
@@ -213,6 +209,13 @@ wh_publisher_suspect(const wh_publisher_t *p)
 }
 
 
+int
+wh_publisher_unknown(const wh_publisher_t *p)
+{
+    return p->unknown;
+}
+
+
 /* Called by rd_kafka_flush() and rd_kafka_poll(), in our own thread. */
 
 static void
@@ -232,9 +235,10 @@ wh_publisher_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message,
     }
 
     if (message->_private == NULL) {
-        /* not a notification, see wh_publisher_send() */
-        return;
+        return;    /* not a notification, see wh_publisher_send() */
     }
+
+    *(int64_t *) message->_private = message->offset;
 
     if (message->offset < 0) {
         p->unknown = 1;
@@ -284,11 +288,10 @@ wh_publisher_send(wh_publisher_t *p, const wh_message_t *m, wh_error_t *err)
 
     topic = m->notification ? p->notifications : p->rejections;
 
-    /* the opaque tells wh_publisher_delivered() a notification */
-
+    /* a notification, to wh_publisher_delivered(), is what has an opaque */
     e = wh_produce(p->rk, topic,
                    m->notification ? 0 : RD_KAFKA_PARTITION_UA, m,
-                   m->notification ? p : NULL);
+                   m->notification ? m->offset : NULL);
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return wh_publisher_fail(p, rd_kafka_topic_name(topic),
@@ -338,8 +341,6 @@ wh_publisher_flush(wh_publisher_t *p, int64_t *next, wh_error_t *err)
     if (p->unknown) {
         return WH_OK;
     }
-
-    /* the recovery would notice too late: after this batch's records */
 
     if (p->first != -1 && p->first < *next) {
         return wh_error_set(err, WH_ERROR, "the database knows topic \"%s\" up "

@@ -43,6 +43,12 @@ int64_t wh_publisher_timeout(const wh_publisher_t *publisher);
 int wh_publisher_suspect(const wh_publisher_t *publisher);
 
 /*
+ * True if, after wh_publisher_flush(), it is not known where the transaction's
+ * notifications are: who wants to know has to read them.
+ */
+int wh_publisher_unknown(const wh_publisher_t *publisher);
+
+/*
  * Asks the brokers, by a transaction of offsets that is aborted, whether a
  * newer producer has our transactional.id; waits for the answer.  The publisher
  * must be closed then.  True if there is one.
@@ -53,11 +59,11 @@ int wh_publisher_fenced(wh_publisher_t *publisher,
 /*
  * One transaction: begin; one wh_publisher_send() for each message, a
  * notification or a rejection (of which there are none unless rejections_topic
- * is set), whose texts are copied; wh_publisher_pending() says
- * whether delivery reports are to come; wh_publisher_flush() waits for them,
+ * is set), whose texts are copied, a notification's with a place for its offset;
+ * wh_publisher_pending() says whether delivery reports are to come; wh_publisher_flush() waits for them,
  * refuses offsets of notifications below *next, the position known so far, and
  * sets *next to the position behind them and the commit marker, or leaves it
- * alone where there are none; wh_publisher_commit() sends offsets (of commands,
+ * alone where there are none, or it is not known; wh_publisher_commit() sends offsets (of commands,
  * the next ones to process) as the group member that metadata names, and
  * commits.
  * After any failure the publisher must be closed.

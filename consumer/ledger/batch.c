@@ -16,19 +16,13 @@ struct wh_batch_s {
     wh_outcome_t    *outcomes;      /* limits.max of them */
     wh_items_t      *items;         /* those of a slice */
     int              prefetched;    /* those of all commands, and read */
-    char            *skus;          /* room for limits.max of them */
-    size_t           skus_len;
+    char            *texts;         /* room for limits.max commands' */
+    size_t           texts_len;
     size_t           bytes;         /* kept of malformed commands */
     wh_keys_t       *keys;          /* those of a slice */
 };
 
 
-static int wh_batch_decode(wh_batch_t *batch, const wh_record_t *record,
-    wh_outcome_t *outcome, wh_error_t *why);
-static int wh_batch_malformed(wh_batch_t *batch, const wh_record_t *record,
-    const char *reason, wh_outcome_t *outcome, wh_error_t *err);
-static int wh_batch_copy(char **dst, const char *src, size_t len,
-    wh_error_t *err);
 static int wh_batch_items(wh_batch_t *batch, size_t first, size_t count,
     wh_store_t *store, wh_error_t *err);
 static int wh_batch_outcomes(wh_batch_t *batch, wh_store_t *store,
@@ -54,9 +48,9 @@ wh_batch_create(wh_batch_t **batch, const wh_limits_t *limits,
     b->outcomes = malloc(limits->max * sizeof(wh_outcome_t));
 
     /* as much as is not used is never touched, so takes no memory */
-    b->skus = malloc(limits->max * (WH_SKU_MAX + 1));
+    b->texts = malloc(limits->max * WH_COMMAND_TEXTS);
 
-    if (b->outcomes == NULL || b->skus == NULL
+    if (b->outcomes == NULL || b->texts == NULL
         || wh_items_create(&b->items, limits->max, err) != WH_OK)
     {
         wh_batch_destroy(b);
@@ -79,7 +73,7 @@ wh_batch_destroy(wh_batch_t *b)
     wh_batch_clear(b);
     wh_items_destroy(b->items);
     free(b->outcomes);
-    free(b->skus);
+    free(b->texts);
     free(b);
 }
 
@@ -88,8 +82,6 @@ int
 wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
 {
     int            rc;
-    wh_key_t       key;
-    wh_error_t     why;
     wh_outcome_t  *o;
 
     if (wh_batch_full(b)) {
@@ -98,98 +90,19 @@ wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
 
     o = &b->outcomes[b->size];
 
-    o->verdict = WH_APPLIED;
-    o->reason = NULL;
-    o->key = NULL;
-    o->time = (r->time < 0) ? 0 : (r->time > WH_QTY_MAX) ? WH_QTY_MAX : r->time;
-    o->stock = 0;
-    o->version = 0;
-    o->partition = r->partition;
-    o->offset = r->offset;
-
-    rc = wh_batch_decode(b, r, o, &why);
-
-    if (rc == WH_OK && r->key != NULL) {
-        rc = wh_key_set(&key, r->key, r->key_len, &why);
-    }
-
-    if (rc == WH_NOMEM) {
-        return wh_error_set(err, rc, "%s", why.text);
-    }
-
+    rc = wh_record_decode(r, b->limits.keep, o, b->texts + b->texts_len, err);
     if (rc != WH_OK) {
-        rc = wh_batch_malformed(b, r, why.reason, o, err);
-
-    } else if (r->key != NULL) {
-        rc = wh_batch_copy(&o->key, key.text, key.len, err);
+        return rc;
     }
 
-    if (rc == WH_OK) {
-        b->size++;
+    if (o->verdict != WH_MALFORMED) {
+        b->texts_len += wh_command_texts(&o->command);
+
+    } else if (o->malformed.value != NULL) {
+        b->bytes += (r->len < WH_VALUE_MAX) ? r->len : WH_VALUE_MAX;
     }
 
-    return rc;
-}
-
-
-/* The command, whose sku goes to the batch.  WH_OK, or why it is malformed. */
-
-static int
-wh_batch_decode(wh_batch_t *b, const wh_record_t *r, wh_outcome_t *o,
-    wh_error_t *why)
-{
-    int  rc;
-
-    if (r->odd != NULL) {
-        why->reason = r->odd;
-        return WH_ECOMMAND;
-    }
-
-    rc = wh_command_decode(r->value ? r->value : "", r->len, &o->command,
-                           b->skus + b->skus_len, why);
-    if (rc == WH_OK) {
-        b->skus_len += o->command.sku_len + 1;
-    }
-
-    return rc;
-}
-
-
-static int
-wh_batch_malformed(wh_batch_t *b, const wh_record_t *r, const char *reason,
-    wh_outcome_t *o, wh_error_t *err)
-{
-    size_t  kept;
-
-    o->verdict = WH_MALFORMED;
-    o->reason = reason;
-    o->malformed.value = NULL;
-    o->malformed.len = r->len;
-
-    if (!b->limits.keep || r->value == NULL) {
-        return WH_OK;
-    }
-
-    kept = (r->len < WH_VALUE_MAX) ? r->len : WH_VALUE_MAX;
-    b->bytes += kept;
-
-    return wh_batch_copy(&o->malformed.value, r->value, kept, err);
-}
-
-
-/* A copy with a NUL behind it. */
-
-static int
-wh_batch_copy(char **dst, const char *src, size_t len, wh_error_t *err)
-{
-    *dst = malloc(len + 1);
-
-    if (*dst == NULL) {
-        return wh_error_set(err, WH_NOMEM, "out of memory");
-    }
-
-    memcpy(*dst, src, len);
-    (*dst)[len] = '\0';
+    b->size++;
 
     return WH_OK;
 }
@@ -198,22 +111,16 @@ wh_batch_copy(char **dst, const char *src, size_t len, wh_error_t *err)
 void
 wh_batch_clear(wh_batch_t *b)
 {
-    size_t         i;
-    wh_outcome_t  *o;
+    size_t  i;
 
     wh_batch_forget(b);
 
     for (i = 0; i < b->size; i++) {
-        o = &b->outcomes[i];
-        free(o->key);
-
-        if (o->verdict == WH_MALFORMED) {
-            free(o->malformed.value);
-        }
+        wh_outcome_free(&b->outcomes[i]);
     }
 
     b->size = 0;
-    b->skus_len = 0;
+    b->texts_len = 0;
     b->bytes = 0;
 }
 
@@ -263,6 +170,13 @@ const wh_outcome_t *
 wh_batch_outcome(const wh_batch_t *b, size_t i)
 {
     return &b->outcomes[i];
+}
+
+
+int64_t *
+wh_batch_notified(wh_batch_t *b, size_t i)
+{
+    return &b->outcomes[i].notified;
 }
 
 
@@ -408,7 +322,7 @@ wh_batch_outcome_of(wh_batch_t *b, wh_outcome_t *o, wh_item_t *item,
     if (use != NULL && use->change != 0
         && o->time < use->time + b->limits.retention)
     {
-        if (use->change == wh_change(&o->command)) {
+        if (wh_use_repeated(use, &o->command)) {
             o->verdict = WH_DUPLICATE;
             o->reason = "idempotency_key_repeated";
             o->original.partition = use->partition;

@@ -10,26 +10,12 @@
 #include <stdint.h>
 
 #include "store/store.h"
-#include "ledger/outcome.h"
+#include "ledger/record.h"
 #include "wh_error.h"
 
 
 /* a batch is full with so many of these bytes, too */
 #define WH_BATCH_BYTES  (4 * 1024 * 1024)
-
-
-/* One record of commands, as it was read; nothing in it is owned. */
-
-typedef struct {
-    const char    *value;        /* NULL: there is none */
-    size_t         len;          /* bytes */
-    const char    *key;          /* idempotency key, unchecked; NULL: none */
-    size_t         key_len;
-    int64_t        time;         /* ms since 1970 */
-    int32_t        partition;
-    int64_t        offset;
-    const char    *odd;          /* why it is malformed, static; NULL: look */
-} wh_record_t;
 
 
 /* What a batch has to know of the configuration. */
@@ -52,7 +38,7 @@ void wh_batch_destroy(wh_batch_t *batch);
 
 /*
  * Decodes one record of commands and adds it.  What is not a command is added
- * as malformed.  The outcome's sku belongs to the batch, until that is
+ * as malformed.  The outcome's texts belong to the batch, until that is
  * emptied.  WH_OK; WH_NOMEM; WH_ERROR: the batch is full.
  */
 int wh_batch_add(wh_batch_t *batch, const wh_record_t *record,
@@ -72,6 +58,9 @@ void wh_batch_limit(wh_batch_t *batch, size_t most);
  */
 int wh_batch_full(const wh_batch_t *batch);
 const wh_outcome_t *wh_batch_outcome(const wh_batch_t *batch, size_t i);
+
+/* Where the offset of its notification goes. */
+int64_t *wh_batch_notified(wh_batch_t *batch, size_t i);
 
 /*
  * Computes the outcomes of commands first..first+count-1 in order; reads the

@@ -23,6 +23,9 @@ wh_message_write(wh_message_t *m, const wh_outcome_t *o, const char *topic,
     m->key = (o->verdict != WH_MALFORMED) ? o->command.sku : NULL;
     m->key_len = (o->verdict != WH_MALFORMED) ? o->command.sku_len : 0;
     m->idempotency_key = o->key;
+    m->traceparent = o->traceparent;
+    m->tracestate = o->tracestate;
+    m->offset = NULL;
     m->time[0] = '\0';
     m->allocated = NULL;
 

@@ -16,7 +16,10 @@ typedef struct {
     const char  *key;               /* the outcome's, like the next; ... */
     size_t       key_len;           /* ... NULL and 0: none */
     const char  *idempotency_key;   /* header WH_KEY_HEADER; NULL: none */
+    const char  *traceparent;       /* header WH_TRACE_PARENT; NULL: none */
+    const char  *tracestate;        /* header WH_TRACE_STATE; NULL: none */
     char         time[24];          /* header WH_NOTIFICATION_TIME; "": none */
+    int64_t     *offset;            /* where the one it gets goes, or NULL */
     const char  *text;
     size_t       len;
     char        *allocated;         /* the text, where there is no room for ... */

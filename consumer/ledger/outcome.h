@@ -9,27 +9,13 @@
 #include <stdint.h>
 
 #include "wh_command.h"
+#include "wh_kept.h"
 #include "wh_key.h"
+#include "wh_trace.h"
 
 
 /* of a malformed command's bytes, those that are kept for a rejection */
 #define WH_VALUE_MAX  (256 * 1024)
-
-typedef enum {
-    WH_APPLIED = 0,
-    WH_REFUSED,
-    WH_DUPLICATE,                /* its idempotency key was used before */
-    WH_MALFORMED
-} wh_verdict_t;
-
-
-/* A position in commands. */
-
-typedef struct {
-    int32_t        partition;
-    int64_t        offset;
-} wh_position_t;
-
 
 /* What became of the command at one position. */
 
@@ -40,9 +26,12 @@ typedef struct {
     const char    *reason;       /* unless applied: a word for machines */
     wh_command_t   command;      /* unless malformed */
     char          *key;          /* idempotency key, or NULL */
+    char          *traceparent;  /* as it came, or NULL; with it ... */
+    char          *tracestate;   /* ... this, or NULL */
     int64_t        time;         /* of the record, ms since 1970 */
     int64_t        stock;        /* after the command; malformed: 0 */
     int64_t        version;      /* after the command; malformed: 0 */
+    int64_t        notified;     /* offset of its notification; -1: not known */
 
     union {
         wh_position_t  original;     /* duplicate: the command it repeats */

@@ -14,7 +14,7 @@ static void wh_rejection_value(wh_text_t *t, const wh_outcome_t *o);
 size_t
 wh_rejection_size(const wh_outcome_t *o)
 {
-    /* two positions, a few words, and 4 characters for 3 bytes */
+    /* two positions with room for a few words and numbers, and 4 characters for 3 bytes */
 
     return WH_COMMAND_LEN + 2 * WH_SOURCE_LEN
            + (wh_rejection_kept(o) + 2) / 3 * 4;
@@ -63,6 +63,8 @@ wh_rejection_command(wh_text_t *t, const wh_outcome_t *o)
     wh_command_put_fields(t, &o->command);
     wh_text_put(t, ",\"stock\":");
     wh_text_int(t, o->stock);
+    wh_text_put(t, ",\"version\":");
+    wh_text_int(t, o->version);
 }
 
 

@@ -11,6 +11,7 @@
 #include "base/worker.h"
 #include "conf/conf.h"
 #include "store/store.h"
+#include "ledger/keeper.h"
 #include "kafka/publisher.h"
 #include "session/assignment.h"
 #include "session/pace.h"
@@ -21,6 +22,7 @@ typedef struct {
     const wh_conf_t  *conf;
     wh_store_t       *store;
     wh_worker_t      *worker;        /* the store's thread */
+    wh_keeper_t      *keeper;        /* the slice's outcomes */
     wh_publisher_t   *publisher;
     wh_assignment_t   assignment;
     wh_reader_t       reader;

@@ -224,29 +224,36 @@ wh_reader_message(wh_reader_t *r, const rd_kafka_message_t *m, wh_error_t *err)
 static void
 wh_reader_record(const rd_kafka_message_t *m, wh_record_t *record)
 {
-    wh_header_t                key;
+    wh_header_t                headers[3];
     rd_kafka_timestamp_type_t  type;
 
     record->value = m->payload;
     record->len = m->payload ? m->len : 0;
-    record->key = NULL;
     record->time = rd_kafka_message_timestamp(m, &type);
     record->partition = m->partition;
     record->offset = m->offset;
     record->odd = NULL;
 
-    key.name = WH_KEY_HEADER;
+    headers[0].name = WH_KEY_HEADER;
+    headers[1].name = WH_TRACE_PARENT;
+    headers[2].name = WH_TRACE_STATE;
 
-    if (wh_headers_find(m, &key, 1) != WH_OK) {
+    if (wh_headers_find(m, headers, 3) != WH_OK) {
         record->odd = "too_many_headers";
+        headers[1].n = 0;
+    }
 
-    } else if (key.n > 1 || (key.n == 1 && key.value == NULL)) {
+    record->key = headers[0].value;
+    record->key_len = headers[0].len;
+
+    if (headers[0].n > 1 || (headers[0].n == 1 && record->key == NULL)) {
         /* which is meant?  no key at all is no valid one either */
         record->key = "";
         record->key_len = 0;
-
-    } else if (key.n == 1) {
-        record->key = key.value;
-        record->key_len = key.len;
     }
+
+    record->traceparent = (headers[1].n == 1) ? headers[1].value : NULL;
+    record->traceparent_len = headers[1].len;
+    record->tracestate = (headers[2].n == 1) ? headers[2].value : NULL;
+    record->tracestate_len = headers[2].len;
 }

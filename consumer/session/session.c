@@ -56,6 +56,10 @@ wh_session_open(wh_session_t *s, const wh_conf_t *conf,
         rc = wh_worker_create(&h->worker, err);
     }
 
+    if (rc == WH_OK) {
+        rc = wh_keeper_create(&h->keeper, err);
+    }
+
     /* before the producer, which fences the owner that another node may have */
 
     if (rc == WH_OK) {
@@ -91,6 +95,7 @@ wh_session_close(wh_session_t *s)
     wh_handles_t  *h = &s->handles;
 
     wh_worker_destroy(h->worker);
+    wh_keeper_destroy(h->keeper);
 
     if (h->store != NULL) {
         wh_store_rollback(h->store);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "ledger/line.h"
 #include "ledger/message.h"
+#include "session/keeping.h"
 
 
 static void wh_slice_tell(const wh_slice_t *slice, int64_t us);
@@ -17,6 +18,7 @@ static int wh_slice_publish(wh_slice_t *slice, wh_error_t *err);
 static int wh_slice_send(wh_slice_t *slice, wh_error_t *err);
 static void wh_slice_prefetch(const wh_slice_t *slice);
 static int wh_slice_read(void *data, wh_error_t *err);
+static int wh_slice_keep(void *data, wh_error_t *err);
 static int wh_slice_settle(wh_slice_t *slice, wh_error_t *err);
 static int wh_slice_finish(void *data, wh_error_t *err);
 static size_t wh_slice_log(const wh_slice_t *slice, size_t i, int applied);
@@ -52,12 +54,13 @@ wh_slice_commit(wh_slice_t *slice, wh_error_t *err)
         rc = wh_slice_publish(slice, err);
         rc = wh_fail(rc, "kafka_committed", err);
 
-        /* after a failure SQLite may still be at work */
-        (void) wh_worker_wait(h->worker, NULL);
-    }
+        if (rc == WH_OK) {
+            rc = wh_slice_settle(slice, err);
 
-    if (rc == WH_OK) {
-        rc = wh_slice_settle(slice, err);
+        } else {
+            /* SQLite may still be at work */
+            (void) wh_worker_wait(h->worker, NULL);
+        }
     }
 
     if (rc == WH_OK) {
@@ -74,6 +77,11 @@ wh_slice_commit(wh_slice_t *slice, wh_error_t *err)
     if (wh_publisher_suspect(h->publisher)) {
         return wh_error_set(err, WH_AGAIN, "a request of the transaction went "
                             "without its answer: the producer is replaced");
+    }
+
+    if (wh_publisher_unknown(h->publisher)) {
+        return wh_error_set(err, WH_AGAIN, "the brokers did not say where the "
+                            "notifications are: they are read");
     }
 
     return wh_fail(WH_OK, "logged", err);
@@ -238,6 +246,8 @@ wh_slice_publish(wh_slice_t *slice, wh_error_t *err)
     }
 
     if (rc == WH_OK) {
+        wh_worker_start(h->worker, wh_slice_keep, slice);
+
         offsets = wh_positions_list(&slice->next, h->conf->commands_topic);
         rc = wh_publisher_commit(h->publisher, offsets, h->assignment.in_use,
                                  err);
@@ -276,6 +286,7 @@ wh_slice_send(wh_slice_t *slice, wh_error_t *err)
             rc = wh_message_write(&message, o, h->conf->commands_topic, err);
 
             if (rc == WH_OK) {
+                message.offset = wh_batch_notified(h->reader.now.batch, i);
                 rc = wh_publisher_send(h->publisher, &message, err);
                 wh_message_free(&message);
             }
@@ -323,6 +334,39 @@ wh_slice_read(void *data, wh_error_t *err)
 }
 
 
+/*
+ * SQLite's part beside Kafka's commit: what became of the commands, and the
+ * position in notifications, which belongs to the same transaction as the items
+ * it stands for.
+ */
+
+static int
+wh_slice_keep(void *data, wh_error_t *err)
+{
+    int            rc;
+    wh_slice_t    *slice = data;
+    wh_handles_t  *h = slice->handles;
+
+    if (wh_publisher_unknown(h->publisher)) {
+        return WH_OK;
+    }
+
+    rc = wh_keeping_pack(slice, err);
+
+    if (rc == WH_OK) {
+        rc = wh_keeper_write(h->keeper, h->store, slice->sent,
+                             h->conf->outcomes, err);
+    }
+
+    if (rc == WH_OK && slice->sent != slice->stored) {
+        rc = wh_slice_move(h, h->conf->notifications_topic, 0, slice->stored,
+                           slice->sent, err);
+    }
+
+    return wh_fail(rc, "outcomes_written", err);
+}
+
+
 /* After Kafka's transaction: SQLite commits, this thread writes the log. */
 
 static int
@@ -359,28 +403,13 @@ wh_slice_settle(wh_slice_t *slice, wh_error_t *err)
 }
 
 
-/*
- * SQLite's part after Kafka's transaction.  The position in notifications
- * belongs to the same transaction as the items it stands for.
- */
-
 static int
 wh_slice_finish(void *data, wh_error_t *err)
 {
     int            rc;
     wh_slice_t    *slice = data;
-    wh_handles_t  *h = slice->handles;
 
-    rc = WH_OK;
-
-    if (slice->sent != slice->stored) {
-        rc = wh_slice_move(h, h->conf->notifications_topic, 0, slice->stored,
-                           slice->sent, err);
-    }
-
-    if (rc == WH_OK) {
-        rc = wh_store_commit(h->store, err);
-    }
+    rc = wh_store_commit(slice->handles->store, err);
 
     return wh_fail(rc, "sqlite_committed", err);
 }

@@ -1,8 +1,7 @@
 /*
  * What the parts of the store share: store.c (opening, publishing), wal.c (its
- * log), check.c (is it whole), sql.c (the
- * statements) and keys.c (those of idempotency keys).  Included by nobody
- * else.
+ * log), check.c (is it whole), sql.c (the statements), keys.c and
+ * outcomes.c (those of two tables).  Included by nobody else.
  */
 
 #ifndef WH_STORE_INTERNAL_H
@@ -36,6 +35,10 @@ typedef enum {
     WH_SQL_GET_META,
     WH_SQL_SET_META,
     WH_SQL_COUNT,
+    WH_SQL_LAST_OUTCOME,
+    WH_SQL_PUT_OUTCOME,
+    WH_SQL_EXTEND_OUTCOME,
+    WH_SQL_LIMIT_OUTCOMES,
     WH_SQL_LAST
 } wh_sql_t;
 

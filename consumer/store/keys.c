@@ -29,6 +29,8 @@ wh_store_get_key(wh_store_t *s, const char *sku, size_t len, const char *key,
         use->time = sqlite3_column_int64(stmt, 1);
         use->partition = sqlite3_column_int(stmt, 2);
         use->offset = sqlite3_column_int64(stmt, 3);
+        use->expected_version = sqlite3_column_int64(stmt, 4);
+        use->expected_qty = sqlite3_column_int64(stmt, 5);
     }
 
     rc = (rc == SQLITE_ROW || rc == SQLITE_DONE)
@@ -61,6 +63,8 @@ wh_store_put_key(wh_store_t *s, const char *sku, size_t len, const char *key,
     (void) sqlite3_bind_int64(stmt, 4, use->time);
     (void) sqlite3_bind_int(stmt, 5, use->partition);
     (void) sqlite3_bind_int64(stmt, 6, use->offset);
+    (void) sqlite3_bind_int64(stmt, 7, use->expected_version);
+    (void) sqlite3_bind_int64(stmt, 8, use->expected_qty);
 
     rc = wh_store_write(s, WH_SQL_PUT_KEY, "writing an idempotency key", err);
     if (rc != WH_OK) {

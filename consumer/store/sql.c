@@ -22,12 +22,13 @@ static const char  *wh_sql[WH_SQL_LAST] = {
         "UPDATE items SET qty = ?2, version = ?3"
         " WHERE sku = ?1 AND version = ?4",
     [WH_SQL_GET_KEY] =
-        "SELECT change, time, partition, offset FROM keys"
+        "SELECT change, time, partition, offset, expected_version,"
+        " expected_qty FROM keys"
         " WHERE sku = ?1 AND key = ?2",
     [WH_SQL_PUT_KEY] =
         "INSERT OR REPLACE INTO"
-        " keys(sku, key, change, time, partition, offset)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+        " keys(sku, key, change, time, partition, offset, expected_version,"
+        " expected_qty) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [WH_SQL_EXPIRE_KEYS] =
         "DELETE FROM keys WHERE id IN (SELECT id FROM keys"
         " WHERE partition = ?1 AND time < ?2 ORDER BY time LIMIT 2)",
@@ -51,6 +52,14 @@ static const char  *wh_sql[WH_SQL_LAST] = {
     [WH_SQL_COUNT] =
         "INSERT INTO stats(name, value) VALUES(?1, ?2)"
         " ON CONFLICT(name) DO UPDATE SET value = value + excluded.value",
+    [WH_SQL_LAST_OUTCOME] = "SELECT max(id) FROM outcomes",
+    [WH_SQL_PUT_OUTCOME] =
+        "INSERT INTO outcomes(id, topic, partition, first, last, since, until,"
+        " data) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [WH_SQL_EXTEND_OUTCOME] =
+        "UPDATE outcomes SET until = ?2"
+        " WHERE id = (SELECT max(id) FROM outcomes) AND until = ?1",
+    [WH_SQL_LIMIT_OUTCOMES] = "DELETE FROM outcomes WHERE id <= ?1",
 };
 
 

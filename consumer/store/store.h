@@ -28,6 +28,8 @@ typedef struct {
 
 typedef struct {
     int64_t  change;      /* its qty, negative for a decrease; 0: none did */
+    int64_t  expected_version;    /* its conditions; -1: none */
+    int64_t  expected_qty;
     int64_t  time;        /* of its record, ms since 1970 */
     int32_t  partition;
     int64_t  offset;
@@ -50,6 +52,21 @@ typedef struct {
     int64_t      wal_limit;   /* bytes of write-ahead log, then it is emptied */
     int64_t      cache;       /* bytes of pages kept in memory */
 } wh_store_conf_t;
+
+
+/* A row of outcomes, see wh_kept.h. */
+
+typedef struct {
+    const char  *topic;       /* of the commands */
+    int32_t      partition;
+    int64_t      first;       /* offset of the first of them, ... */
+    int64_t      last;        /* ... and the last */
+    int64_t      count;       /* how many they are */
+    int64_t      since;       /* position in notifications before ... */
+    int64_t      until;       /* ... and after them */
+    const char  *data;
+    size_t       len;         /* bytes */
+} wh_outcomes_t;
 
 
 /* A file as it was when it was opened. */
@@ -146,6 +163,18 @@ int wh_store_put_key(wh_store_t *store, const char *sku, size_t len,
 
 /* How many keys are remembered, at most.  WH_OK, WH_AGAIN, WH_ERROR. */
 int wh_store_keys(wh_store_t *store, int64_t *keys, wh_error_t *err);
+
+/*
+ * Writes a row of outcomes behind the others, in the caller's transaction;
+ * moves the end of the last one, if that is at from, to a position in
+ * notifications; forgets those that lie further back than the last most.
+ * WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM.
+ */
+int wh_store_put_outcomes(wh_store_t *store, const wh_outcomes_t *outcomes,
+    wh_error_t *err);
+int wh_store_extend_outcomes(wh_store_t *store, int64_t from, int64_t to,
+    wh_error_t *err);
+int wh_store_limit_outcomes(wh_store_t *store, int64_t most, wh_error_t *err);
 
 /* Reads a position: the first offset not processed; -1: none is stored. */
 int wh_store_get_position(wh_store_t *store, const char *topic,

@@ -11,6 +11,11 @@ import subprocess
 
 import stack
 
+# what version 3 of the schema added
+OLDEST = "DELETE FROM meta WHERE name = 'min_reader';"
+# what version 4 of the schema added
+OLDER = """DROP TABLE outcomes; ALTER TABLE keys DROP COLUMN expected_version;
+           ALTER TABLE keys DROP COLUMN expected_qty;"""
 ADD = '{"action":"increase","sku":"A","qty":5}'
 TAKE = '{"action":"decrease","sku":"A","qty":3}'
 HOUR = 3600 * 1000
@@ -133,22 +138,24 @@ class Keys(stack.Case):
         self.check()
         self.assertEqual(s.daemon.stop(), 0)
         with contextlib.closing(sqlite3.connect(s.db)) as db:
-            db.executescript("DELETE FROM meta WHERE name = 'min_reader';"
-                             "PRAGMA user_version = %d;" % version + sql)
+            db.executescript("PRAGMA user_version = %d;" % version + sql)
         s.start_nginx()
         self.assertEqual(s.items(), (200, '[{"sku":"A","qty":5}]'))
         s.start_daemon()
         s.produce([ADD, ADD], headers=key(b"k"))
         self.check()
-        self.assertEqual(s.sql("PRAGMA user_version"), [(3,)])
+        self.assertEqual(s.sql("PRAGMA user_version"), [(4,)])
         self.assertEqual(s.sql("SELECT value FROM meta WHERE name = 'min_reader'"), [("1",)])
         self.assertEqual(s.items(), (200, '[{"sku":"A","qty":10}]'))
 
     def test_schema_1_is_upgraded(self):
-        self.older(1, "DROP TABLE keys")
+        self.older(1, OLDER + OLDEST + "DROP TABLE keys")
 
     def test_schema_2_is_upgraded(self):
-        self.older(2, "")
+        self.older(2, OLDER + OLDEST)
+
+    def test_schema_3_is_upgraded(self):
+        self.older(3, OLDER)
 
     def test_malformed_bytes(self):
         """They come back to the byte, the first 256 KiB of them."""

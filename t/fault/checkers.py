@@ -10,6 +10,7 @@ import unittest
 
 import command
 import fault
+import outcomes
 import stack
 
 sys.path.insert(0, stack.ROOT + "/t")
@@ -34,8 +35,10 @@ class Seen:
     def __init__(self):
         self.ledger = command.Ledger("commands")
         self.records = {"commands": [], "notifications": []}
+        self.rows = []
         offset = 0
         for batch in BATCHES:
+            since, found = offset, {}
             for n in batch:
                 before = len(self.ledger.notifications)
                 self.records["commands"].append(Record(body(n).encode(), 0, n, 0, [], None))
@@ -44,7 +47,12 @@ class Seen:
                     self.records["notifications"].append(
                         Record(text.encode(), 0, offset, 0, [], None))
                     offset += 1
+                found[n] = dict(self.ledger.outcomes[0, n])
+                if found[n]["status"] == "applied":
+                    found[n]["notified"] = offset - 1
             offset += 1                # the commit marker
+            self.rows.append(outcomes.Row(max(found), "commands", 0, min(found), max(found), since,
+                                          offset, True, found))
         self.items = dict(self.ledger.items)
 
     def wait_caught_up(self):
@@ -52,6 +60,9 @@ class Seen:
 
     def read(self, topic):
         return self.records[topic]
+
+    def outcomes(self):
+        return self.rows
 
     def sql(self, *args):
         return [(sku, qty, version) for sku, (qty, version) in self.items.items()]
@@ -130,7 +141,7 @@ class Checkers(unittest.TestCase):
 
     def test_refused_notified(self):
         self.s.records["notifications"].append(Record(command.notification(
-            "decrease", "A", 100, 6, 3, "commands", 0, 2).encode(), 0, 9, 0, [], None))
+            command.Command("decrease", "A", 100), 6, 3, "commands", 0, 2).encode(), 0, 9, 0, [], None))
         self.objects(self.case.check)
 
     def test_notification_wrong(self):
@@ -142,6 +153,31 @@ class Checkers(unittest.TestCase):
     def test_command_forgotten(self):
         """One that nobody processed: as if it were in the topic alone."""
         self.s.records["commands"].append(Record(body(0).encode(), 0, 5, 0, [], None))
+        self.objects(self.case.check)
+
+    def test_outcome_wrong(self):
+        """Another one, one of a command that there is not, or one twice."""
+        for n, changes in [(0, {"stock": 9}), (0, {"status": "refused"}), (0, {"notified": 0}),
+                           (1, {"reason": "unknown_sku"}), (1, {"notified": 4}),
+                           (2, {"version": 3})]:
+            self.s = self.case.s = Seen()
+            row = self.s.rows[n]
+            row.outcomes[row.last].update(changes)
+            self.objects(self.case.check)
+        for offset in 1, 9:
+            self.s = self.case.s = Seen()
+            row = self.s.rows[2]
+            self.s.rows[2] = row._replace(first=offset, last=offset,
+                                          outcomes={offset: row.outcomes[row.last]})
+            self.objects(self.case.check)
+
+    def test_outcome_left_out(self):
+        """Of a command, and of a notification."""
+        row = self.s.rows[0]
+        self.s.rows[0] = row._replace(first=1, outcomes={1: row.outcomes[1]})
+        self.objects(self.case.check)
+        self.s = self.case.s = Seen()
+        self.s.rows[1] = self.s.rows[1]._replace(since=0)
         self.objects(self.case.check)
 
     def test_reader_between_batches(self):
@@ -179,6 +215,7 @@ class Checkers(unittest.TestCase):
         self.s.records["commands"][0:0] = [Record(
             body(0).encode(), 0, -n, 0, [("idempotency-key", b"k")], None) for n in (2, 1)]
         self.s.records["notifications"] = []
+        self.s.rows = []
         ledger = stack.replay(self.s)
         self.assertEqual(ledger.duplicates, 1)
         self.s.items = dict(ledger.items)

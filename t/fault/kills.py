@@ -13,7 +13,8 @@ import stack
 PASSES = {"cluster_checked": 2, "offsets_fetched": 2, "watermark_read": 2,
           "positions_written": 2, "recovered": 2, "notification_applied": 20}
 BATCH = ["polled", "read", "begun", "written", "first_sent", "last_sent", "flushed",
-         "offsets_sent", "kafka_committed", "sqlite_committed", "logged", "checkpointed"]
+         "outcomes_written", "offsets_sent", "kafka_committed", "sqlite_committed", "logged",
+         "checkpointed"]
 REBUILD = ["notification_applied", "follow_written", "follow_committed", "rebuilt_closed",
            "rebuilt_renamed"]
 STOP = ["stopping", "closing", "closed"]

@@ -194,7 +194,7 @@ class Full(Case):
         """To read, SQLite may have to write what its cache cannot hold; without
         room for that it gives up the transaction of the batch in hand."""
         s = self.s
-        s.write_conf(database_cache="1m", batch_size=6000)
+        s.write_conf(database_cache="1m", batch_size=6000, outcomes=1000)
         s.start_daemon()
         s.produce(wide(12000))
         s.wait_caught_up()

@@ -19,13 +19,23 @@ fuzz_same(const wh_command_t *c, const judge_command_t *expected)
     fuzz_check(memcmp(c->sku, expected->sku, c->sku_len) == 0);
     fuzz_check(c->sku[c->sku_len] == '\0');
     fuzz_check(c->qty == expected->qty);
+    fuzz_check(c->expected_version == expected->expected_version);
+    fuzz_check(c->expected_qty == expected->expected_qty);
+    fuzz_check((c->reference == NULL) == (expected->reference == NULL));
+    fuzz_check(c->reference_len == expected->reference_len);
+
+    if (c->reference != NULL) {
+        fuzz_check(memcmp(c->reference, expected->reference,
+                          c->reference_len) == 0);
+        fuzz_check(c->reference[c->reference_len] == '\0');
+    }
 }
 
 
 static void
 fuzz_round_trip(const wh_command_t *c, const judge_command_t *expected)
 {
-    char             *text, *exact, *sku;
+    char             *text, *exact, *texts;
     size_t            len;
     judge_t           j;
     wh_text_t         t;
@@ -34,7 +44,7 @@ fuzz_round_trip(const wh_command_t *c, const judge_command_t *expected)
     judge_command_t   judged;
 
     text = fuzz_alloc(WH_COMMAND_LEN);
-    sku = fuzz_alloc(WH_SKU_MAX + 1);
+    texts = fuzz_alloc(WH_COMMAND_TEXTS);
 
     wh_text_init(&t, text, WH_COMMAND_LEN);
     wh_command_put(&t, c);
@@ -47,7 +57,7 @@ fuzz_round_trip(const wh_command_t *c, const judge_command_t *expected)
     fuzz_check(judge_command(judge_json(&j, exact, len), &judged) == JUDGE_OK);
     fuzz_same(c, &judged);
 
-    fuzz_check(wh_command_decode(exact, len, &again, sku, &err) == WH_OK);
+    fuzz_check(wh_command_decode(exact, len, &again, texts, &err) == WH_OK);
     fuzz_same(&again, expected);
 
     /* measured and written are one */
@@ -58,7 +68,7 @@ fuzz_round_trip(const wh_command_t *c, const judge_command_t *expected)
     judge_free(&j);
     free(exact);
     free(text);
-    free(sku);
+    free(texts);
 }
 
 
@@ -66,16 +76,16 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     int               rc;
-    char             *sku;
+    char             *texts;
     judge_t           j;
     wh_error_t        err;
     wh_command_t      c;
     judge_command_t   expected;
 
-    sku = fuzz_alloc(WH_SKU_MAX + 1);
+    texts = fuzz_alloc(WH_COMMAND_TEXTS);
     fuzz_error_init(&err);
 
-    rc = wh_command_decode((const char *) data, len, &c, sku, &err);
+    rc = wh_command_decode((const char *) data, len, &c, texts, &err);
 
     switch (judge_command(judge_json(&j, (const char *) data, len),
                           &expected))
@@ -83,7 +93,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     case JUDGE_OK:
         fuzz_check(rc == WH_OK);
-        fuzz_check(c.sku == sku);
+        fuzz_check(c.sku == texts);
         fuzz_same(&c, &expected);
         fuzz_round_trip(&c, &expected);
         break;
@@ -101,11 +111,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     /* who does not ask why gets the same answer */
 
-    fuzz_check(wh_command_decode((const char *) data, len, &c, sku, NULL)
+    fuzz_check(wh_command_decode((const char *) data, len, &c, texts, NULL)
                == rc);
 
     judge_free(&j);
-    free(sku);
+    free(texts);
 
     return 0;
 }

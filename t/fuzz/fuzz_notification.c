@@ -20,7 +20,8 @@
 static int fuzz_chunk_add(const wh_notification_t *n, const wh_key_t *key,
     int64_t time);
 
-#define wh_chunk_add(chunk, n, key, time, err)  fuzz_chunk_add(n, key, time)
+#define wh_chunk_add(chunk, offset, n, key, time, keep, err)                  \
+    fuzz_chunk_add(n, key, time)
 #define wh_log(...)                             (void) 0
 
 #include "follow/follow.c"
@@ -155,6 +156,9 @@ fuzz_same(const wh_notification_t *n, const fuzz_expected_t *e)
     fuzz_check(memcmp(n->command.sku, e->command.sku, e->command.sku_len + 1)
                == 0);
     fuzz_check(n->command.qty == e->command.qty);
+    fuzz_check(n->command.expected_version == e->command.expected_version);
+    fuzz_check(n->command.expected_qty == e->command.expected_qty);
+    fuzz_check(n->command.reference_len == e->command.reference_len);
     fuzz_check(n->stock == e->stock);
     fuzz_check(n->version == e->version);
     fuzz_check(strcmp(n->topic, e->topic) == 0);
@@ -419,7 +423,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     case JUDGE_OK:
         fuzz_check(rc == WH_OK);
-        fuzz_check(notification->command.sku == notification->sku);
+        fuzz_check(notification->command.sku == notification->texts);
         fuzz_same(notification, &e);
         fuzz_round_trip(notification, &e);
         break;

@@ -171,6 +171,9 @@ fuzz_outcome(fuzz_outcome_t *f, const uint8_t *data, size_t len)
 
     o->command.qty = 1 + (int64_t) (fuzz_take(f, 7) % WH_QTY_MAX);
     o->stock = (int64_t) (fuzz_take(f, 7) % (WH_QTY_MAX + UINT64_C(1)));
+    o->version = (int64_t) (fuzz_take(f, 7) % (WH_QTY_MAX + UINT64_C(1)));
+    o->command.expected_version = (int64_t) (fuzz_take(f, 7) % WH_QTY_MAX) - 1;
+    o->command.expected_qty = -1;
 
     if (o->verdict == WH_DUPLICATE) {
         o->original.partition = (int32_t) (fuzz_take(f, 4) & INT32_MAX);
@@ -269,7 +272,8 @@ fuzz_judge(const fuzz_outcome_t *f, const judge_value_t *root)
         return;
     }
 
-    fuzz_check(n == (o->verdict == WH_DUPLICATE ? 8 : 7));
+    n -= (o->command.expected_version >= 0);
+    fuzz_check(n == (o->verdict == WH_DUPLICATE ? 9 : 8));
     fuzz_check(judge_string_is(judge_member(root, "action"),
                                o->command.action == WH_INCREASE ? "increase"
                                                                 : "decrease",
@@ -278,6 +282,9 @@ fuzz_judge(const fuzz_outcome_t *f, const judge_value_t *root)
                                o->command.sku_len));
     fuzz_check(judge_number_is(judge_member(root, "qty"), o->command.qty));
     fuzz_check(judge_number_is(judge_member(root, "stock"), o->stock));
+    fuzz_check(judge_number_is(judge_member(root, "version"), o->version));
+    fuzz_check((judge_member(root, "expected_version") != NULL)
+               == (o->command.expected_version >= 0));
 
     if (o->verdict == WH_DUPLICATE) {
         fuzz_source(judge_member(root, "original"), f->topic,

@@ -72,10 +72,21 @@ judge_number_is(const judge_value_t *v, int64_t n)
 }
 
 
+/* A member that may be missing: then *n is -1. */
+
+static int
+judge_condition(const judge_value_t *v, int64_t *n)
+{
+    *n = -1;
+
+    return v == NULL || judge_integer(v, 0, INT64_C(9007199254740991), n);
+}
+
+
 judge_verdict_t
 judge_command(const judge_value_t *root, judge_command_t *c)
 {
-    const judge_value_t  *a, *b, *action, *sku;
+    const judge_value_t  *a, *b, *action, *sku, *reference;
 
     memset(c, 0, sizeof(judge_command_t));
 
@@ -97,6 +108,7 @@ judge_command(const judge_value_t *root, judge_command_t *c)
 
     action = judge_member(root, "action");
     sku = judge_member(root, "sku");
+    reference = judge_member(root, "reference");
 
     if (!judge_string_is(action, "increase", 8)
         && !judge_string_is(action, "decrease", 8))
@@ -113,7 +125,24 @@ judge_command(const judge_value_t *root, judge_command_t *c)
     {
         c->pointer = "#/qty";
 
+    } else if (!judge_condition(judge_member(root, "expected_version"),
+                                &c->expected_version))
+    {
+        c->pointer = "#/expected_version";
+
+    } else if (!judge_condition(judge_member(root, "expected_qty"),
+                                &c->expected_qty))
+    {
+        c->pointer = "#/expected_qty";
+
+    } else if (reference != NULL
+               && (reference->type != JUDGE_STRING || reference->len > 255))
+    {
+        c->pointer = "#/reference";
+
     } else {
+        c->reference = reference ? reference->text : NULL;
+        c->reference_len = reference ? reference->len : 0;
         c->action = action->text;
         c->sku = sku->text;
         c->sku_len = sku->len;

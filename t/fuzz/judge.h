@@ -24,6 +24,10 @@ typedef struct {
     const char     *sku;
     size_t          sku_len;
     int64_t         qty;
+    int64_t         expected_version;    /* -1: not there */
+    int64_t         expected_qty;
+    const char     *reference;      /* NULL: not there */
+    size_t          reference_len;
     const char     *pointer;        /* to the first bad field, or NULL */
 } judge_command_t;
 

@@ -22,7 +22,7 @@ import yaml
 
 DOCUMENT = os.path.dirname(os.path.abspath(__file__)) + "/../../api/openapi.yaml"
 ENOUGH = 20          # of one kind
-SAID = {"etag", "link", "allow", "vary", "retry-after", "content-range"}
+SAID = {"preference-applied", "etag", "link", "allow", "vary", "retry-after", "content-range"}
 LARGE = 64 * 1024    # bytes: takes seconds from here on
 
 _seen = collections.Counter()
@@ -69,6 +69,8 @@ def operation(method, target):
     path = target.partition("?")[0]
     if path.startswith("/items/") and path != "/items/":
         path, address = "/items/{sku}", "/items/x"
+    elif path.startswith("/commands/") and path != "/commands/":
+        path, address = "/commands/{position}", "/commands/0:0"
     else:
         address = path
     paths = text()["paths"]

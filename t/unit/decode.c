@@ -1,7 +1,9 @@
 /*
  * decode: judges commands for differential.py.
  * Reads inputs from stdin, each a decimal length, a newline and so many bytes;
- * prints a line for each: "ok ACTION QTY SKU-IN-HEX", "400" or "422".
+ * prints a line for each: "ok ACTION QTY EXPECTED-VERSION EXPECTED-QTY SKU
+ * REFERENCE", the texts in hex, a reference behind a point or as "-", "400" or
+ * "422".
  */
 
 #include <inttypes.h>
@@ -12,13 +14,23 @@
 #include "wh_command.h"
 
 
+static void
+decode_hex(const char *text, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+        printf("%02x", (unsigned char) text[i]);
+    }
+}
+
+
 static int
 decode(size_t len)
 {
     char          *text;
-    size_t         i;
     wh_error_t     err;
-    char           sku[WH_SKU_MAX + 1];
+    char           texts[WH_COMMAND_TEXTS];
     wh_command_t   c;
 
     /* a block of exactly len bytes, for the address sanitizer */
@@ -30,15 +42,16 @@ decode(size_t len)
         return WH_ERROR;
     }
 
-    switch (wh_command_decode(text, len, &c, sku, &err)) {
+    switch (wh_command_decode(text, len, &c, texts, &err)) {
 
     case WH_OK:
-        printf("ok %s %" PRId64 " ",
-               c.action == WH_INCREASE ? "increase" : "decrease", c.qty);
+        printf("ok %s %" PRId64 " %" PRId64 " %" PRId64 " ",
+               c.action == WH_INCREASE ? "increase" : "decrease", c.qty,
+               c.expected_version, c.expected_qty);
 
-        for (i = 0; i < c.sku_len; i++) {
-            printf("%02x", (unsigned char) c.sku[i]);
-        }
+        decode_hex(c.sku, c.sku_len);
+        printf(c.reference ? " ." : " -");
+        decode_hex(c.reference, c.reference_len);
 
         printf("\n");
         break;

@@ -27,12 +27,14 @@ MAX_SKU = 255
 def judge(data):
     """The line that decode has to print for data."""
     try:
-        action, sku, qty = command.decode(data)
+        c = command.decode(data)
     except command.NotJSON:
         return "400"
     except command.NotCommand:
         return "422"
-    return f"ok {action} {qty} {sku.encode().hex()}"
+    expected = [-1 if n is None else n for n in (c.expected_version, c.expected_qty)]
+    reference = "-" if c.reference is None else "." + c.reference.encode().hex()
+    return f"ok {c.action} {c.qty} {expected[0]} {expected[1]} {c.sku.encode().hex()} {reference}"
 
 
 # The generators: each makes one input, as bytes, out of a random.Random.
@@ -173,8 +175,21 @@ def command_fields(rnd):
             ("qty", str(rnd.randrange(1, 10**rnd.randrange(1, 16))))]
 
 
+def options(rnd):
+    """Members that a command may do without, mostly valid ones."""
+    fields = []
+    for name in ("expected_version", "expected_qty"):
+        if rnd.random() < 0.2:
+            fields.append((name, rnd.choice(["0", str(rnd.randrange(10**6)), a_number(rnd)])))
+    if rnd.random() < 0.2:
+        text = a_sku(rnd) if rnd.random() < 0.8 else rnd.choice(["", "\x01", "\n\t\x7f", "x" * 256])
+        fields.append(("reference", quote(rnd, text) if rnd.random() < 0.95 else a_value(rnd, 1)))
+    return fields
+
+
 def a_command(rnd):
     fields = command_fields(rnd)
+    fields += options(rnd)
     for _ in range(rnd.choice([0, 0, 0, 1, 2, 5])):
         name = rnd.choice(["a", "b", "é", "", "Qty", "SKU", "comment", "x y"])
         fields.append((name, a_value(rnd, 3)))

@@ -16,6 +16,8 @@
     "{\"action\":\"increase\",\"sku\":\"" sku "\",\"qty\":" qty "}"
 #define DECREASE(sku, qty)                                                    \
     "{\"action\":\"decrease\",\"sku\":\"" sku "\",\"qty\":" qty "}"
+#define IF(sku, qty, condition)                                               \
+    "{\"action\":\"increase\",\"sku\":\"" sku "\",\"qty\":" qty "," condition "}"
 
 
 typedef struct {
@@ -153,6 +155,7 @@ unit_add_key(unit_store_t *u, wh_batch_t *batch, const char *value,
 
     copy = unit_copy(value, strlen(value));
 
+    memset(&record, 0, sizeof(record));
     record.value = copy;
     record.len = strlen(value);
     record.key = key;
@@ -247,6 +250,8 @@ test_apply(void **state)
         memset(&c, 0, sizeof(c));
         c.action = row->action;
         c.qty = row->qty;
+        c.expected_version = -1;
+        c.expected_qty = -1;
         c.sku_len = 1;
         c.sku = "A";
 
@@ -698,6 +703,79 @@ test_limit(void **state)
 }
 
 
+/* In order, in one slice, and each in one of its own. */
+
+static void
+test_conditions(void **state)
+{
+    size_t               i, slices;
+    wh_batch_t          *batch;
+    unit_store_t        *u = *state;
+    const wh_outcome_t  *o;
+    const unit_keyed_t  *row;
+
+    static const unit_keyed_t  rows[] = {
+        { IF("A", "5", "\"expected_version\":1"), NULL, 1, WH_REFUSED,
+          "version_mismatch", 0, 0, 0 },
+        { IF("A", "5", "\"expected_version\":0"), "k", 1, WH_APPLIED, NULL,
+          5, 1, 0 },
+        { IF("A", "5", "\"expected_version\":0"), NULL, 1, WH_REFUSED,
+          "version_mismatch", 5, 1, 0 },
+        { IF("A", "1", "\"expected_qty\":4"), NULL, 1, WH_REFUSED,
+          "qty_mismatch", 5, 1, 0 },
+        { IF("A", "1", "\"expected_version\":1,\"expected_qty\":5"), NULL, 1,
+          WH_APPLIED, NULL, 6, 2, 0 },
+        { IF("A", "1", "\"expected_version\":2,\"expected_qty\":5"), NULL, 1,
+          WH_REFUSED, "qty_mismatch", 6, 2, 0 },
+
+        /* a key stands for the condition, too, not for the reference */
+
+        { IF("A", "5", "\"expected_version\":0,\"reference\":\"x\""), "k", 1,
+          WH_DUPLICATE, "idempotency_key_repeated", 6, 2, 1 },
+        { IF("A", "5", "\"expected_version\":2"), "k", 1, WH_REFUSED,
+          "idempotency_key_reused", 6, 2, 0 },
+        { IF("A", "5", "\"expected_qty\":0"), "k", 1, WH_REFUSED,
+          "idempotency_key_reused", 6, 2, 0 },
+        { INCREASE("A", "5"), "k", 1, WH_REFUSED, "idempotency_key_reused",
+          6, 2, 0 },
+    };
+
+    for (slices = 1; slices <= unit_items(rows); slices += unit_items(rows) - 1)
+    {
+        unit_sql(u, "DELETE FROM items; DELETE FROM keys;");
+        batch = unit_batch(u, unit_items(rows));
+
+        for (i = 0; i < unit_items(rows); i++) {
+            unit_add_key(u, batch, rows[i].value, rows[i].key, rows[i].time);
+        }
+
+        for (i = 0; i < slices; i++) {
+            unit_compute(u, batch, i * unit_items(rows) / slices,
+                         unit_items(rows) / slices);
+            unit_write(u, batch, WH_OK);
+        }
+
+        for (i = 0; i < unit_items(rows); i++) {
+            row = &rows[i];
+            o = wh_batch_outcome(batch, i);
+
+            unit_check_outcome(batch, i, row->verdict, row->stock,
+                               row->version);
+
+            if (row->reason != NULL) {
+                assert_string_equal(o->reason, row->reason);
+            }
+
+            if (row->verdict == WH_DUPLICATE) {
+                assert_int_equal(o->original.offset, row->original);
+            }
+        }
+
+        wh_batch_destroy(batch);
+    }
+}
+
+
 static void
 test_malformed_kept(void **state)
 {
@@ -755,6 +833,7 @@ main(void)
         unit_store_test(test_keys_of_slices),
         unit_store_test(test_keys_forgotten),
         unit_store_test(test_limit),
+        unit_store_test(test_conditions),
         unit_store_test(test_malformed_kept),
         unit_store_test(test_parts),
         unit_store_test(test_conflict_changed),

@@ -87,6 +87,24 @@ static const unit_command_row_t  unit_commands[] = {
       WH_ECOMMAND, "#/sku" },
     { T(INCREASE "\"sku\":\"A\"}"), WH_ECOMMAND, "#/qty" },
 
+    /* conditions and the reference */
+    { T(INCREASE "\"sku\":\"A\",\"qty\":1,\"expected_version\":0,"
+        "\"expected_qty\":9007199254740991,\"reference\":\"\"}"), WH_OK, NULL },
+    { T(INCREASE "\"sku\":\"A\",\"qty\":1,\"reference\":\"\\u0001\\n\x7f\"}"),
+      WH_OK, NULL },
+    { T(INCREASE "\"sku\":\"A\",\"qty\":1,\"expected_version\":null}"),
+      WH_ECOMMAND, "#/expected_version" },
+    { T(INCREASE "\"sku\":\"A\",\"qty\":1,\"expected_version\":-1}"),
+      WH_ECOMMAND, "#/expected_version" },
+    { T(INCREASE "\"sku\":\"A\",\"qty\":1,\"expected_qty\":\"1\"}"),
+      WH_ECOMMAND, "#/expected_qty" },
+    { T(INCREASE "\"sku\":\"A\",\"qty\":1,\"expected_qty\":1.5}"),
+      WH_ECOMMAND, "#/expected_qty" },
+    { T(INCREASE "\"sku\":\"A\",\"qty\":1,\"reference\":7}"),
+      WH_ECOMMAND, "#/reference" },
+    { T(INCREASE "\"sku\":\"A\",\"qty\":1,\"reference\":null}"),
+      WH_ECOMMAND, "#/reference" },
+
     /* unknown fields are ignored */
     { T(INCREASE "\"sku\":\"A\",\"qty\":1,\"x\":null}"), WH_OK, NULL },
     { T(INCREASE "\"sku\":\"A\",\"qty\":1,\"\":\"\"}"), WH_OK, NULL },
@@ -484,6 +502,8 @@ test_write(void **state)
 
     memset(&c, 0, sizeof(c));
     c.qty = 10;
+    c.expected_version = -1;
+    c.expected_qty = -1;
     c.sku_len = 6;
     c.sku = "SKU123";
 

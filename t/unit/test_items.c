@@ -134,10 +134,13 @@ unit_notify(unit_store_t *u, wh_chunk_t *chunk, const char *sku,
     wh_notification_t  n;
 
     memset(&n, 0, sizeof(n));
-    strcpy(n.sku, sku);
-    n.command.sku = n.sku;
+    strcpy(n.texts, sku);
+    n.command.sku = n.texts;
     n.command.sku_len = strlen(sku);
     n.command.qty = 1;
+    n.command.expected_version = -1;
+    n.command.expected_qty = -1;
+    strcpy(n.topic, "commands");
     n.stock = stock;
     n.version = version;
     n.offset = version;
@@ -146,7 +149,8 @@ unit_notify(unit_store_t *u, wh_chunk_t *chunk, const char *sku,
         unit_rc(u, wh_key_set(&k, key, strlen(key), &u->err), WH_OK);
     }
 
-    unit_rc(u, wh_chunk_add(chunk, &n, key ? &k : NULL, 1000, &u->err), WH_OK);
+    unit_rc(u, wh_chunk_add(chunk, version + 100, &n, key ? &k : NULL, 1000, 0,
+                            &u->err), WH_OK);
 }
 
 
@@ -154,9 +158,14 @@ static void
 test_chunk(void **state)
 {
     uint64_t            applied;
+    wh_conf_t           conf;
     wh_chunk_t         *chunk;
     unit_store_t       *u = *state;
     wh_notification_t   n;
+
+    memset(&conf, 0, sizeof(conf));
+    conf.idempotency_retention = 1;
+    conf.idempotency_keys = 10;
 
     unit_sql(u, "INSERT INTO items VALUES('A', 5, 3)");
     unit_rc(u, wh_chunk_create(&chunk, 6, &u->err), WH_OK);
@@ -171,10 +180,10 @@ test_chunk(void **state)
     memset(&n, 0, sizeof(n));
     n.command.sku = "C";
     n.command.sku_len = 1;
-    unit_rc(u, wh_chunk_add(chunk, &n, NULL, 0, &u->err), WH_ERROR);
+    unit_rc(u, wh_chunk_add(chunk, 0, &n, NULL, 0, 0, &u->err), WH_ERROR);
 
     unit_rc(u, wh_store_begin(u->store, &u->err), WH_OK);
-    unit_rc(u, wh_chunk_write(chunk, u->store, 1000, 10, &applied, &u->err),
+    unit_rc(u, wh_chunk_write(chunk, u->store, &conf, 110, &applied, &u->err),
             WH_OK);
     unit_rc(u, wh_store_commit(u->store, &u->err), WH_OK);
 
@@ -190,13 +199,13 @@ test_chunk(void **state)
 
     /* a version in between that the database has otherwise */
 
-    wh_chunk_clear(chunk);
+    wh_chunk_clear(chunk, 110);
     unit_notify(u, chunk, "A", 5, 1, NULL);
     unit_notify(u, chunk, "A", 6, 9, NULL);
     unit_notify(u, chunk, "A", 7, 10, NULL);
 
     unit_rc(u, wh_store_begin(u->store, &u->err), WH_OK);
-    unit_rc(u, wh_chunk_write(chunk, u->store, 1000, 10, &applied, &u->err),
+    unit_rc(u, wh_chunk_write(chunk, u->store, &conf, 110, &applied, &u->err),
             WH_ERROR);
     assert_non_null(strstr(u->err.text, "\"A\" version 6 has stock 8"));
     wh_store_rollback(u->store);

@@ -149,6 +149,8 @@ test_round_trip(void **state)
     memset(&n, 0, sizeof(n));
     n.command.action = WH_INCREASE;
     n.command.qty = 10;
+    n.command.expected_version = -1;
+    n.command.expected_qty = -1;
     n.command.sku_len = 6;
     n.command.sku = "SKU123";
     n.stock = 20;
@@ -198,8 +200,13 @@ test_longest(void **state)
     n.command.action = WH_DECREASE;
     n.command.qty = WH_QTY_MAX;
     n.command.sku_len = WH_SKU_MAX;
-    memset(n.sku, '\\', WH_SKU_MAX);
-    n.command.sku = n.sku;
+    n.command.expected_version = WH_QTY_MAX;
+    n.command.expected_qty = WH_QTY_MAX;
+    memset(n.texts, '\\', WH_SKU_MAX);
+    n.command.sku = n.texts;
+    n.command.reference_len = WH_REFERENCE_MAX;
+    n.command.reference = n.texts + WH_SKU_MAX + 1;
+    memset(n.texts + WH_SKU_MAX + 1, '\x01', WH_REFERENCE_MAX);
     n.stock = WH_QTY_MAX;
     n.version = WH_QTY_MAX;
     memset(n.topic, 't', 249);
@@ -217,6 +224,11 @@ test_longest(void **state)
 
     assert_int_equal(unit_decode_notification(dst, len, &read, &err), WH_OK);
     assert_memory_equal(read.command.sku, n.command.sku, WH_SKU_MAX);
+    assert_int_equal(read.command.expected_version, WH_QTY_MAX);
+    assert_int_equal(read.command.expected_qty, WH_QTY_MAX);
+    assert_int_equal(read.command.reference_len, WH_REFERENCE_MAX);
+    assert_memory_equal(read.command.reference, n.command.reference,
+                        WH_REFERENCE_MAX);
     assert_int_equal(read.stock, WH_QTY_MAX);
     assert_int_equal(read.version, WH_QTY_MAX);
     assert_string_equal(read.topic, n.topic);

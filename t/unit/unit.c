@@ -73,14 +73,14 @@ unit_decode(const char *text, size_t len, wh_command_t *command,
 {
     int          rc;
     char        *copy;
-    static char  sku[WH_SKU_MAX + 1];
+    static char  texts[WH_COMMAND_TEXTS];
 
     copy = unit_copy(text, len);
     memset(command, 0xa5, sizeof(wh_command_t));
     memset(err, 0, sizeof(wh_error_t));
     err->pointer = unit_untouched;
 
-    rc = wh_command_decode(copy, len, command, sku, err);
+    rc = wh_command_decode(copy, len, command, texts, err);
 
     unit_check_error(rc, err);
     free(copy);

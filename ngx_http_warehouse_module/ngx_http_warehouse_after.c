@@ -1,0 +1,228 @@
+#include "ngx_http_warehouse_after.h"
+#include "ngx_http_warehouse_conf.h"
+#include "ngx_http_warehouse_follow.h"
+#include "ngx_http_warehouse_problem.h"
+#include "ngx_http_warehouse_request.h"
+
+
+/* A request that waits. */
+
+typedef struct {
+    ngx_http_request_t            *request;
+    ngx_http_handler_pt            handler;
+    ngx_http_warehouse_awaited_t  *awaited;
+    ngx_uint_t                     n;
+    ngx_uint_t                     pending;
+    ngx_event_t                    timer;
+} ngx_http_warehouse_after_t;
+
+
+static ngx_http_warehouse_after_t *ngx_http_warehouse_after_create(
+    ngx_http_request_t *r, ngx_http_handler_pt handler, ngx_array_t *positions);
+static ngx_int_t ngx_http_warehouse_after_wait(
+    ngx_http_warehouse_after_t *after, ngx_array_t *positions);
+static void ngx_http_warehouse_after_cleanup(void *data);
+static void ngx_http_warehouse_after_seen(
+    ngx_http_warehouse_awaited_t *awaited);
+static void ngx_http_warehouse_after_timeout(ngx_event_t *ev);
+static void ngx_http_warehouse_after_done(ngx_http_warehouse_after_t *after,
+    ngx_int_t rc);
+
+
+ngx_int_t
+ngx_http_warehouse_after(ngx_http_request_t *r, ngx_http_handler_pt handler)
+{
+    ngx_int_t                       rc;
+    ngx_array_t                     positions;
+    ngx_http_warehouse_after_t     *after;
+    ngx_http_warehouse_loc_conf_t  *wlcf;
+
+    static const ngx_http_warehouse_problem_t  bad = {
+        NGX_HTTP_BAD_REQUEST, "Warehouse-Min-Position is not a list of "
+        "positions: PARTITION:OFFSET, between commas", NULL, NULL, 0, NULL
+    };
+
+    static const ngx_http_warehouse_problem_t  crowded = {
+        NGX_HTTP_SERVICE_UNAVAILABLE, "too many requests are waiting", NULL,
+        NULL, 1, NULL
+    };
+
+    switch (ngx_http_warehouse_read_positions(r, &positions)) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_DONE:
+        return handler(r);
+
+    case NGX_DECLINED:
+        return ngx_http_warehouse_problem(r, &bad);
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_warehouse_follow_enter(r);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_warehouse_problem(r, &crowded);
+    }
+
+    after = (rc == NGX_OK)
+            ? ngx_http_warehouse_after_create(r, handler, &positions) : NULL;
+
+    if (after == NULL
+        || ngx_http_warehouse_after_wait(after, &positions) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_warehouse_module);
+
+    ngx_add_timer(&after->timer, wlcf->wait);
+
+    r->main->count++;
+
+    if (!r->discard_body) {
+        /* or the rest of a body would stay where it is */
+        r->read_event_handler = ngx_http_test_reading;
+    }
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    return NGX_DONE;
+}
+
+
+static ngx_http_warehouse_after_t *
+ngx_http_warehouse_after_create(ngx_http_request_t *r,
+    ngx_http_handler_pt handler, ngx_array_t *positions)
+{
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_warehouse_after_t  *after;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_warehouse_after_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    after = cln->data;
+    ngx_memzero(after, sizeof(ngx_http_warehouse_after_t));
+
+    after->awaited = ngx_pcalloc(r->pool, positions->nelts
+                                    * sizeof(ngx_http_warehouse_awaited_t));
+    if (after->awaited == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_warehouse_after_cleanup;
+
+    after->request = r;
+    after->handler = handler;
+    after->n = positions->nelts;
+
+    after->timer.handler = ngx_http_warehouse_after_timeout;
+    after->timer.data = after;
+    after->timer.log = r->connection->log;
+
+    return after;
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_after_wait(ngx_http_warehouse_after_t *after,
+    ngx_array_t *positions)
+{
+    ngx_uint_t                      i;
+    wh_position_t                  *position;
+    ngx_http_warehouse_awaited_t   *awaited;
+    ngx_http_warehouse_loc_conf_t  *wlcf;
+
+    static ngx_str_t  any = ngx_null_string;
+
+    wlcf = ngx_http_get_module_loc_conf(after->request,
+                                        ngx_http_warehouse_module);
+    position = positions->elts;
+
+    for (i = 0; i < after->n; i++) {
+        awaited = &after->awaited[i];
+
+        awaited->offset = position[i].offset;
+        awaited->handler = ngx_http_warehouse_after_seen;
+        awaited->data = after;
+
+        if (ngx_http_warehouse_watch_await(
+                                   ngx_http_warehouse_db_watch(wlcf->db), &any,
+                                   position[i].partition, awaited)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        after->pending++;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_warehouse_after_cleanup(void *data)
+{
+    ngx_http_warehouse_after_t *after = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < after->n; i++) {
+        ngx_http_warehouse_watch_cancel(&after->awaited[i]);
+    }
+
+    if (after->timer.timer_set) {
+        ngx_del_timer(&after->timer);
+    }
+}
+
+
+static void
+ngx_http_warehouse_after_seen(ngx_http_warehouse_awaited_t *awaited)
+{
+    ngx_http_warehouse_after_t  *after;
+
+    after = awaited->data;
+
+    if (--after->pending == 0) {
+        ngx_http_warehouse_after_done(after, NGX_OK);
+    }
+}
+
+
+static void
+ngx_http_warehouse_after_timeout(ngx_event_t *ev)
+{
+    ngx_http_warehouse_after_done(ev->data, NGX_BUSY);
+}
+
+
+static void
+ngx_http_warehouse_after_done(ngx_http_warehouse_after_t *after, ngx_int_t rc)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    static const ngx_http_warehouse_problem_t  late = {
+        NGX_HTTP_SERVICE_UNAVAILABLE, "the commands of Warehouse-Min-Position "
+        "are not processed yet", NULL, NULL, 1, NULL
+    };
+
+    r = after->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_warehouse_after_cleanup(after);
+
+    ngx_http_finalize_request(r, (rc == NGX_OK)
+                                 ? after->handler(r)
+                                 : ngx_http_warehouse_problem(r, &late));
+    ngx_http_run_posted_requests(c);
+}

@@ -1,0 +1,41 @@
+/*
+ * Reading what became of commands: by the handle of points.h, in a transaction
+ * that ngx_http_warehouse_points_begin() began.
+ */
+
+#ifndef _NGX_HTTP_WAREHOUSE_OUTCOMES_H_INCLUDED_
+#define _NGX_HTTP_WAREHOUSE_OUTCOMES_H_INCLUDED_
+
+
+#include "ngx_http_warehouse_reader.h"
+#include "wh_kept.h"
+
+
+/*
+ * Makes ready to read them.  NGX_OK; NGX_DECLINED: the database has none, its
+ * schema is older; NGX_ERROR.
+ */
+ngx_int_t ngx_http_warehouse_outcomes_open(
+    ngx_http_warehouse_reader_t *reader);
+
+/*
+ * The first offset in a partition of topic, or of the daemon's own where topic
+ * is empty, that is not processed; -1: none is known of there.  NGX_OK,
+ * NGX_ERROR.
+ */
+ngx_int_t ngx_http_warehouse_outcomes_next(
+    ngx_http_warehouse_reader_t *reader, ngx_str_t *topic, int32_t partition,
+    int64_t *next);
+
+/*
+ * The outcome of the command at a position that was processed.  NGX_OK: *kept,
+ * whose texts are there until the next call or the transaction's end; NGX_DONE:
+ * it is not known; NGX_DECLINED: there never was a command; NGX_ERROR.  Asked
+ * for in the order of their offsets they cost least.
+ */
+ngx_int_t ngx_http_warehouse_outcomes_find(
+    ngx_http_warehouse_reader_t *reader, ngx_str_t *topic, int32_t partition,
+    int64_t offset, wh_kept_t *kept);
+
+
+#endif /* _NGX_HTTP_WAREHOUSE_OUTCOMES_H_INCLUDED_ */
