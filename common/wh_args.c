@@ -1,4 +1,5 @@
 #include "wh_args.h"
+#include "wh_position.h"
 
 #include <string.h>
 
@@ -20,10 +21,19 @@ typedef struct {
 } wh_args_name_t;
 
 
+typedef struct {
+    const wh_args_name_t  *names;
+    size_t                 n;
+    const char            *list;       /* of them, for people */
+} wh_args_names_t;
+
+
+static int wh_args_all(wh_args_t *args, const wh_args_names_t *names,
+    const char *text, size_t len, char *buf, wh_error_t *err);
 static int wh_args_next(wh_parameter_t *p, const char **text,
     const char *end);
-static int wh_args_set(wh_args_t *args, const wh_parameter_t *p, char **buf,
-    unsigned *seen, wh_error_t *err);
+static int wh_args_set(wh_args_t *args, const wh_args_names_t *names,
+    const wh_parameter_t *p, char **buf, unsigned *seen, wh_error_t *err);
 static int wh_args_sku(wh_args_t *args, const wh_parameter_t *p, char **buf,
     wh_error_t *err);
 static int wh_args_prefix(wh_args_t *args, const wh_parameter_t *p,
@@ -32,24 +42,55 @@ static int wh_args_after(wh_args_t *args, const wh_parameter_t *p,
     char **buf, wh_error_t *err);
 static int wh_args_limit(wh_args_t *args, const wh_parameter_t *p,
     char **buf, wh_error_t *err);
+static int wh_args_offset(wh_args_t *args, const wh_parameter_t *p,
+    char **buf, wh_error_t *err);
 static int wh_args_decode(wh_args_text_t *text, const char *name,
     const char *value, size_t len, char **buf, wh_error_t *err);
-static int wh_args_unknown(const wh_parameter_t *p, wh_error_t *err);
+static int wh_args_unknown(const wh_parameter_t *p, const char *list,
+    wh_error_t *err);
 
 
-static const wh_args_name_t  wh_args_names[] = {
+static const wh_args_name_t  wh_args_of_items[] = {
     { "sku", wh_args_sku },
     { "prefix", wh_args_prefix },
     { "after", wh_args_after },
     { "limit", wh_args_limit },
 };
 
-#define WH_ARGS_N  (sizeof(wh_args_names) / sizeof(wh_args_names[0]))
+static const wh_args_name_t  wh_args_of_feed[] = {
+    { "sku", wh_args_sku },
+    { "prefix", wh_args_prefix },
+    { "after", wh_args_offset },
+};
 
 
 int
 wh_args_parse(wh_args_t *args, const char *text, size_t len, char *buf,
     wh_error_t *err)
+{
+    static const wh_args_names_t  names = {
+        wh_args_of_items, 4, "sku, prefix, after and limit"
+    };
+
+    return wh_args_all(args, &names, text, len, buf, err);
+}
+
+
+int
+wh_args_parse_feed(wh_args_t *args, const char *text, size_t len, char *buf,
+    wh_error_t *err)
+{
+    static const wh_args_names_t  names = {
+        wh_args_of_feed, 3, "sku, prefix and after"
+    };
+
+    return wh_args_all(args, &names, text, len, buf, err);
+}
+
+
+static int
+wh_args_all(wh_args_t *args, const wh_args_names_t *names, const char *text,
+    size_t len, char *buf, wh_error_t *err)
 {
     int              rc, more;
     unsigned         seen;
@@ -58,6 +99,7 @@ wh_args_parse(wh_args_t *args, const char *text, size_t len, char *buf,
 
     memset(args, 0, sizeof(wh_args_t));
     args->limit = WH_ARGS_LIMIT;
+    args->offset = -1;
 
     seen = 0;
     end = text + len;
@@ -66,7 +108,7 @@ wh_args_parse(wh_args_t *args, const char *text, size_t len, char *buf,
 
         more = wh_args_next(&p, &text, end);
 
-        rc = wh_args_set(args, &p, &buf, &seen, err);
+        rc = wh_args_set(args, names, &p, &buf, &seen, err);
         if (rc != WH_OK) {
             return rc;
         }
@@ -74,7 +116,7 @@ wh_args_parse(wh_args_t *args, const char *text, size_t len, char *buf,
 
     if (args->n > 0 && args->page) {
         return wh_error_set(err, WH_ECOMMAND, "the parameter \"sku\" goes with "
-                            "no other one");
+                            "no %s", names->n == 3 ? "prefix" : "other one");
     }
 
     return WH_OK;
@@ -109,14 +151,14 @@ wh_args_next(wh_parameter_t *p, const char **text, const char *end)
 
 
 static int
-wh_args_set(wh_args_t *args, const wh_parameter_t *p, char **buf,
-    unsigned *seen, wh_error_t *err)
+wh_args_set(wh_args_t *args, const wh_args_names_t *names,
+    const wh_parameter_t *p, char **buf, unsigned *seen, wh_error_t *err)
 {
     size_t                 i;
     const wh_args_name_t  *n;
 
-    for (i = 0; i < WH_ARGS_N; i++) {
-        n = &wh_args_names[i];
+    for (i = 0; i < names->n; i++) {
+        n = &names->names[i];
 
         if (p->name_len != strlen(n->name)
             || memcmp(p->name, n->name, p->name_len) != 0)
@@ -134,7 +176,7 @@ wh_args_set(wh_args_t *args, const wh_parameter_t *p, char **buf,
         return n->set(args, p, buf, err);
     }
 
-    return wh_args_unknown(p, err);
+    return wh_args_unknown(p, names->list, err);
 }
 
 
@@ -225,6 +267,21 @@ wh_args_limit(wh_args_t *args, const wh_parameter_t *p, char **buf,
 }
 
 
+static int
+wh_args_offset(wh_args_t *args, const wh_parameter_t *p, char **buf,
+    wh_error_t *err)
+{
+    (void) buf;
+
+    if (wh_offset_parse(&args->offset, p->value, p->len) != WH_OK) {
+        return wh_error_set(err, WH_ECOMMAND, "the parameter \"after\" is not "
+                            "the offset of a notification");
+    }
+
+    return WH_OK;
+}
+
+
 /* A sku, or the beginning of some. */
 
 static int
@@ -250,7 +307,7 @@ wh_args_decode(wh_args_text_t *text, const char *name, const char *value,
 /* Names it, as far as its characters can be shown. */
 
 static int
-wh_args_unknown(const wh_parameter_t *p, wh_error_t *err)
+wh_args_unknown(const wh_parameter_t *p, const char *list, wh_error_t *err)
 {
     char    name[32];
     size_t  i;
@@ -264,5 +321,5 @@ wh_args_unknown(const wh_parameter_t *p, wh_error_t *err)
     name[i] = '\0';
 
     return wh_error_set(err, WH_ECOMMAND, "there is no parameter \"%s\", only "
-                        "sku, prefix, after and limit", name);
+                        "%s", name, list);
 }

@@ -1,11 +1,13 @@
 /*
- * What a query string asks of the items: some skus, or a page of the list.
+ * What a query string asks of the items: some skus, or a page of the list; or of
+ * the notifications.
  */
 
 #ifndef WH_ARGS_H
 #define WH_ARGS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "wh_error.h"
 #include "wh_sku.h"
@@ -28,6 +30,7 @@ typedef struct {
     wh_args_text_t  prefix;     /* of the skus in the page, ... */
     wh_args_text_t  after;      /* ... and the one before the first */
     unsigned        limit;      /* 1..WH_ARGS_LIMIT, also if not given */
+    int64_t         offset;     /* of the notification before; -1: not given */
 } wh_args_t;
 
 
@@ -40,6 +43,10 @@ typedef struct {
  */
 int wh_args_parse(wh_args_t *args, const char *text, size_t len, char *buf,
     wh_error_t *err);
+
+/* The same for notifications: sku or prefix, and after, an offset. */
+int wh_args_parse_feed(wh_args_t *args, const char *text, size_t len,
+    char *buf, wh_error_t *err);
 
 
 #endif

@@ -18,8 +18,8 @@ wh_position_parse(wh_position_t *position, const char *text, size_t len)
 
     if (colon == len
         || wh_position_number(text, colon, INT32_MAX, &partition) != WH_OK
-        || wh_position_number(text + colon + 1, len - colon - 1, INT64_MAX,
-                              &position->offset)
+        || wh_offset_parse(&position->offset, text + colon + 1,
+                           len - colon - 1)
            != WH_OK)
     {
         return WH_ECOMMAND;
@@ -28,6 +28,13 @@ wh_position_parse(wh_position_t *position, const char *text, size_t len)
     position->partition = (int32_t) partition;
 
     return WH_OK;
+}
+
+
+int
+wh_offset_parse(int64_t *offset, const char *text, size_t len)
+{
+    return wh_position_number(text, len, INT64_MAX, offset);
 }
 
 

@@ -51,6 +51,10 @@
     " WHERE topic = ?1 AND partition = ?2 AND first <= ?3"                    \
     " ORDER BY first DESC LIMIT 1"
 
+#define WH_SQL_FEED                                                           \
+    "SELECT topic, partition, first, since, until, data FROM outcomes"        \
+    " WHERE until > ?1 ORDER BY until, id"
+
 /* see wh_schema_ready() */
 #define WH_SQL_STATE       "SELECT value FROM meta WHERE name = 'state'"
 

@@ -22,6 +22,7 @@ typedef struct {
     ngx_array_t                     databases;  /* of pointers to them */
     ngx_uint_t                      max_inflight;    /* see write.h */
     ngx_uint_t                      max_waiting;     /* see follow.h */
+    ngx_uint_t                      max_subscribers; /* see feed.h */
     ngx_shm_zone_t                 *zone;       /* see zone.h */
 } ngx_http_warehouse_main_conf_t;
 
@@ -38,6 +39,8 @@ typedef struct {
     size_t                          command_size;    /* bytes, at most */
     size_t                          batch_size;      /* the same */
     ngx_uint_t                      batch_commands;  /* at most */
+    size_t                          stream_buffer;   /* see stream.h */
+    ngx_msec_t                      heartbeat;       /* of streams */
 } ngx_http_warehouse_loc_conf_t;
 
 

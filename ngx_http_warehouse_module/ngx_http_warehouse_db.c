@@ -8,6 +8,7 @@ struct ngx_http_warehouse_db_s {
     ngx_http_warehouse_lists_t   lists;
     ngx_http_warehouse_outage_t  outage;
     ngx_http_warehouse_watch_t   watch;
+    ngx_http_warehouse_feed_t    feed;
     int                          watched;    /* what its look found ... */
     ngx_uint_t                   rewatched;  /* ... in the file of then */
 
@@ -59,6 +60,8 @@ ngx_http_warehouse_db_create(ngx_conf_t *cf, ngx_str_t *path)
 
     ngx_http_warehouse_watch_init(&db->watch, &ngx_http_warehouse_db_ask, db,
                                   &cf->cycle->new_log);
+
+    ngx_http_warehouse_feed_init(&db->feed, &db->watch);
 
     ngx_queue_init(&db->asking);
 
@@ -246,6 +249,13 @@ ngx_http_warehouse_watch_t *
 ngx_http_warehouse_db_watch(ngx_http_warehouse_db_t *db)
 {
     return &db->watch;
+}
+
+
+ngx_http_warehouse_feed_t *
+ngx_http_warehouse_db_feed(ngx_http_warehouse_db_t *db)
+{
+    return &db->feed;
 }
 
 

@@ -9,6 +9,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_http_warehouse_feed.h"
 #include "ngx_http_warehouse_lists.h"
 #include "ngx_http_warehouse_reader.h"
 #include "ngx_http_warehouse_watch.h"
@@ -62,6 +63,10 @@ ngx_http_warehouse_snapshot_t *ngx_http_warehouse_db_page(
  * The watch of those that wait for what the daemon does, see watch.h.
  */
 ngx_http_warehouse_watch_t *ngx_http_warehouse_db_watch(
+    ngx_http_warehouse_db_t *db);
+
+/* Those that follow its notifications. */
+ngx_http_warehouse_feed_t *ngx_http_warehouse_db_feed(
     ngx_http_warehouse_db_t *db);
 
 /*

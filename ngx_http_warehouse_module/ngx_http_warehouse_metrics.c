@@ -18,6 +18,7 @@ typedef struct {
     ngx_uint_t    connected;
     ngx_uint_t    waiting;
     ngx_uint_t    following;
+    ngx_uint_t    subscribers;
     ngx_uint_t    queue;
     ngx_uint_t    bytes;
 } ngx_http_warehouse_gauges_t;
@@ -121,7 +122,7 @@ ngx_http_warehouse_metrics_requests(wh_text_t *t)
     static const char  *requests = "warehouse_nginx_requests_total";
     static const char  *latency = "warehouse_nginx_acknowledgement_seconds";
     static const char  *names[NGX_HTTP_WAREHOUSE_SERVES] = {
-        "commands", "items", "metrics", "health", "problem"
+        "commands", "items", "notifications", "metrics", "health", "problem"
     };
 
     wh_metric_family(t, requests, WH_COUNTER, "Requests, by what their "
@@ -189,6 +190,15 @@ ngx_http_warehouse_metrics_kafka(wh_text_t *t)
                                    WH_COUNTER, "Requests refused because too "
                                    "many waited for the daemon.",
                                    (int64_t) z->unfollowed);
+    ngx_http_warehouse_metrics_one(t,
+                                   "warehouse_nginx_subscribers_refused_total",
+                                   WH_COUNTER, "Clients refused because too "
+                                   "many follow the notifications.",
+                                   (int64_t) z->unsubscribed);
+    ngx_http_warehouse_metrics_one(t, "warehouse_nginx_subscribers_cut_total",
+                                   WH_COUNTER, "Clients that read the "
+                                   "notifications too slowly.",
+                                   (int64_t) z->cut);
     ngx_http_warehouse_metrics_one(t, "warehouse_nginx_batches_total",
                                    WH_COUNTER, "Batches of commands handed to "
                                    "the producer.", (int64_t) z->batches);
@@ -261,6 +271,9 @@ ngx_http_warehouse_metrics_gauges(wh_text_t *t)
     ngx_http_warehouse_metrics_one(t, "warehouse_nginx_requests_following",
                                    WH_GAUGE, "Requests that wait for the "
                                    "daemon.", (int64_t) g.following);
+    ngx_http_warehouse_metrics_one(t, "warehouse_nginx_subscribers",
+                                   WH_GAUGE, "Clients that follow the "
+                                   "notifications.", (int64_t) g.subscribers);
     ngx_http_warehouse_metrics_one(t,
                                    "warehouse_nginx_producer_queue_messages",
                                    WH_GAUGE, "Messages in the workers' "
@@ -290,6 +303,7 @@ ngx_http_warehouse_metrics_sum(ngx_http_warehouse_gauges_t *g)
         g->connected += ngx_http_warehouse_reached(slot);
         g->waiting += slot->waiting;
         g->following += slot->following;
+        g->subscribers += slot->subscribers;
         g->queue += slot->queue;
         g->bytes += slot->bytes;
     }

@@ -8,6 +8,7 @@
 #include "ngx_http_warehouse_crowd.h"
 #include "ngx_http_warehouse_items.h"
 #include "ngx_http_warehouse_metrics.h"
+#include "ngx_http_warehouse_notifications.h"
 #include "ngx_http_warehouse_problem.h"
 #include "ngx_http_warehouse_variables.h"
 #include "ngx_http_warehouse_zone.h"
@@ -20,6 +21,9 @@
 #define NGX_HTTP_WAREHOUSE_WAIT    10000     /* ms */
 #define NGX_HTTP_WAREHOUSE_BATCH   1000      /* commands */
 #define NGX_HTTP_WAREHOUSE_MIB     1048576
+#define NGX_HTTP_WAREHOUSE_SUBSCRIBERS 10000
+#define NGX_HTTP_WAREHOUSE_STREAM  262144    /* bytes */
+#define NGX_HTTP_WAREHOUSE_BEAT    15000     /* ms */
 
 
 static ngx_int_t ngx_http_warehouse_init_process(ngx_cycle_t *cycle);
@@ -41,6 +45,8 @@ static char *ngx_http_warehouse_commands(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_warehouse_items(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_warehouse_notifications(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 static char *ngx_http_warehouse_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_warehouse_health(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -128,6 +134,34 @@ static ngx_command_t  ngx_http_warehouse_directives[] = {
       ngx_conf_set_num_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_warehouse_loc_conf_t, batch_commands),
+      &ngx_http_warehouse_positive },
+
+    { ngx_string("warehouse_notifications"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_warehouse_notifications,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("warehouse_notifications_buffer"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_warehouse_loc_conf_t, stream_buffer),
+      NULL },
+
+    { ngx_string("warehouse_notifications_heartbeat"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_warehouse_loc_conf_t, heartbeat),
+      NULL },
+
+    { ngx_string("warehouse_max_subscribers"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_warehouse_main_conf_t, max_subscribers),
       &ngx_http_warehouse_positive },
 
     { ngx_string("warehouse_max_waiting"),
@@ -274,6 +308,7 @@ ngx_http_warehouse_create_main_conf(ngx_conf_t *cf)
 
     wmcf->max_inflight = NGX_CONF_UNSET_UINT;
     wmcf->max_waiting = NGX_CONF_UNSET_UINT;
+    wmcf->max_subscribers = NGX_CONF_UNSET_UINT;
 
     /* also where nothing is served: a reload must not take it away */
 
@@ -312,6 +347,8 @@ ngx_http_warehouse_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_uint_value(wmcf->max_inflight, NGX_HTTP_WAREHOUSE_FLIGHT);
     ngx_conf_init_uint_value(wmcf->max_waiting, NGX_HTTP_WAREHOUSE_WAITING);
+    ngx_conf_init_uint_value(wmcf->max_subscribers,
+                             NGX_HTTP_WAREHOUSE_SUBSCRIBERS);
 
     return (ngx_http_warehouse_kafka_check(cf, &wmcf->kafka) == NGX_OK)
            ? NGX_CONF_OK : NGX_CONF_ERROR;
@@ -344,6 +381,8 @@ ngx_http_warehouse_create_loc_conf(ngx_conf_t *cf)
     wlcf->command_size = NGX_CONF_UNSET_SIZE;
     wlcf->batch_size = NGX_CONF_UNSET_SIZE;
     wlcf->batch_commands = NGX_CONF_UNSET_UINT;
+    wlcf->stream_buffer = NGX_CONF_UNSET_SIZE;
+    wlcf->heartbeat = NGX_CONF_UNSET_MSEC;
 
     return wlcf;
 }
@@ -369,6 +408,10 @@ ngx_http_warehouse_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_WAREHOUSE_MIB);
     ngx_conf_merge_uint_value(conf->batch_commands, prev->batch_commands,
                               NGX_HTTP_WAREHOUSE_BATCH);
+    ngx_conf_merge_size_value(conf->stream_buffer, prev->stream_buffer,
+                              NGX_HTTP_WAREHOUSE_STREAM);
+    ngx_conf_merge_msec_value(conf->heartbeat, prev->heartbeat,
+                              NGX_HTTP_WAREHOUSE_BEAT);
 
     /* "if" and "limit_except" serve what the location around them serves */
 
@@ -400,6 +443,15 @@ ngx_http_warehouse_complete(ngx_conf_t *cf,
     ngx_http_warehouse_loc_conf_t *conf, ngx_str_t *name)
 {
     ngx_http_warehouse_main_conf_t  *wmcf;
+
+    if (conf->handler == ngx_http_warehouse_notifications_handler
+        && conf->db == NULL)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"warehouse_notifications\" of location \"%V\" needs "
+                      "\"warehouse_database\"", name);
+        return NGX_CONF_ERROR;
+    }
 
     if (conf->handler == ngx_http_warehouse_items_handler && conf->db == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -533,6 +585,15 @@ ngx_http_warehouse_items(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     return ngx_http_warehouse_serve(cf, wlcf,
                                     ngx_http_warehouse_items_handler);
+}
+
+
+static char *
+ngx_http_warehouse_notifications(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    return ngx_http_warehouse_serve(cf, conf,
+                                    ngx_http_warehouse_notifications_handler);
 }
 
 

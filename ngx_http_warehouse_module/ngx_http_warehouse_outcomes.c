@@ -10,6 +10,10 @@ static ngx_int_t ngx_http_warehouse_outcomes_row(
 static ngx_uint_t ngx_http_warehouse_outcomes_within(
     ngx_http_warehouse_row_t *row, ngx_str_t *topic, int32_t partition,
     int64_t offset);
+static ngx_int_t ngx_http_warehouse_outcomes_news(
+    ngx_http_warehouse_reader_t *r, int64_t *next, ngx_uint_t *most,
+    void (*give)(void *data, const ngx_http_warehouse_news_t *news),
+    void *data);
 static ngx_int_t ngx_http_warehouse_outcomes_damaged(
     ngx_http_warehouse_reader_t *r);
 
@@ -36,6 +40,9 @@ ngx_http_warehouse_outcomes_open(ngx_http_warehouse_reader_t *r)
            == NGX_OK
         && ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_OUTCOME,
                                              &r->outcome)
+           == NGX_OK
+        && ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_FEED,
+                                             &r->feed)
            == NGX_OK)
     {
         return NGX_OK;
@@ -227,6 +234,93 @@ ngx_http_warehouse_outcomes_row(ngx_http_warehouse_reader_t *r,
     row->open = 1;
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_warehouse_outcomes_feed(ngx_http_warehouse_reader_t *r, int64_t *next,
+    int64_t upto, ngx_uint_t most,
+    void (*give)(void *data, const ngx_http_warehouse_news_t *news),
+    void *data)
+{
+    int        step;
+    int64_t    behind;
+    ngx_int_t  rc;
+
+    if (sqlite3_bind_int64(r->feed, 1, *next) != SQLITE_OK) {
+        return ngx_http_warehouse_reader_fail(r, r->points);
+    }
+
+    rc = NGX_OK;
+    behind = *next;
+
+    while (rc == NGX_OK && (step = sqlite3_step(r->feed)) == SQLITE_ROW) {
+
+        /* rows are a chain: where one does not go on, some are missing */
+
+        rc = (sqlite3_column_int64(r->feed, 3) > behind)
+             ? NGX_DECLINED
+             : ngx_http_warehouse_outcomes_news(r, next, &most, give, data);
+
+        if (rc == NGX_OK) {
+            behind = sqlite3_column_int64(r->feed, 4);
+            *next = behind;
+        }
+    }
+
+    if (rc == NGX_OK && step != SQLITE_DONE) {
+        rc = ngx_http_warehouse_reader_fail(r, r->points);
+    }
+
+    (void) sqlite3_reset(r->feed);
+
+    return (rc == NGX_OK && behind < upto) ? NGX_DECLINED : rc;
+}
+
+
+/* Those of one row. */
+
+static ngx_int_t
+ngx_http_warehouse_outcomes_news(ngx_http_warehouse_reader_t *r, int64_t *next,
+    ngx_uint_t *most,
+    void (*give)(void *data, const ngx_http_warehouse_news_t *news),
+    void *data)
+{
+    int                        rc;
+    wh_kept_t                  kept;
+    wh_kept_row_t              row;
+    ngx_http_warehouse_news_t  news;
+
+    news.kept = &kept;
+    news.topic = (const char *) sqlite3_column_text(r->feed, 0);
+    news.partition = sqlite3_column_int(r->feed, 1);
+
+    rc = (news.topic == NULL)
+         ? WH_ERROR
+         : wh_kept_open(&row, sqlite3_column_blob(r->feed, 5),
+                        (size_t) sqlite3_column_bytes(r->feed, 5),
+                        sqlite3_column_int64(r->feed, 2),
+                        sqlite3_column_int64(r->feed, 3));
+
+    while (rc == WH_OK) {
+        rc = wh_kept_next(&row, &kept);
+
+        if (rc != WH_OK || kept.verdict != WH_APPLIED
+            || kept.notified < *next)
+        {
+            continue;
+        }
+
+        if (*most == 0) {
+            return NGX_AGAIN;
+        }
+
+        (*most)--;
+        give(data, &news);
+        *next = kept.notified + 1;
+    }
+
+    return (rc == WH_NONE) ? NGX_OK : ngx_http_warehouse_outcomes_damaged(r);
 }
 
 

@@ -38,4 +38,26 @@ ngx_int_t ngx_http_warehouse_outcomes_find(
     int64_t offset, wh_kept_t *kept);
 
 
+/* A notification, as ngx_http_warehouse_outcomes_feed() gives it. */
+
+typedef struct {
+    const wh_kept_t  *kept;
+    const char       *topic;         /* of the command */
+    int32_t           partition;
+} ngx_http_warehouse_news_t;
+
+
+/*
+ * The notifications from position *next on, in order, most of them at a time;
+ * moves *next behind those that were given.  upto: the database's position.
+ * NGX_OK: *next has reached it; NGX_AGAIN: there are more; NGX_DECLINED: from
+ * *next on not all are there; NGX_ERROR.
+ */
+ngx_int_t ngx_http_warehouse_outcomes_feed(
+    ngx_http_warehouse_reader_t *reader, int64_t *next, int64_t upto,
+    ngx_uint_t most,
+    void (*give)(void *data, const ngx_http_warehouse_news_t *news),
+    void *data);
+
+
 #endif /* _NGX_HTTP_WAREHOUSE_OUTCOMES_H_INCLUDED_ */

@@ -231,10 +231,12 @@ ngx_http_warehouse_reader_outcomes_close(ngx_http_warehouse_reader_t *r)
     (void) sqlite3_finalize(r->next);
     (void) sqlite3_finalize(r->commands);
     (void) sqlite3_finalize(r->outcome);
+    (void) sqlite3_finalize(r->feed);
 
     r->next = NULL;
     r->commands = NULL;
     r->outcome = NULL;
+    r->feed = NULL;
     r->row.open = 0;
 }
 

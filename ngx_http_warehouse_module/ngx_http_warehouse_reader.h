@@ -62,6 +62,7 @@ typedef struct {
     sqlite3_stmt  *next;          /* of outcomes; NULL: not opened */
     sqlite3_stmt  *commands;
     sqlite3_stmt  *outcome;
+    sqlite3_stmt  *feed;
     ngx_http_warehouse_row_t
                    row;
     int            checked;       /* version when they were checked last; ... */

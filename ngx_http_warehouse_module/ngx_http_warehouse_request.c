@@ -342,6 +342,24 @@ ngx_http_warehouse_read_positions(ngx_http_request_t *r,
 }
 
 
+ngx_int_t
+ngx_http_warehouse_read_event_id(ngx_http_request_t *r, int64_t *offset)
+{
+    ngx_str_t  value;
+
+    static ngx_str_t  name = ngx_string("Last-Event-ID");
+
+    if (ngx_http_warehouse_find_header(r, &name, &value) == 0
+        || value.len == 0)
+    {
+        return NGX_OK;
+    }
+
+    return (wh_offset_parse(offset, (char *) value.data, value.len) == WH_OK)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
 void
 ngx_http_warehouse_read_trace(ngx_http_request_t *r, ngx_str_t *traceparent,
     ngx_str_t *tracestate)

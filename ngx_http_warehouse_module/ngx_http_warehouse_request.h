@@ -19,6 +19,7 @@ typedef struct {
     ngx_str_t  idempotency_key;    /* or empty */
     ngx_str_t  position;           /* of the command, or empty */
     ngx_msec_t  wait;              /* for its outcome; 0: not at all */
+    void       *stream;            /* see stream.h, or NULL */
     unsigned    batch:1;           /* of commands: the body's type says so */
 } ngx_http_warehouse_ctx_t;
 
@@ -59,6 +60,13 @@ int32_t ngx_http_warehouse_read_wait(ngx_http_request_t *r);
  */
 ngx_int_t ngx_http_warehouse_read_positions(ngx_http_request_t *r,
     ngx_array_t *positions);
+
+/*
+ * The offset in Last-Event-ID, where there is one; *offset is left alone
+ * otherwise.  NGX_OK; NGX_ERROR: it is none.
+ */
+ngx_int_t ngx_http_warehouse_read_event_id(ngx_http_request_t *r,
+    int64_t *offset);
 
 /* The context of a trace; what is missing or malformed is empty, see wh_trace.h. */
 void ngx_http_warehouse_read_trace(ngx_http_request_t *r,

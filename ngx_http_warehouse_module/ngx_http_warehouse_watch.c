@@ -91,13 +91,20 @@ ngx_http_warehouse_watch_await(ngx_http_warehouse_watch_t *watch,
 
     ngx_rbtree_insert(&lane->tree, &awaited->node);
 
+    ngx_http_warehouse_watch_observe(watch);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_warehouse_watch_observe(ngx_http_warehouse_watch_t *watch)
+{
     watch->stale = 1;
 
     if (!watch->tick.timer_set) {
         ngx_add_timer(&watch->tick, NGX_HTTP_WAREHOUSE_TICK);
     }
-
-    return NGX_OK;
 }
 
 
@@ -252,7 +259,14 @@ ngx_http_warehouse_watch_tick(ngx_event_t *ev)
         awaited->handler(awaited);
     }
 
-    if (!ngx_queue_empty(&watch->lanes) && !ev->timer_set) {
+    if (watch->observer && watch->observer->active) {
+        watch->observer->tell(watch->observer->data);
+    }
+
+    if (!ev->timer_set
+        && (!ngx_queue_empty(&watch->lanes)
+            || (watch->observer && watch->observer->active)))
+    {
         ngx_add_timer(ev, watch->more ? 0 : NGX_HTTP_WAREHOUSE_TICK);
     }
 }
@@ -284,8 +298,14 @@ ngx_http_warehouse_watch_look(ngx_http_warehouse_watch_t *watch,
         if (ngx_http_warehouse_watch_processed(watch, lane, reader, &n)
             != NGX_OK)
         {
-            return;
+            break;
         }
+    }
+
+    if (watch->observer && watch->observer->active
+        && watch->observer->read(watch->observer->data, reader))
+    {
+        watch->more = 1;
     }
 }
 

@@ -31,12 +31,28 @@ typedef struct {
 } ngx_http_warehouse_watch_db_t;
 
 
+/* Who wants to see what is committed, each time: there may be one. */
+
+typedef struct {
+    ngx_uint_t    active;        /* 0: not now */
+
+    /* in the transaction; true: there is more to read than one turn may */
+    ngx_uint_t  (*read)(void *data, ngx_http_warehouse_reader_t *reader);
+
+    /* after it, and each tick without one; it may send */
+    void        (*tell)(void *data);
+
+    void         *data;
+} ngx_http_warehouse_observer_t;
+
+
 typedef struct {
     const ngx_http_warehouse_watch_db_t  *ask;
     void                                 *db;
     ngx_queue_t                           lanes;
     ngx_queue_t                           due;      /* to be told */
     ngx_event_t                           tick;
+    ngx_http_warehouse_observer_t        *observer;
     unsigned                              stale:1;  /* somebody is new */
     unsigned                              more:1;   /* than one turn tells */
 } ngx_http_warehouse_watch_t;
@@ -71,6 +87,9 @@ void ngx_http_warehouse_watch_init(ngx_http_warehouse_watch_t *watch,
 
 /* The process ends: nobody waits any more. */
 void ngx_http_warehouse_watch_close(ngx_http_warehouse_watch_t *watch);
+
+/* The observer is active from now on. */
+void ngx_http_warehouse_watch_observe(ngx_http_warehouse_watch_t *watch);
 
 /*
  * Waits for awaited->offset in a partition of topic, or of the daemon's own

@@ -130,6 +130,7 @@ ngx_http_warehouse_slot_take(ngx_http_warehouse_slot_t *slot)
 
     slot->waiting = 0;
     slot->following = 0;
+    slot->subscribers = 0;
     slot->queue = 0;
     slot->bytes = 0;
     slot->seen = 0;

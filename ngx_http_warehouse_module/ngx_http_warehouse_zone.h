@@ -25,6 +25,7 @@
 typedef enum {
     NGX_HTTP_WAREHOUSE_SERVE_COMMANDS = 0,
     NGX_HTTP_WAREHOUSE_SERVE_ITEMS,
+    NGX_HTTP_WAREHOUSE_SERVE_NOTIFICATIONS,
     NGX_HTTP_WAREHOUSE_SERVE_METRICS,
     NGX_HTTP_WAREHOUSE_SERVE_HEALTH,
     NGX_HTTP_WAREHOUSE_SERVE_PROBLEM,        /* errors of nginx's core */
@@ -48,6 +49,7 @@ typedef struct {
     ngx_atomic_t  pid;          /* 0: free */
     ngx_atomic_t  waiting;      /* requests, for an acknowledgement */
     ngx_atomic_t  following;    /* requests, for the daemon */
+    ngx_atomic_t  subscribers;  /* to notifications */
     ngx_atomic_t  queue;        /* messages in its producers */
     ngx_atomic_t  bytes;        /* of lists, in memory and files */
     ngx_atomic_t  seen;         /* a broker was, s since 1970; 0: never */
@@ -70,6 +72,8 @@ typedef struct {
     ngx_atomic_t  messages[NGX_HTTP_WAREHOUSE_RESULTS];
     ngx_atomic_t  overload;                  /* refused: too many waited */
     ngx_atomic_t  unfollowed;                /* the same, for the daemon */
+    ngx_atomic_t  unsubscribed;              /* the same, to notifications */
+    ngx_atomic_t  cut;                       /* subscribers, too slow */
     ngx_atomic_t  batches;                   /* of commands */
     ngx_atomic_t  producers;                 /* created, ... */
     ngx_atomic_t  retired;                   /* ... of no more use */

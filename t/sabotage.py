@@ -240,9 +240,9 @@ SABOTAGES = [
     # the module
 
     ("the answer before the acknowledgement", [
-        (NGX + "commands.c", "GUARD);\n\n    return NGX_DONE;",
-         "GUARD);\n\n    ngx_http_warehouse_report_t  report = { NGX_HTTP_WAREHOUSE_PERSISTED, 0, -1 };\n"
-         "    return ngx_http_warehouse_commands_accepted(r, &report);")],
+        (NGX + "command.c", "    return ngx_http_warehouse_write_wait(write);",
+         "    (void) ngx_http_warehouse_write_wait(write);\n"
+         "    return ngx_http_warehouse_command_accepted(r);")],
      MODULE, ["Module.test_workers_killed"]),
     ("retries of a message written again", [
         (NGX + "kafka.c", 'ngx_string("enable.idempotence"), ngx_string("true")',
@@ -253,9 +253,9 @@ SABOTAGES = [
          "    default:\n        return NGX_HTTP_WAREHOUSE_NOT_PERSISTED;")],
      MODULE, ["Module.test_broker_stopped_past_the_timeout"]),
     ("nothing that keeps a worker for its answers", [
-        (NGX + "commands.c",
-         "    ngx_add_timer(&wait->guard, wmcf->kafka.timeout\n"
-         "                                + NGX_HTTP_WAREHOUSE_GUARD);\n", "")],
+        (NGX + "write.c",
+         "    ngx_add_timer(&write->guard, wmcf->kafka.timeout\n"
+         "                                 + NGX_HTTP_WAREHOUSE_GUARD);\n", "")],
      MODULE, ["Module.test_quit"]),
     ("a producer destroyed in the event loop", [
         (NGX + "producer.c", "    ngx_http_warehouse_reap(p->rk);", "    rd_kafka_destroy(p->rk);")],

@@ -43,9 +43,11 @@ class Api(stack.Case):
                     '[phases.stateful]\nenabled = false\n'
                     # conditions that are not met
                     '[checks]\npositive_data_acceptance.expected-statuses = '
-                    '["2xx", "304", "404", "412", "416"]\n')
+                    '["2xx", "304", "404", "409", "410", "412", "416"]\n')
         r = subprocess.run(
             ["schemathesis", "--config-file", config, "run", stack.ROOT + "/api/openapi.yaml",
+             # which does not end
+             "--exclude-path", "/notifications",
              "--url", "http://127.0.0.1:%d" % s.port, "--seed", SEED, "-n", "400" if LONG else "40",
              "--request-timeout", "20", "--no-color", "--continue-on-failure"],
             cwd=s.dir, capture_output=True, text=True, env={**os.environ, "SCHEMATHESIS_TRIED": s.dir + "/tried"},

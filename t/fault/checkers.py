@@ -10,7 +10,7 @@ import unittest
 
 import command
 import fault
-import outcomes
+import kept
 import stack
 
 sys.path.insert(0, stack.ROOT + "/t")
@@ -51,7 +51,7 @@ class Seen:
                 if found[n]["status"] == "applied":
                     found[n]["notified"] = offset - 1
             offset += 1                # the commit marker
-            self.rows.append(outcomes.Row(max(found), "commands", 0, min(found), max(found), since,
+            self.rows.append(kept.Row(max(found), "commands", 0, min(found), max(found), since,
                                           offset, True, found))
         self.items = dict(self.ledger.items)
 

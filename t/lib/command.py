@@ -101,8 +101,7 @@ def decode(data):
     return Command(action, sku, int(qty), *conditions, reference)
 
 
-ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n",
-           "\r": "\\r", "\t": "\\t"}
+ESCAPES = {'"': '\\"', "\\": "\\\\"}
 
 
 def quote(text):

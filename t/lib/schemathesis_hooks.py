@@ -33,6 +33,11 @@ def negative(case, where):
     return bool(info) and info.mode == GenerationMode.NEGATIVE
 
 
+@schemathesis.serializer("application/x-ndjson")
+def ndjson(context, value):
+    return value.encode("utf-8", "replace") if isinstance(value, str) else json.dumps(value).encode()
+
+
 @schemathesis.hook
 def filter_body(context, body):
     """Nor is there a U+0000 or half a character anywhere in it."""
@@ -49,6 +54,14 @@ def filter_body(context, body):
 def filter_case(context, case):
     # nginx itself refuses it, everywhere, and tells no methods
     if case.method.upper() == "TRACE":
+        return False
+
+    # a command a line is no JSON Schema's to say
+    if case.media_type == "application/x-ndjson":
+        return False
+
+    # a position that is not there yet is waited for in vain
+    if "Warehouse-Min-Position" in (case.headers or {}):
         return False
 
     query = case.query or {}

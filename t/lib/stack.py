@@ -24,7 +24,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from tap import TAPTestRunner
 
 import command
-import outcomes
+import kept
 
 ROOT = os.environ["WAREHOUSE_ROOT"]
 BUILD = os.environ["WAREHOUSE_BUILD"]
@@ -473,8 +473,8 @@ class Stack:
                              (self.commands,)))
 
     def outcomes(self):
-        """The rows of outcomes, see outcomes.py."""
-        return outcomes.rows(self.sql)
+        """The rows of outcomes, see kept.py."""
+        return kept.rows(self.sql)
 
     def caught_up(self):
         try:

@@ -1,0 +1,273 @@
+#include "ngx_http_warehouse_subscriber.h"
+#include "ngx_http_warehouse_zone.h"
+
+
+static ngx_int_t ngx_http_warehouse_subscriber_interest(
+    ngx_http_warehouse_feed_t *feed, ngx_http_warehouse_interest_t *interest,
+    const wh_args_text_t *sku);
+static void ngx_http_warehouse_subscriber_leave(void *data);
+static void ngx_http_warehouse_event_write(ngx_http_warehouse_event_t *event);
+
+
+ngx_http_warehouse_subscriber_t *
+ngx_http_warehouse_feed_subscribe(ngx_http_warehouse_feed_t *feed,
+    ngx_http_request_t *r, const wh_args_t *args)
+{
+    size_t                            i;
+    ngx_int_t                         rc;
+    ngx_pool_cleanup_t               *cln;
+    ngx_http_warehouse_interest_t    *interest;
+    ngx_http_warehouse_subscriber_t  *s;
+
+    cln = ngx_pool_cleanup_add(r->pool,
+                               sizeof(ngx_http_warehouse_subscriber_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    s = cln->data;
+    ngx_memzero(s, sizeof(ngx_http_warehouse_subscriber_t));
+
+    s->feed = feed;
+    s->next = (args->offset >= 0) ? args->offset + 1 : -1;
+    s->prefix.len = args->prefix.len;
+    s->prefix.data = ngx_pnalloc(r->pool, args->prefix.len + 1);
+    s->interests = ngx_pcalloc(r->pool,
+                       (args->n + 1) * sizeof(ngx_http_warehouse_interest_t));
+
+    if (s->prefix.data == NULL || s->interests == NULL) {
+        return NULL;
+    }
+
+    ngx_memcpy(s->prefix.data, args->prefix.data, args->prefix.len);
+
+    cln->handler = ngx_http_warehouse_subscriber_leave;
+
+    s->behind = 1;
+    ngx_queue_insert_tail(&feed->behind, &s->link);
+    ngx_queue_insert_tail(&feed->quiet, &s->quiet_link);
+    feed->observer.active++;
+    ngx_http_warehouse_slot->subscribers++;
+
+    for (i = 0; i < args->n; i++) {
+        interest = &s->interests[s->n];
+        interest->subscriber = s;
+
+        rc = ngx_http_warehouse_subscriber_interest(feed, interest, &args->skus[i]);
+
+        if (rc == NGX_ERROR) {
+            return NULL;
+        }
+
+        s->n += (rc == NGX_OK);
+    }
+
+    return s;
+}
+
+
+static ngx_int_t
+ngx_http_warehouse_subscriber_interest(ngx_http_warehouse_feed_t *feed,
+    ngx_http_warehouse_interest_t *interest, const wh_args_text_t *text)
+{
+    uint32_t                            hash;
+    ngx_str_t                           name;
+    ngx_http_warehouse_followed_sku_t  *sku;
+
+    name.data = (u_char *) text->data;
+    name.len = text->len;
+    hash = ngx_crc32_short(name.data, name.len);
+
+    sku = (ngx_http_warehouse_followed_sku_t *)
+              ngx_str_rbtree_lookup(&feed->skus, &name, hash);
+
+    if (sku == NULL) {
+        sku = ngx_alloc(sizeof(ngx_http_warehouse_followed_sku_t),
+                        ngx_cycle->log);
+        if (sku == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(sku->name, name.data, name.len);
+        sku->sn.str.data = sku->name;
+        sku->sn.str.len = name.len;
+        sku->sn.node.key = hash;
+
+        ngx_queue_init(&sku->interests);
+        ngx_rbtree_insert(&feed->skus, &sku->sn.node);
+    }
+
+    /* named twice, it is followed once: the last one there is the same's */
+
+    interest->sku = sku;
+
+    if (!ngx_queue_empty(&sku->interests)
+        && (ngx_queue_data(ngx_queue_last(&sku->interests),
+                           ngx_http_warehouse_interest_t, link))->subscriber
+           == interest->subscriber)
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_queue_insert_tail(&sku->interests, &interest->link);
+
+    return NGX_OK;
+}
+
+
+/* Its request ends. */
+
+static void
+ngx_http_warehouse_subscriber_leave(void *data)
+{
+    ngx_http_warehouse_subscriber_t *s = data;
+
+    ngx_uint_t                          i;
+    ngx_http_warehouse_followed_sku_t  *sku;
+
+    for (i = 0; i < s->n; i++) {
+        sku = s->interests[i].sku;
+        ngx_queue_remove(&s->interests[i].link);
+
+        if (ngx_queue_empty(&sku->interests)) {
+            ngx_rbtree_delete(&s->feed->skus, &sku->sn.node);
+            ngx_free(sku);
+        }
+    }
+
+    if (s->behind || s->n == 0) {
+        ngx_queue_remove(&s->link);
+    }
+
+    if (s->dirty) {
+        ngx_queue_remove(&s->dirty_link);
+    }
+
+    ngx_queue_remove(&s->quiet_link);
+
+    s->feed->live -= !s->behind;
+    s->feed->observer.active--;
+    ngx_http_warehouse_slot->subscribers--;
+
+    ngx_http_warehouse_stream_free(&s->stream);
+}
+
+
+ngx_uint_t
+ngx_http_warehouse_subscriber_wants(ngx_http_warehouse_subscriber_t *s,
+    const wh_command_t *command)
+{
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
+    for (i = 0; i < s->n; i++) {
+        name = &s->interests[i].sku->sn.str;
+
+        if (name->len == command->sku_len
+            && ngx_memcmp(name->data, command->sku, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return s->n == 0 && s->prefix.len <= command->sku_len
+           && ngx_memcmp(s->prefix.data, command->sku, s->prefix.len) == 0;
+}
+
+
+void
+ngx_http_warehouse_subscriber_give(ngx_http_warehouse_subscriber_t *s,
+    ngx_http_warehouse_event_t *event)
+{
+    if (event->len == 0) {
+        ngx_http_warehouse_event_write(event);
+    }
+
+    ngx_http_warehouse_subscriber_put(s, event->text, event->len);
+}
+
+
+/* Its id, and the notification as it is in Kafka. */
+
+static void
+ngx_http_warehouse_event_write(ngx_http_warehouse_event_t *event)
+{
+    wh_text_t         t;
+    const wh_kept_t  *kept;
+
+    kept = event->news->kept;
+
+    wh_text_init(&t, event->text, sizeof(event->text));
+
+    wh_text_put(&t, "id: ");
+    wh_text_int(&t, kept->notified);
+    wh_text_put(&t, "\ndata: {");
+    wh_command_put_fields(&t, &kept->command);
+    wh_text_put(&t, ",\"stock\":");
+    wh_text_int(&t, kept->stock);
+    wh_text_put(&t, ",\"version\":");
+    wh_text_int(&t, kept->version);
+    wh_text_put(&t, ",\"source\":");
+    wh_source_put(&t, event->news->topic, event->news->partition,
+                  kept->offset);
+    wh_text_put(&t, "}\n\n");
+
+    event->len = wh_text_len(&t);
+}
+
+
+void
+ngx_http_warehouse_subscriber_reset(ngx_http_warehouse_subscriber_t *s)
+{
+    u_char   text[sizeof("data: {\"position\":\"0:\"}\n\n") + NGX_INT64_LEN];
+    u_char  *p;
+
+    static const char  event[] = "event: reset\n";
+
+    ngx_http_warehouse_subscriber_put(s, event, sizeof(event) - 1);
+
+    p = ngx_sprintf(text, "data: {\"position\":\"0:%L\"}\n", s->feed->next);
+    ngx_http_warehouse_subscriber_put(s, text, p - text);
+
+    ngx_http_warehouse_subscriber_id(s, "");
+}
+
+
+/* It is sent when the transaction is over. */
+
+void
+ngx_http_warehouse_subscriber_put(ngx_http_warehouse_subscriber_t *s,
+    const void *text, size_t len)
+{
+    if (!s->begun) {
+        return;
+    }
+
+    ngx_http_warehouse_stream_put(&s->stream, text, len);
+
+    if (!s->dirty) {
+        s->dirty = 1;
+        ngx_queue_insert_tail(&s->feed->dirty, &s->dirty_link);
+    }
+}
+
+
+/* What it has been told of: whoever comes back goes on from there. */
+
+void
+ngx_http_warehouse_subscriber_id(ngx_http_warehouse_subscriber_t *s,
+    const char *before)
+{
+    u_char   text[sizeof(":\nid: \n\n") + NGX_INT64_LEN];
+    u_char  *p;
+
+    p = ngx_sprintf(text, "%s", before);
+
+    if (s->feed->next > 0) {
+        p = ngx_sprintf(p, "id: %L\n", s->feed->next - 1);
+    }
+
+    *p++ = '\n';
+
+    ngx_http_warehouse_subscriber_put(s, text, p - text);
+}
