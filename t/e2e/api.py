@@ -48,7 +48,7 @@ class Api(stack.Case):
             ["schemathesis", "--config-file", config, "run", stack.ROOT + "/api/openapi.yaml",
              # which does not end
              "--exclude-path", "/notifications",
-             "--url", "http://127.0.0.1:%d" % s.port, "--seed", SEED, "-n", "400" if LONG else "40",
+             "--url", "http://127.0.0.1:%d" % s.port, "--seed", SEED, "-n", "400" if LONG else "100",
              "--request-timeout", "20", "--no-color", "--continue-on-failure"],
             cwd=s.dir, capture_output=True, text=True, env={**os.environ, "SCHEMATHESIS_TRIED": s.dir + "/tried"},
             timeout=(20 if LONG else 4) * stack.DEADLINE)
@@ -57,7 +57,7 @@ class Api(stack.Case):
             tried = json.load(f)
         print("# " + ", ".join("%s: %d" % t for t in sorted(tried.items())))
         for what in ("POST /commands 200", "POST /commands 400", "POST /commands 422", "POST /commands 415",
-                     "GET /items 200", "GET /items 400", "skus 400", "GET /items/{sku} 200",
+                     "GET /items 200", "skus 400", "GET /items/{sku} 200",
                      "GET /items/{sku} 404", "GET /health/reads 200", "GET /metrics 200", "GET /metrics 405"):
             self.assertIn(what, tried)
         # most of those that are good have a condition that is not met, too

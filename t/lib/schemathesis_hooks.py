@@ -60,8 +60,8 @@ def filter_case(context, case):
     if case.media_type == "application/x-ndjson":
         return False
 
-    # a position that is not there yet is waited for in vain
-    if "Warehouse-Min-Position" in (case.headers or {}):
+    # it is another one in the end, see before_call()
+    if "Warehouse-Min-Position" in (case.headers or {}) and negative(case, ParameterLocation.HEADER):
         return False
 
     query = case.query or {}
@@ -83,6 +83,13 @@ def filter_case(context, case):
         if {".", "..", ""} & set(sku.split("/")) or len(sku) <= 255 and not fits(sku):
             return False
     return True
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """A position that is not there yet would be waited for in vain."""
+    if "Warehouse-Min-Position" in (case.headers or {}):
+        case.headers["Warehouse-Min-Position"] = "0:0"
 
 
 @schemathesis.hook
