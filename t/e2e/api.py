@@ -58,7 +58,7 @@ class Api(stack.Case):
         print("# " + ", ".join("%s: %d" % t for t in sorted(tried.items())))
         for what in ("POST /commands 200", "POST /commands 400", "POST /commands 422", "POST /commands 415",
                      "GET /items 200", "skus 400", "GET /items/{sku} 200",
-                     "GET /items/{sku} 404", "GET /health/reads 200", "GET /metrics 200", "GET /metrics 405"):
+                     "GET /commands/{position} 200", "GET /health/reads 200", "GET /metrics 200", "GET /metrics 405"):
             self.assertIn(what, tried)
         # most of those that are good have a condition that is not met, too
         self.assertGreater(sum(n for what, n in tried.items() if re.match("skus (2|304|412|416)", what)), 0)
