@@ -349,6 +349,8 @@ ngx_http_warehouse_read_event_id(ngx_http_request_t *r, int64_t *offset)
 
     static ngx_str_t  name = ngx_string("Last-Event-ID");
 
+    ngx_str_null(&value);
+
     if (ngx_http_warehouse_find_header(r, &name, &value) == 0
         || value.len == 0)
     {

@@ -9,6 +9,7 @@ import sys
 import unittest
 
 import command
+import events
 import fault
 import kept
 import stack
@@ -27,10 +28,16 @@ def body(n):
     return json.dumps(dict(zip(("action", "sku", "qty"), COMMANDS[n]), n=n))
 
 
+class Running:
+    def running(self):
+        return True
+
+
 class Seen:
     """What a stack shows after these commands, all of it right at first."""
 
     commands, notifications, rejections = "commands", "notifications", None
+    nginx = Running()
 
     def __init__(self):
         self.ledger = command.Ledger("commands")
@@ -79,6 +86,17 @@ class Poster:
         self.replies = list(replies)
 
 
+class Waiter:
+    def __init__(self, *told):
+        self.told = list(told)
+
+
+class Subscriber:
+    def __init__(self, begun, events):
+        self.begun = begun
+        self.events = events
+
+
 RIGHT = ["[]", '[{"sku":"A","qty":6}]', '[{"sku":"A","qty":6},{"sku":"B","qty":7}]',
          '[{"sku":"A","qty":6},{"sku":"B","qty":0}]']
 
@@ -101,7 +119,7 @@ class Checkers(unittest.TestCase):
         self.s = Seen()
         self.case = fault.Case()
         self.case.s = self.s
-        self.case.posters = self.case.readers = []
+        self.case.posters = self.case.readers = self.case.waiters = []
 
     def objects(self, check):
         with self.assertRaises(AssertionError):
@@ -209,6 +227,37 @@ class Checkers(unittest.TestCase):
         for status in (200, 504, None):
             self.case.posters = [Poster((body(0), status, None))]
             self.objects(self.case.check_replies)
+
+    def test_told(self):
+        """Another stock, another verdict, a refusal called applied, and the other way."""
+        right = [(200, "0:0", {"status": "applied", "sku": "A", "stock": 10, "version": 1}),
+                 (409, "0:2", {"status": 409, "reason": "insufficient_stock", "stock": 6,
+                               "version": 2}), (200, "0:4", {"status": "accepted"}),
+                 (200, None, {"status": "accepted"})]
+        self.case.waiters = [Waiter(*right)]
+        self.case.check_told(self.s.ledger)
+        for n, wrong in [(0, (200, "0:1", right[0][2])), (0, (409, "0:0", right[0][2])),
+                         (0, (200, "0:0", {**right[0][2], "version": 2})),
+                         (1, (409, "0:2", {**right[1][2], "reason": "unknown_sku"})),
+                         (1, (409, "0:0", right[1][2])),
+                         (1, (200, "0:2", {"status": "applied", "sku": "A", "stock": 6,
+                                           "version": 2}))]:
+            self.case.waiters = [Waiter(*right[:n], wrong, *right[n + 1:])]
+            self.objects(lambda: self.case.check_told(self.s.ledger))
+
+    def test_events(self):
+        """One missing, twice, out of order, changed; a reset allows for what it says."""
+        sent = [events.Event("message", r.offset, r.value.decode())
+                for r in self.s.records["notifications"]]
+        reset = events.Event("reset", 2, '{"position":"0:3"}')
+        for right in sent, [sent[0], reset] + sent[2:], [reset] + sent[2:]:
+            self.case.subscribers = [Subscriber(-1, right)]
+            self.case.check_subscribers()
+        for wrong in (sent[1:], sent[:1] + sent[2:], sent[:2] + sent, sent[::-1],
+                      [sent[0]._replace(data="{}")] + sent[1:], [sent[0]._replace(id=1)] + sent[1:],
+                      sent[:-1], [reset] + sent[3:], [reset] + sent):
+            self.case.subscribers = [Subscriber(-1, wrong)]
+            self.objects(self.case.check_subscribers)
 
     def test_keys(self):
         """A repeated key that took effect twice, or a header that is missing."""

@@ -4,6 +4,7 @@ Kafka, readers of GET /items, and their checks.
 Every choice comes from the seed that script/test prints: FAULT_SEED repeats a
 run (but not the timing of processes).  FAULT_LONG asks for the long one."""
 
+import bisect
 import collections
 import http.client
 import json
@@ -15,6 +16,7 @@ import threading
 from kafka import KafkaProducer
 
 import command
+import events
 import stack
 
 SEED = os.environ.get("FAULT_SEED", "1")
@@ -131,6 +133,106 @@ class Poster(Worker):
         return sum(1 for _, status, _ in self.replies if status == 200)
 
 
+class Waiter(Poster):
+    """Posts commands, some with a condition, waits for what becomes of them,
+    and looks for what it was told in the next answer."""
+
+    def __init__(self, s, name, keys=True, pause=0.01):
+        super().__init__(s, name, keys, pause)
+        self.versions = {}
+        self.told = []                 # (status, position, document)
+
+    def step(self):
+        body, key = self.commands.next()
+        command = json.loads(body)
+        if self.commands.rnd.random() < 0.3:
+            version = self.versions.get(command["sku"], 0)
+            command["expected_version"] = version
+            if self.commands.rnd.random() < 0.5:
+                command["reference"] = command["n"]
+        body = json.dumps(command)
+        headers = {"Content-Type": "application/json", "Prefer": "wait=5"}
+        if key:
+            headers["Idempotency-Key"] = key
+        status = position = None
+        try:
+            status, position, text = self.exchange("POST", "/commands", body, headers)
+            if status in (200, 409):
+                self.told.append((status, position, json.loads(text)))
+                self.look(command["sku"])
+        except (OSError, http.client.HTTPException):
+            self.leave()
+        # it was accepted, whatever became of it then
+        self.replies.append((body, 200 if status == 409 else status, position))
+        self.done.wait(self.pause if status in (200, 409) else 0.02)
+
+    def look(self, sku):
+        """A client that waited for an outcome sees it in every later read."""
+        document = self.told[-1][2]
+        if "version" not in document:
+            return
+        status, _, text = self.exchange("GET", "/items/" + sku)
+        if status == 404:
+            assert document["version"] == 0, "%s, then no item" % document
+        if status == 200:
+            item = json.loads(text)
+            assert item["version"] >= document["version"], "%s, then %s" % (document, item)
+            self.versions[sku] = item["version"]
+
+    def exchange(self, method, path, body=None, headers=None):
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
+        self.connection.request(method, path, body, headers or {})
+        reply = self.connection.getresponse()
+        return reply.status, reply.headers["Warehouse-Position"], reply.read().decode()
+
+
+class Subscriber(Worker):
+    """Follows the notifications, and comes back behind the last one it got."""
+
+    def __init__(self, s):
+        super().__init__()
+        self.s = s
+        self.stream = None
+        self.last = None
+        self.begun = None              # the id before the first event
+        self.events = []
+
+    def step(self):
+        try:
+            if self.stream is None:
+                self.stream = events.Stream(self.s.port, last=self.last, timeout=0.5)
+                if self.stream.status != 200:
+                    raise ConnectionError("%d" % self.stream.status)
+            self.stream.step()
+        except TimeoutError:
+            pass
+        except OSError:
+            self.leave()
+            self.done.wait(0.05)
+            return
+        except AssertionError:
+            # closed in the middle of a header
+            self.leave()
+            return
+        self.take()
+        if self.stream.closed:
+            self.leave()
+
+    def take(self):
+        if self.begun is None and self.stream.last is not None:
+            self.begun = self.stream.last
+        self.events.extend(self.stream.events)
+        self.stream.events = []
+        if self.stream.last is not None:
+            self.last = self.stream.last
+
+    def leave(self):
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
+
+
 class Writer(Worker):
     """Writes straight into commands: good ones, with and without key, and
     what is no command at all."""
@@ -157,6 +259,9 @@ class Writer(Worker):
             value = self.rnd.choice(self.ODD)
         elif self.rnd.random() < 0.02 and self.commands.keys:
             headers = [("idempotency-key", b"a b")]
+        elif self.rnd.random() < 0.1:
+            value = json.dumps({**json.loads(body), "expected_qty": self.rnd.randrange(30),
+                                "reference": self.commands.name}).encode()
         # as other producers would: the sku decides the partition
         sku = json.loads(body)["sku"]
         self.producer.send(self.s.commands, value, key=sku.encode(), headers=headers)
@@ -234,6 +339,7 @@ class Case(stack.Case):
     def setUp(self):
         super().setUp()
         self.posters, self.writers, self.readers = [], [], []
+        self.waiters, self.subscribers = [], []
         self.addCleanup(self.stop_traffic)
 
     def own_broker(self, extra=""):
@@ -241,10 +347,13 @@ class Case(stack.Case):
         self.addCleanup(self.stop_traffic)      # before the broker goes
         return broker
 
+    def traffic(self):
+        return (self.posters + self.writers + self.readers + self.waiters + self.subscribers)
+
     def stop_traffic(self):
-        for worker in self.posters + self.writers + self.readers:
+        for worker in self.traffic():
             worker.done.set()
-        for worker in self.posters + self.writers + self.readers:
+        for worker in self.traffic():
             worker.join()
 
     def start_traffic(self, posters=2, writers=1, readers=1, pause=0.002):
@@ -252,7 +361,10 @@ class Case(stack.Case):
         self.posters = [Poster(self.s, n, self.keys, pause) for n in range(posters)]
         self.writers = [Writer(self.s, n, self.keys, pause) for n in range(writers)]
         self.readers = [Reader(self.s) for _ in range(readers)]
-        for worker in self.posters + self.writers + self.readers:
+        if readers:
+            self.waiters = [Waiter(self.s, "waiter", self.keys)]
+            self.subscribers = [Subscriber(self.s)]
+        for worker in self.traffic():
             worker.start()
 
     def sent(self):
@@ -279,15 +391,65 @@ class Case(stack.Case):
     def finish(self, **limits):
         """Ends the traffic, lets the daemon catch up and checks everything;
         returns the oracle's ledger."""
-        for worker in self.posters + self.writers:
+        for worker in self.posters + self.writers + self.waiters:
             worker.finish()
         self.s.wait_caught_up()
-        for reader in self.readers:
+        self.subscribers_up_to_date()
+        for reader in self.readers + self.subscribers:
             reader.finish()
         ledger = self.check(**limits)
         self.check_replies()
         self.check_readers()
+        self.check_told(ledger)
+        self.check_subscribers()
         return ledger
+
+    def subscribers_up_to_date(self):
+        if self.s.nginx and self.s.nginx.running():
+            end = self.s.end(self.s.notifications)
+            for subscriber in self.subscribers:
+                stack.wait(lambda s=subscriber: s.last is not None and s.last >= end - 1
+                           or not s.is_alive(), "the events of a subscriber")
+
+    def check_told(self, ledger):
+        """What who waited was told is what became of the command."""
+        for waiter in self.waiters:
+            for status, position, document in waiter.told:
+                if position is None or document["status"] == "accepted":
+                    continue
+                expected = ledger.outcomes[tuple(map(int, position.split(":")))]
+                if expected["status"] == "duplicate" and document["status"] == "applied":
+                    expected = ledger.outcomes[tuple(map(int, expected["original"].split(":")))]
+                names = {"applied": ("status", "sku", "stock", "version"),
+                         "refused": ("reason", "stock", "version"),
+                         "duplicate": ("status", "original")}[expected["status"]]
+                self.assertEqual(status, 409 if expected["status"] == "refused" else 200,
+                                 (position, document, expected))
+                self.assertEqual([document.get(n) for n in names], [expected[n] for n in names],
+                                 (position, document, expected))
+
+    def check_subscribers(self):
+        """No event twice, none missing, in order; after a reset, from there on."""
+        records = self.s.read(self.s.notifications)
+        for subscriber in self.subscribers:
+            if subscriber.begun is None:
+                continue
+            next = subscriber.begun + 1
+            for event in subscriber.events:
+                if event.type == "reset":
+                    next = int(json.loads(event.data)["position"].split(":")[1])
+                    continue
+                record = self.record_from(records, next)
+                self.assertEqual((event.id, event.data), (record.offset, record.value.decode()))
+                next = event.id + 1
+            if self.s.nginx and self.s.nginx.running():
+                self.assertIsNone(self.record_from(records, next), "events are missing")
+
+    @staticmethod
+    def record_from(records, offset):
+        """The first at an offset or behind it."""
+        i = bisect.bisect_left([r.offset for r in records], offset)
+        return records[i] if i < len(records) else None
 
     def check_replies(self):
         """Every 200 is in the topic once, where the reply said; a 503 is not
@@ -296,7 +458,7 @@ class Case(stack.Case):
         for r in self.s.read(self.s.commands):
             if r.value is not None:
                 written[r.value].append("%d:%d" % (r.partition, r.offset))
-        for p in self.posters:
+        for p in self.posters + self.waiters:
             for body, status, position in p.replies:
                 places = written.get(body.encode(), [])
                 told = "%s, %s %s: at %s of %d values" % (body, status, position, places,
