@@ -1,6 +1,6 @@
 /*
  * HTTP requests at a rate, whatever the server does (open loop):
- *     load PORT METHOD PATH CONNECTIONS RATE SECONDS
+ *     load PORT METHOD PATH CONNECTIONS RATE SECONDS [FIELD]
  * A time counts from when its request was due, also where no connection was
  * free then.  A POST is an increase of one of 1,000 skus, its qty is the time
  * when it was due.  Any answer but 200 ends the program.
@@ -39,6 +39,7 @@ typedef struct {
     int                  epoll;
     const char          *method;
     const char          *path;
+    const char          *field;        /* of the header, with its end, or "" */
     int64_t              start;
     int64_t              rate;
     int64_t              count;        /* requests to send */
@@ -104,10 +105,12 @@ load_send(load_t *l)
                         l->sent % 1000, c->due);
         n = snprintf(request, sizeof(request), "POST %s HTTP/1.1\r\n"
                      "Host: localhost\r\nContent-Type: application/json\r\n"
-                     "Content-Length: %d\r\n\r\n%s", l->path, body, text);
+                     "Content-Length: %d\r\n%s\r\n%s", l->path, body,
+                     l->field, text);
     } else {
         n = snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\n"
-                     "Host: localhost\r\n\r\n", l->method, l->path);
+                     "Host: localhost\r\n%s\r\n", l->method, l->path,
+                     l->field);
     }
 
     if (write(c->fd, request, (size_t) n) != n) {
@@ -226,17 +229,23 @@ int
 main(int argc, char **argv)
 {
     int                 i, connections;
+    char                field[256];
     static load_t       load;
     load_connection_t  *all;
 
-    if (argc != 7) {
-        bench_die("usage: load PORT METHOD PATH CONNECTIONS RATE SECONDS");
+    if (argc != 7 && argc != 8) {
+        bench_die("usage: load PORT METHOD PATH CONNECTIONS RATE SECONDS "
+                  "[FIELD]");
     }
+
+    (void) snprintf(field, sizeof(field), argc == 8 ? "%s\r\n" : "",
+                    argc == 8 ? argv[7] : "");
 
     connections = (int) bench_number(argv[4], 1);
 
     load.method = argv[2];
     load.path = argv[3];
+    load.field = field;
     load.rate = bench_number(argv[5], 1);
     load.count = load.rate * bench_number(argv[6], 1);
     load.epoll = epoll_create1(0);

@@ -4,6 +4,7 @@
 import sys
 
 import back
+import follow
 import front
 import measure
 import reads
@@ -19,6 +20,7 @@ PARTS = {
     "changing": front.changing,
     "backlog": back.backlogs,
     "notify": back.notify,
+    "follow": follow.follow,
     "whole": whole.whole,
     "partitions": whole.partitions,
     "flat": front.flat,

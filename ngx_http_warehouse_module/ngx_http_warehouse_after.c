@@ -39,7 +39,7 @@ ngx_http_warehouse_after(ngx_http_request_t *r, ngx_http_handler_pt handler)
 
     static const ngx_http_warehouse_problem_t  bad = {
         NGX_HTTP_BAD_REQUEST, "Warehouse-Min-Position is not a list of "
-        "positions: PARTITION:OFFSET, between commas", NULL, NULL, 0, NULL
+        "up to 256 positions: PARTITION:OFFSET, between commas", NULL, NULL, 0, NULL
     };
 
     static const ngx_http_warehouse_problem_t  crowded = {
@@ -71,9 +71,12 @@ ngx_http_warehouse_after(ngx_http_request_t *r, ngx_http_handler_pt handler)
     after = (rc == NGX_OK)
             ? ngx_http_warehouse_after_create(r, handler, &positions) : NULL;
 
-    if (after == NULL
-        || ngx_http_warehouse_after_wait(after, &positions) != NGX_OK)
-    {
+    if (after == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_warehouse_after_wait(after, &positions) != NGX_OK) {
+        ngx_http_warehouse_after_cleanup(after);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -220,6 +223,7 @@ ngx_http_warehouse_after_done(ngx_http_warehouse_after_t *after, ngx_int_t rc)
     ngx_http_set_log_request(c->log, r);
 
     ngx_http_warehouse_after_cleanup(after);
+    ngx_http_warehouse_follow_exit(r);
 
     ngx_http_finalize_request(r, (rc == NGX_OK)
                                  ? after->handler(r)

@@ -318,7 +318,8 @@ ngx_http_warehouse_batch_follow(ngx_http_warehouse_write_t *write)
                                              report->offset)
                != NGX_OK)
         {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            ngx_http_warehouse_follow_cancel(follow);
+            return ngx_http_warehouse_batch_accepted(write, NULL);
         }
     }
 

@@ -10,7 +10,7 @@
 static ngx_atomic_uint_t ngx_http_warehouse_ends_key(const char *topic,
     size_t len, int32_t partition);
 static ngx_http_warehouse_end_t *ngx_http_warehouse_ends_find(
-    ngx_atomic_uint_t key);
+    ngx_atomic_uint_t key, ngx_uint_t create);
 static ngx_int_t ngx_http_warehouse_ends_daemon(ngx_http_request_t *r,
     ngx_str_t *topic, int32_t partition, int64_t *end);
 
@@ -24,7 +24,8 @@ ngx_http_warehouse_ends_raise(const char *topic, int32_t partition,
 
     end = ngx_http_warehouse_ends_find(
                           ngx_http_warehouse_ends_key(topic, ngx_strlen(topic),
-                                                      partition));
+                                                      partition),
+                          1);
     if (end == NULL) {
         return;
     }
@@ -51,10 +52,10 @@ ngx_http_warehouse_ends_key(const char *topic, size_t len, int32_t partition)
 }
 
 
-/* The end with a key, one that is free at first; NULL: there is no room. */
+/* The end with a key; NULL: there is none, or no room to create one. */
 
 static ngx_http_warehouse_end_t *
-ngx_http_warehouse_ends_find(ngx_atomic_uint_t key)
+ngx_http_warehouse_ends_find(ngx_atomic_uint_t key, ngx_uint_t create)
 {
     ngx_uint_t                 i, n;
     ngx_http_warehouse_end_t  *end;
@@ -62,6 +63,10 @@ ngx_http_warehouse_ends_find(ngx_atomic_uint_t key)
     for (n = 0; n < NGX_HTTP_WAREHOUSE_ENDS; n++) {
         i = (key + n) % NGX_HTTP_WAREHOUSE_ENDS;
         end = &ngx_http_warehouse_zone->ends[i];
+
+        if (end->key == 0 && !create) {
+            return NULL;
+        }
 
         if (end->key == 0) {
             (void) ngx_atomic_cmp_set(&end->key, 0, key);
@@ -86,7 +91,8 @@ ngx_http_warehouse_ends_reach(ngx_http_request_t *r, ngx_str_t *topic,
     end = ngx_http_warehouse_ends_find(
                        ngx_http_warehouse_ends_key((char *) topic->data,
                                                    topic->len,
-                                                   position->partition));
+                                                   position->partition),
+                       0);
 
     if (end != NULL && position->offset < (int64_t) end->next) {
         return 1;

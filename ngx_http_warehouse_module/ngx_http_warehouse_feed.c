@@ -6,6 +6,8 @@
 
 
 #define NGX_HTTP_WAREHOUSE_NEWS   2000     /* read in one turn of the loop */
+#define NGX_HTTP_WAREHOUSE_AHEAD  2000     /* ms a client may be */
+#define NGX_HTTP_WAREHOUSE_LATE   16       /* who catch up in one turn */
 
 
 static void ngx_http_warehouse_feed_join(ngx_http_warehouse_subscriber_t *s);
@@ -17,6 +19,8 @@ static ngx_uint_t ngx_http_warehouse_feed_behind(
     ngx_http_warehouse_feed_t *feed, ngx_http_warehouse_reader_t *reader);
 static void ngx_http_warehouse_feed_spread(void *data,
     const ngx_http_warehouse_news_t *news);
+static void ngx_http_warehouse_feed_give(ngx_http_warehouse_subscriber_t *s,
+    ngx_http_warehouse_event_t *event);
 static void ngx_http_warehouse_feed_one(void *data,
     const ngx_http_warehouse_news_t *news);
 static void ngx_http_warehouse_feed_reset_all(
@@ -62,6 +66,8 @@ ngx_http_warehouse_feed_begin(ngx_http_warehouse_feed_t *feed,
     static const char  begin[] = "retry: 1000\n\n";
 
     s->begun = 1;
+    s->since = ngx_current_msec;
+    s->told = ngx_current_msec;
     s->heartbeat = heartbeat;
 
     ngx_http_warehouse_subscriber_put(s, begin, sizeof(begin) - 1);
@@ -95,6 +101,7 @@ ngx_http_warehouse_feed_read(void *data, ngx_http_warehouse_reader_t *reader)
     ngx_int_t  rc;
 
     if (ngx_http_warehouse_points_position(reader, &position) != NGX_OK) {
+        feed->observer.again = 1;
         return 0;
     }
 
@@ -103,10 +110,13 @@ ngx_http_warehouse_feed_read(void *data, ngx_http_warehouse_reader_t *reader)
     rc = ngx_http_warehouse_feed_live(feed, reader, position);
 
     if (rc == NGX_ERROR) {
+        feed->observer.again = 1;
         return 0;
     }
 
-    return ngx_http_warehouse_feed_behind(feed, reader) || rc == NGX_AGAIN;
+    /* who is behind follows up to where the others are */
+
+    return (rc == NGX_AGAIN) ? 1 : ngx_http_warehouse_feed_behind(feed, reader);
 }
 
 
@@ -131,9 +141,9 @@ ngx_http_warehouse_feed_live(ngx_http_warehouse_feed_t *feed,
                                               feed);
     }
 
-    if (rc == NGX_DECLINED) {
+    if (rc == NGX_DECLINED || (rc == NGX_ERROR && reader->rc == WH_ERROR)) {
 
-        /* a rebuild, another database, more than is kept */
+        /* a rebuild, another database, more than is kept, a damaged row */
 
         feed->next = position;
         ngx_http_warehouse_feed_reset_all(feed);
@@ -144,19 +154,32 @@ ngx_http_warehouse_feed_live(ngx_http_warehouse_feed_t *feed,
 }
 
 
-/* One after the other, a turn each.  True: not all are up to date. */
+/*
+ * Each gets as much as its stream has room for, once it has sent what it got
+ * before; one turn of the loop is enough for some.  True: others have to wait.
+ */
 
 static ngx_uint_t
 ngx_http_warehouse_feed_behind(ngx_http_warehouse_feed_t *feed,
     ngx_http_warehouse_reader_t *reader)
 {
     ngx_int_t                         rc;
-    ngx_queue_t                      *q;
+    ngx_uint_t                        n;
+    ngx_queue_t                      *q, *next;
     ngx_http_warehouse_subscriber_t  *s;
 
-    while (!ngx_queue_empty(&feed->behind)) {
-        q = ngx_queue_head(&feed->behind);
+    n = 0;
+
+    for (q = ngx_queue_head(&feed->behind);
+         q != ngx_queue_sentinel(&feed->behind);
+         q = next)
+    {
+        next = ngx_queue_next(q);
         s = ngx_queue_data(q, ngx_http_warehouse_subscriber_t, link);
+
+        if (!s->begun) {
+            continue;
+        }
 
         if (s->next == -1) {
             /* from now on */
@@ -165,16 +188,36 @@ ngx_http_warehouse_feed_behind(ngx_http_warehouse_feed_t *feed,
             continue;
         }
 
-        rc = (s->next > feed->next)
-             ? NGX_DECLINED
-             : ngx_http_warehouse_outcomes_feed(reader, &s->next, feed->next,
-                                                NGX_HTTP_WAREHOUSE_NEWS,
-                                                ngx_http_warehouse_feed_one, s);
+        if (n++ == NGX_HTTP_WAREHOUSE_LATE) {
+            return 1;
+        }
+
+        rc = NGX_AGAIN;
+
+        if (s->next > feed->next) {
+
+            /* it comes from another node, which is ahead of this one */
+
+            rc = (ngx_current_msec - s->since < NGX_HTTP_WAREHOUSE_AHEAD)
+                 ? NGX_AGAIN : NGX_DECLINED;
+
+        } else if (!s->stream.busy) {
+            rc = ngx_http_warehouse_outcomes_feed(reader, &s->next, feed->next,
+                                     ngx_http_warehouse_subscriber_room(s),
+                                     ngx_http_warehouse_feed_one, s);
+        }
 
         if (rc == NGX_AGAIN || rc == NGX_ERROR) {
+            /* behind the others */
             ngx_queue_remove(&s->link);
             ngx_queue_insert_tail(&feed->behind, &s->link);
-            return 1;
+            feed->observer.again = 1;
+
+            if (next == &s->link || n >= feed->observer.active) {
+                return 0;
+            }
+
+            continue;
         }
 
         ngx_http_warehouse_feed_join(s);
@@ -195,7 +238,7 @@ ngx_http_warehouse_feed_spread(void *data,
     ngx_http_warehouse_feed_t *feed = data;
 
     ngx_str_t                           name;
-    ngx_queue_t                        *q;
+    ngx_queue_t                        *q, *next;
     const wh_command_t                 *command;
     ngx_http_warehouse_event_t          event;
     ngx_http_warehouse_interest_t      *interest;
@@ -209,12 +252,13 @@ ngx_http_warehouse_feed_spread(void *data,
 
     for (q = ngx_queue_head(&feed->broad);
          q != ngx_queue_sentinel(&feed->broad);
-         q = ngx_queue_next(q))
+         q = next)
     {
+        next = ngx_queue_next(q);
         s = ngx_queue_data(q, ngx_http_warehouse_subscriber_t, link);
 
         if (ngx_http_warehouse_subscriber_wants(s, command)) {
-            ngx_http_warehouse_subscriber_give(s, &event);
+            ngx_http_warehouse_feed_give(s, &event);
         }
     }
 
@@ -239,9 +283,36 @@ ngx_http_warehouse_feed_spread(void *data,
         interest = ngx_queue_data(q, ngx_http_warehouse_interest_t, link);
 
         if (!interest->subscriber->behind) {
-            ngx_http_warehouse_subscriber_give(interest->subscriber, &event);
+            ngx_http_warehouse_feed_give(interest->subscriber, &event);
         }
     }
+}
+
+
+/*
+ * To one who is up to date.  Where many come at once he has no room for all and
+ * catches up; who is still sending what came before reads too slowly.
+ */
+
+static void
+ngx_http_warehouse_feed_give(ngx_http_warehouse_subscriber_t *s,
+    ngx_http_warehouse_event_t *event)
+{
+    if (s->stream.busy || ngx_http_warehouse_subscriber_room(s) > 0) {
+        ngx_http_warehouse_subscriber_give(s, event);
+        return;
+    }
+
+    if (s->n == 0) {
+        ngx_queue_remove(&s->link);
+    }
+
+    s->behind = 1;
+    s->next = event->news->kept->notified;
+    s->since = ngx_current_msec;
+    s->feed->live--;
+
+    ngx_queue_insert_tail(&s->feed->behind, &s->link);
 }
 
 
@@ -342,7 +413,8 @@ ngx_http_warehouse_feed_heartbeats(ngx_http_warehouse_feed_t *feed)
         }
 
         if (ngx_current_msec - s->told < s->heartbeat) {
-            break;
+            /* locations may differ in that: others may be due */
+            continue;
         }
 
         if (s->behind) {
@@ -377,7 +449,7 @@ ngx_http_warehouse_feed_close(ngx_http_warehouse_feed_t *feed)
         ngx_queue_remove(q);
         ngx_queue_insert_tail(&feed->quiet, q);
 
-        if (!s->stream.closing) {
+        if (s->begun && !s->stream.closing) {
             ngx_http_warehouse_stream_close(&s->stream);
         }
     }

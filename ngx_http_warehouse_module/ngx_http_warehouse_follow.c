@@ -53,6 +53,7 @@ ngx_int_t
 ngx_http_warehouse_follow_enter(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t              *cln;
+    ngx_http_warehouse_ctx_t        *ctx;
     ngx_http_warehouse_main_conf_t  *wmcf;
 
     wmcf = ngx_http_get_module_main_conf(r, ngx_http_warehouse_module);
@@ -62,12 +63,19 @@ ngx_http_warehouse_follow_enter(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    ctx = ngx_http_warehouse_get_ctx(r);
     cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (cln == NULL) {
+
+    if (ctx == NULL || cln == NULL) {
         return NGX_ERROR;
     }
 
+    /* an internal redirect takes the context away, not its memory */
+
     cln->handler = ngx_http_warehouse_follow_leave;
+    cln->data = ctx;
+
+    ctx->following = 1;
 
     ngx_http_warehouse_slot->following++;
     ngx_http_warehouse_crowd(ngx_http_warehouse_slot->following);
@@ -79,7 +87,32 @@ ngx_http_warehouse_follow_enter(ngx_http_request_t *r)
 static void
 ngx_http_warehouse_follow_leave(void *data)
 {
-    ngx_http_warehouse_slot->following--;
+    ngx_http_warehouse_ctx_t *ctx = data;
+
+    if (ctx->following) {
+        ctx->following = 0;
+        ngx_http_warehouse_slot->following--;
+    }
+}
+
+
+void
+ngx_http_warehouse_follow_exit(ngx_http_request_t *r)
+{
+    ngx_http_warehouse_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
+
+    if (ctx != NULL) {
+        ngx_http_warehouse_follow_leave(ctx);
+    }
+}
+
+
+void
+ngx_http_warehouse_follow_cancel(ngx_http_warehouse_follow_t *f)
+{
+    ngx_http_warehouse_follow_cleanup(f);
 }
 
 

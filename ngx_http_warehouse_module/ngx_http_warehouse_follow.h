@@ -58,10 +58,12 @@ struct ngx_http_warehouse_follow_s {
 ngx_int_t ngx_http_warehouse_follow_wanted(ngx_http_request_t *r);
 
 /*
- * One more request waits, for its outcomes or a position: counted until its end.
- * NGX_OK; NGX_DECLINED: as many do as may; NGX_ERROR: out of memory.
+ * One more request waits, for its outcomes or a position: counted until exit is
+ * called, or its end.  NGX_OK; NGX_DECLINED: as many do as may; NGX_ERROR: out
+ * of memory.
  */
 ngx_int_t ngx_http_warehouse_follow_enter(ngx_http_request_t *r);
+void ngx_http_warehouse_follow_exit(ngx_http_request_t *r);
 
 /* Says in the reply that it was waited for.  NGX_OK, NGX_ERROR. */
 ngx_int_t ngx_http_warehouse_follow_applied(ngx_http_request_t *r);
@@ -80,6 +82,9 @@ ngx_int_t ngx_http_warehouse_follow_add(ngx_http_warehouse_follow_t *follow,
 
 /* All were added: waits, for as long as the context says. */
 void ngx_http_warehouse_follow_wait(ngx_http_warehouse_follow_t *follow);
+
+/* Nothing is waited for any more: the handler will not be called. */
+void ngx_http_warehouse_follow_cancel(ngx_http_warehouse_follow_t *follow);
 
 
 #endif /* _NGX_HTTP_WAREHOUSE_FOLLOW_H_INCLUDED_ */

@@ -23,6 +23,7 @@
 #define NGX_HTTP_WAREHOUSE_MIB     1048576
 #define NGX_HTTP_WAREHOUSE_SUBSCRIBERS 10000
 #define NGX_HTTP_WAREHOUSE_STREAM  262144    /* bytes */
+#define NGX_HTTP_WAREHOUSE_STREAM_MIN  16384
 #define NGX_HTTP_WAREHOUSE_BEAT    15000     /* ms */
 
 
@@ -410,6 +411,9 @@ ngx_http_warehouse_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_WAREHOUSE_BATCH);
     ngx_conf_merge_size_value(conf->stream_buffer, prev->stream_buffer,
                               NGX_HTTP_WAREHOUSE_STREAM);
+    /* one event has to fit, whatever it is like */
+    conf->stream_buffer = ngx_max(conf->stream_buffer,
+                                  NGX_HTTP_WAREHOUSE_STREAM_MIN);
     ngx_conf_merge_msec_value(conf->heartbeat, prev->heartbeat,
                               NGX_HTTP_WAREHOUSE_BEAT);
 

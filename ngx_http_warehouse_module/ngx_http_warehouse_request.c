@@ -9,6 +9,9 @@
 #include "wh_trace.h"
 
 
+#define NGX_HTTP_WAREHOUSE_POSITIONS  256    /* in one request */
+
+
 /* A walk over the fields of a request's header. */
 
 typedef struct {
@@ -318,7 +321,9 @@ ngx_http_warehouse_read_positions(ngx_http_request_t *r,
                 break;
             }
 
-            if (rc != WH_OK) {
+            if (rc != WH_OK
+                || positions->nelts == NGX_HTTP_WAREHOUSE_POSITIONS)
+            {
                 return NGX_DECLINED;
             }
 

@@ -20,6 +20,7 @@ typedef struct {
     ngx_str_t  position;           /* of the command, or empty */
     ngx_msec_t  wait;              /* for its outcome; 0: not at all */
     void       *stream;            /* see stream.h, or NULL */
+    unsigned    following:1;       /* it is counted among those who wait */
     unsigned    batch:1;           /* of commands: the body's type says so */
 } ngx_http_warehouse_ctx_t;
 

@@ -8,6 +8,8 @@
 
 
 static ngx_int_t ngx_http_warehouse_stream_headers(ngx_http_request_t *r);
+static ngx_int_t ngx_http_warehouse_stream_next(
+    ngx_http_warehouse_stream_t *stream);
 static void ngx_http_warehouse_stream_writable(ngx_http_request_t *r);
 static ngx_int_t ngx_http_warehouse_stream_send(
     ngx_http_warehouse_stream_t *stream, ngx_chain_t *out);
@@ -101,8 +103,10 @@ ngx_http_warehouse_stream_put(ngx_http_warehouse_stream_t *stream,
             return;
         }
 
-        ngx_memcpy(data, stream->data[1], stream->len);
-        ngx_free(stream->data[1]);
+        if (stream->data[1] != NULL) {
+            ngx_memcpy(data, stream->data[1], stream->len);
+            ngx_free(stream->data[1]);
+        }
 
         stream->data[1] = data;
         stream->size[1] = size;
@@ -116,25 +120,33 @@ ngx_http_warehouse_stream_put(ngx_http_warehouse_stream_t *stream,
 void
 ngx_http_warehouse_stream_flush(ngx_http_warehouse_stream_t *stream)
 {
-    u_char       *data;
-    size_t        size;
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
-
     if (stream->busy) {
         return;
     }
 
-    if (stream->len == 0) {
-
-        if (stream->closing) {
-            ngx_http_warehouse_stream_end(stream,
-                                  ngx_http_send_special(stream->request,
-                                                        NGX_HTTP_LAST));
-        }
-
+    if (stream->len > 0
+        && (ngx_http_warehouse_stream_next(stream) != NGX_OK || stream->busy))
+    {
         return;
     }
+
+    if (stream->closing) {
+        ngx_http_warehouse_stream_end(stream,
+                                  ngx_http_send_special(stream->request,
+                                                        NGX_HTTP_LAST));
+    }
+}
+
+
+/* Sends the block that was filled.  NGX_OK; NGX_DONE: the request is gone. */
+
+static ngx_int_t
+ngx_http_warehouse_stream_next(ngx_http_warehouse_stream_t *stream)
+{
+    u_char       *data;
+    size_t        size;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
 
     data = stream->data[0];
     size = stream->size[0];
@@ -160,7 +172,7 @@ ngx_http_warehouse_stream_flush(ngx_http_warehouse_stream_t *stream)
     out.buf = b;
     out.next = NULL;
 
-    (void) ngx_http_warehouse_stream_send(stream, &out);
+    return ngx_http_warehouse_stream_send(stream, &out);
 }
 
 
@@ -190,8 +202,17 @@ ngx_http_warehouse_stream_send(ngx_http_warehouse_stream_t *stream,
         stream->busy = 0;
         r->write_event_handler = ngx_http_request_empty_handler;
 
-        if (wev->timer_set) {
+        /* one of limit_rate's ends the delay */
+
+        if (wev->timer_set && !wev->delayed) {
             ngx_del_timer(wev);
+        }
+
+        if (stream->size[0] > NGX_HTTP_WAREHOUSE_STREAM_BLOCK) {
+            /* of a burst, which may not come again */
+            ngx_free(stream->data[0]);
+            stream->data[0] = NULL;
+            stream->size[0] = 0;
         }
 
         return NGX_OK;
@@ -273,7 +294,9 @@ ngx_http_warehouse_stream_free(ngx_http_warehouse_stream_t *stream)
     ngx_uint_t  i;
 
     for (i = 0; i < 2; i++) {
-        ngx_free(stream->data[i]);
-        stream->data[i] = NULL;
+        if (stream->data[i] != NULL) {
+            ngx_free(stream->data[i]);
+            stream->data[i] = NULL;
+        }
     }
 }

@@ -29,7 +29,8 @@ ngx_http_warehouse_feed_subscribe(ngx_http_warehouse_feed_t *feed,
     ngx_memzero(s, sizeof(ngx_http_warehouse_subscriber_t));
 
     s->feed = feed;
-    s->next = (args->offset >= 0) ? args->offset + 1 : -1;
+    s->next = (args->offset >= 0 && args->offset < WH_QTY_MAX)
+              ? args->offset + 1 : args->offset;
     s->prefix.len = args->prefix.len;
     s->prefix.data = ngx_pnalloc(r->pool, args->prefix.len + 1);
     s->interests = ngx_pcalloc(r->pool,
@@ -172,6 +173,13 @@ ngx_http_warehouse_subscriber_wants(ngx_http_warehouse_subscriber_t *s,
 
     return s->n == 0 && s->prefix.len <= command->sku_len
            && ngx_memcmp(s->prefix.data, command->sku, s->prefix.len) == 0;
+}
+
+
+ngx_uint_t
+ngx_http_warehouse_subscriber_room(ngx_http_warehouse_subscriber_t *s)
+{
+    return (s->stream.limit - s->stream.len) / NGX_HTTP_WAREHOUSE_EVENT;
 }
 
 

@@ -39,6 +39,7 @@ struct ngx_http_warehouse_subscriber_s {
     ngx_uint_t                        n;           /* of those; 0: a prefix */
     ngx_str_t                         prefix;
     int64_t                           next;        /* while it is behind */
+    ngx_msec_t                        since;       /* when it got behind */
     ngx_msec_t                        told;        /* when, last */
     ngx_msec_t                        heartbeat;
     ngx_queue_t                       link;        /* broad or behind */
@@ -62,6 +63,10 @@ typedef struct {
 /* Whether a command's notification is among those it wants. */
 ngx_uint_t ngx_http_warehouse_subscriber_wants(
     ngx_http_warehouse_subscriber_t *s, const wh_command_t *command);
+
+/* How many events its stream has room for, whatever they are like. */
+ngx_uint_t ngx_http_warehouse_subscriber_room(
+    ngx_http_warehouse_subscriber_t *s);
 
 /*
  * Put something behind what it is sent once the transaction is over: an event,

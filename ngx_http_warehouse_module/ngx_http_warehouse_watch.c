@@ -3,6 +3,7 @@
 
 
 #define NGX_HTTP_WAREHOUSE_TICK  2       /* ms between two looks */
+#define NGX_HTTP_WAREHOUSE_SOON  1       /* the same, with more to tell */
 #define NGX_HTTP_WAREHOUSE_TURN  250     /* told in one turn of the loop */
 
 
@@ -26,8 +27,8 @@ static ngx_http_warehouse_awaited_t *ngx_http_warehouse_watch_first(
 static void ngx_http_warehouse_watch_leave(
     ngx_http_warehouse_awaited_t *awaited);
 static void ngx_http_warehouse_watch_tick(ngx_event_t *ev);
-static void ngx_http_warehouse_watch_look(ngx_http_warehouse_watch_t *watch,
-    ngx_http_warehouse_reader_t *reader);
+static ngx_int_t ngx_http_warehouse_watch_look(
+    ngx_http_warehouse_watch_t *watch, ngx_http_warehouse_reader_t *reader);
 static ngx_int_t ngx_http_warehouse_watch_processed(
     ngx_http_warehouse_watch_t *watch, ngx_http_warehouse_lane_t *lane,
     ngx_http_warehouse_reader_t *reader, ngx_uint_t *n);
@@ -238,13 +239,16 @@ ngx_http_warehouse_watch_tick(ngx_event_t *ev)
 
     watch = ev->data;
 
-    if (watch->ask->begin(watch->db, watch->stale || watch->more, &reader)
-        == NGX_OK)
-    {
-        watch->stale = 0;
-        watch->more = 0;
+    watch->stale |= watch->more;
+    watch->more = 0;
 
-        ngx_http_warehouse_watch_look(watch, reader);
+    if (watch->ask->begin(watch->db, watch->stale, &reader) == NGX_OK) {
+        watch->stale = 0;
+
+        if (ngx_http_warehouse_watch_look(watch, reader) != NGX_OK) {
+            watch->stale = 1;
+        }
+
         watch->ask->end(watch->db);
     }
 
@@ -267,48 +271,64 @@ ngx_http_warehouse_watch_tick(ngx_event_t *ev)
         && (!ngx_queue_empty(&watch->lanes)
             || (watch->observer && watch->observer->active)))
     {
-        ngx_add_timer(ev, watch->more ? 0 : NGX_HTTP_WAREHOUSE_TICK);
+        /* none of 0 ms: it would be run before anything else */
+
+        ngx_add_timer(ev, watch->more ? NGX_HTTP_WAREHOUSE_SOON
+                                      : NGX_HTTP_WAREHOUSE_TICK);
     }
 }
 
 
-/* Finds those whose time has come: as many as one turn may take. */
+/*
+ * Finds those whose time has come: as many as one turn may take.  NGX_OK;
+ * NGX_ERROR: not all that there is was looked at.
+ */
 
-static void
+static ngx_int_t
 ngx_http_warehouse_watch_look(ngx_http_warehouse_watch_t *watch,
     ngx_http_warehouse_reader_t *reader)
 {
-    ngx_uint_t                  n;
-    ngx_queue_t                *q, *next;
-    ngx_http_warehouse_lane_t  *lane;
+    ngx_int_t                       rc;
+    ngx_uint_t                      n;
+    ngx_queue_t                    *q, *next;
+    ngx_http_warehouse_lane_t      *lane;
+    ngx_http_warehouse_observer_t  *observer;
 
-    if (ngx_http_warehouse_outcomes_open(reader) != NGX_OK) {
-        return;
+    rc = ngx_http_warehouse_outcomes_open(reader);
+
+    if (rc != NGX_OK) {
+        /* an older daemon's: nothing to see before it is upgraded */
+        return (rc == NGX_DECLINED) ? NGX_OK : NGX_ERROR;
     }
 
     n = 0;
 
     for (q = ngx_queue_head(&watch->lanes);
-         q != ngx_queue_sentinel(&watch->lanes);
+         rc == NGX_OK && q != ngx_queue_sentinel(&watch->lanes);
          q = next)
     {
         next = ngx_queue_next(q);
         lane = ngx_queue_data(q, ngx_http_warehouse_lane_t, link);
 
-        if (ngx_http_warehouse_watch_processed(watch, lane, reader, &n)
-            != NGX_OK)
-        {
-            break;
+        rc = ngx_http_warehouse_watch_processed(watch, lane, reader, &n);
+    }
+
+    observer = watch->observer;
+
+    if (observer != NULL && observer->active > 0) {
+        observer->again = 0;
+        watch->more |= (observer->read(observer->data, reader) != 0);
+
+        if (observer->again) {
+            return NGX_ERROR;
         }
     }
 
-    if (watch->observer && watch->observer->active
-        && watch->observer->read(watch->observer->data, reader))
-    {
-        watch->more = 1;
-    }
+    return (rc == NGX_AGAIN) ? NGX_OK : rc;
 }
 
+
+/* NGX_OK; NGX_AGAIN: that is enough for one turn; NGX_ERROR. */
 
 static ngx_int_t
 ngx_http_warehouse_watch_processed(ngx_http_warehouse_watch_t *watch,
@@ -334,7 +354,7 @@ ngx_http_warehouse_watch_processed(ngx_http_warehouse_watch_t *watch,
 
         if ((*n)++ == NGX_HTTP_WAREHOUSE_TURN) {
             watch->more = 1;
-            return NGX_ERROR;
+            return NGX_AGAIN;
         }
 
         if (awaited->seen != NULL) {

@@ -35,6 +35,7 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t    active;        /* 0: not now */
+    ngx_uint_t    again;         /* it wants to read in the next tick, too */
 
     /* in the transaction; true: there is more to read than one turn may */
     ngx_uint_t  (*read)(void *data, ngx_http_warehouse_reader_t *reader);

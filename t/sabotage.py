@@ -12,6 +12,8 @@ import tempfile
 import stack
 
 KEYS = "t/e2e/keys.py"
+OUTCOMES = "t/e2e/outcomes.py"
+NOTIFICATIONS = "t/e2e/notifications.py"
 PRODUCER = "t/e2e/producer.py"
 RECORDS = "t/e2e/records.py"
 TOPICS = "t/e2e/topics.py"
@@ -298,6 +300,82 @@ SABOTAGES = [
     ("doctor reads as root", [
         ("consumer/doctor/database.c", "if (geteuid() != 0) {", "if (1) {")],
      "t/e2e/doctor.py", ["Doctor.test_without_a_daemon"]),
+
+    # outcomes, and those who wait for them
+
+    ("an outcome told before it is committed", [
+        (NGX + "watch.c", "awaited->offset >= next) {", "awaited->offset > next) {")],
+     OUTCOMES, ["Waiting.test_outcomes"]),
+    ("an unknown outcome taken for none", [
+        ("consumer/follow/chunk.c", "wh_keeper_begin(c->keeper, 0, position);",
+         "wh_keeper_begin(c->keeper, 1, position);")],
+     OUTCOMES, ["Outcomes.test_rebuilt"]),
+    ("a duplicate told as if it were applied", [
+        (NGX + "outcome.c", "        kept->verdict = WH_APPLIED;\n",
+         "        kept->verdict = WH_APPLIED;\n    } else {\n        kept->verdict = WH_APPLIED;\n")],
+     OUTCOMES, ["Waiting.test_outcomes"]),
+    ("outcomes without the offsets of their notifications", [
+        ("consumer/kafka/publisher.c",
+         "    *(int64_t *) message->_private = message->offset;\n",
+         "    *(int64_t *) message->_private = message->offset + 1;\n")],
+     OUTCOMES, ["Outcomes.test_of_all_kinds"]),
+    ("outcomes of another topic kept", [
+        ("consumer/follow/recover.c", "    return wh_store_limit_outcomes(store, 0, err);",
+         "    return WH_OK;")],
+     OUTCOMES, ["Outcomes.test_another_topic_of_notifications"]),
+    ("a wait that does not keep its worker", [
+        (NGX + "follow.c", "    ngx_add_timer(&f->timer, f->pending ? ctx->wait : 0);",
+         "    f->timer.cancelable = 1;\n"
+         "    ((ngx_http_warehouse_watch_t *) f->commands[0].awaited.watch)->tick.cancelable = 1;\n"
+         "    ngx_add_timer(&f->timer, f->pending ? ctx->wait : 0);")],
+     OUTCOMES, ["Waiting.test_reload_and_quit"]),
+    ("a read that does not wait for its position", [
+        (NGX + "after.c", "    if (--after->pending == 0) {", "    if (after->pending-- > 0) {"),
+        (NGX + "watch.c", "awaited->offset >= next) {", "awaited->offset > next + 1) {")],
+     OUTCOMES, ["Waiting.test_min_position", "Waiting.test_outcomes"]),
+    ("a batch half written and called accepted", [
+        (NGX + "batch.c", "            return ngx_http_warehouse_batch_failed(write);\n        }\n    }",
+         "            break;\n        }\n    }")],
+     OUTCOMES, ["Batches.test_brokers_away"]),
+    ("a batch with a line that is none", [
+        (NGX + "lines.c", "        return ngx_http_warehouse_lines_malformed(r, lines->nelts + 1, &err);",
+         "        return NGX_DECLINED;")],
+     OUTCOMES, ["Batches.test_refused_as_a_whole"]),
+    ("a batch under one key", [
+        (NGX + "batch.c", '"%V:%ui", &key, i + 1)', '"%V", &key)')],
+     OUTCOMES, ["Batches.test_sent_again"]),
+    ("a condition sent to a daemon that may not know it", [
+        (NGX + "command.c", "    case NGX_DECLINED:\n        return ngx_http_warehouse_problem(r, &unknown);",
+         "    case NGX_DECLINED:\n        return NGX_DECLINED;")],
+     OUTCOMES, ["Batches.test_conditions_not_understood"]),
+    ("a condition that is not looked at", [
+        ("consumer/ledger/rule.c", '        return "version_mismatch";', "        (void) 0;")],
+     OUTCOMES, ["Outcomes.test_of_all_kinds"]),
+    ("the condition of a key forgotten", [
+        ("consumer/store/keys.c",
+         "    (void) sqlite3_bind_int64(stmt, 7, use->expected_version);",
+         "    (void) sqlite3_bind_int64(stmt, 7, -1);")],
+     KEYS, ["Keys.test_conditions"]),
+
+    # those who follow the notifications
+
+    ("an event skipped", [
+        (NGX + "outcomes.c", "        rc = (sqlite3_column_int64(r->feed, 3) > behind)",
+         "        rc = 0 && (sqlite3_column_int64(r->feed, 3) > behind)"),
+        (NGX + "outcomes.c", "    return (rc == NGX_OK && behind < upto) ? NGX_DECLINED : rc;",
+         "    return rc;")],
+     NOTIFICATIONS, ["Notifications.test_further_back_than_is_kept"]),
+    ("an event twice", [
+        (NGX + "outcomes.c", "            || kept.notified < *next)", "            || kept.notified < 0)")],
+     NOTIFICATIONS, ["Notifications.test_all_of_them"]),
+    ("a stream that holds its worker", [
+        (NGX + "feed.c", "    if (ngx_exiting || ngx_quit || ngx_terminate) {", "    if (0) {")],
+     NOTIFICATIONS, ["Streams.test_reload_and_quit"]),
+    ("a slow reader that is not cut off", [
+        (NGX + "stream.c", "    if (stream->full || stream->limit - stream->len < len) {",
+         "    if (stream->full || (size_t) 1 << 30 < len) {"),
+        (NGX + "stream.c", "stream->limit);", "(size_t) 1 << 30);")],
+     NOTIFICATIONS, ["Streams.test_slow_readers"]),
 ]
 
 

@@ -27,6 +27,7 @@ typedef struct {
     uint64_t            applied;
     int64_t             notified;       /* -1: not known */
     int64_t             keys;           /* -1: not known */
+    int64_t             outcomes;       /* the same */
     int64_t             progress;       /* us since 1970 */
     int64_t             started;        /* the same */
     wh_partition_t     *partitions;
@@ -47,7 +48,8 @@ static void wh_figures_put_known(wh_text_t *t, const char *name,
     const char *help, int64_t value);
 
 
-static wh_figures_t     wh_figures = { .notified = -1, .keys = -1 };
+static wh_figures_t     wh_figures = { .notified = -1, .keys = -1,
+                                        .outcomes = -1 };
 static pthread_mutex_t  wh_figures_lock = PTHREAD_MUTEX_INITIALIZER;
 
 
@@ -185,6 +187,15 @@ wh_figures_keys(int64_t keys)
 
 
 void
+wh_figures_outcomes(int64_t outcomes)
+{
+    (void) pthread_mutex_lock(&wh_figures_lock);
+    wh_figures.outcomes = outcomes;
+    (void) pthread_mutex_unlock(&wh_figures_lock);
+}
+
+
+void
 wh_figures_partitions(wh_partition_t *list, int32_t n)
 {
     int32_t          i;
@@ -276,6 +287,9 @@ wh_figures_put(wh_text_t *t, const char *topic, int64_t database, int64_t log)
     wh_figures_put_known(t, "warehouse_consumer_idempotency_keys",
                          "Idempotency keys that are remembered, at most.",
                          f->keys);
+    wh_figures_put_known(t, "warehouse_consumer_outcomes",
+                         "Commands whose outcome is kept, at most.",
+                         f->outcomes);
     wh_figures_put_known(t, "warehouse_consumer_database_bytes",
                          "Size of the database.", database);
     wh_figures_put_known(t, "warehouse_consumer_wal_bytes",

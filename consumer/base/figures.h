@@ -49,6 +49,9 @@ void wh_figures_notified(int64_t next);
 /* Idempotency keys that the database remembers, at most. */
 void wh_figures_keys(int64_t keys);
 
+/* Commands whose outcome the database keeps, at most. */
+void wh_figures_outcomes(int64_t outcomes);
+
 /* A partition of commands. */
 
 typedef struct {

@@ -40,6 +40,7 @@ static void wh_doctor_uri(char *uri, size_t size, const char *file,
     const char *how);
 static void wh_doctor_schema(wh_doctor_t *d, sqlite3 *db);
 static void wh_doctor_contents(wh_doctor_t *d, sqlite3 *db);
+static int64_t wh_doctor_outcomes(sqlite3 *db);
 static int wh_doctor_positions(wh_doctor_t *d, sqlite3 *db, wh_error_t *err);
 static int wh_doctor_meta(wh_doctor_t *d, sqlite3 *db, wh_error_t *err);
 static void wh_doctor_integrity(wh_doctor_t *d, sqlite3 *db);
@@ -242,9 +243,10 @@ wh_doctor_contents(wh_doctor_t *d, sqlite3 *db)
     }
 
     wh_report(d->report, WH_FOUND_OK, "database", NULL, "\"%s\"%s, stands for "
-              "notifications before %" PRId64, d->conf->database,
+              "notifications before %" PRId64 " and tells what became of %"
+              PRId64 " commands", d->conf->database,
               ready == WH_RECOVERING ? " is being recovered" : "",
-              d->notified >= 0 ? d->notified : 0);
+              d->notified >= 0 ? d->notified : 0, wh_doctor_outcomes(db));
 
     if (!d->running
         && wh_file_name(file, d->conf->database, ".new", NULL) == WH_OK
@@ -254,6 +256,26 @@ wh_doctor_contents(wh_doctor_t *d, sqlite3 *db)
                   "\"%s\" is left of a rebuild; the next one goes on with it",
                   file);
     }
+}
+
+
+/* One of an older schema has none. */
+
+static int64_t
+wh_doctor_outcomes(sqlite3 *db)
+{
+    int64_t        n;
+    sqlite3_stmt  *stmt;
+
+    if (sqlite3_prepare_v2(db, WH_SQL_KEPT, -1, &stmt, NULL) != SQLITE_OK) {
+        return 0;
+    }
+
+    n = (sqlite3_step(stmt) == SQLITE_ROW) ? sqlite3_column_int64(stmt, 0) : 0;
+
+    (void) sqlite3_finalize(stmt);
+
+    return n;
 }
 
 

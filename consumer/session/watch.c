@@ -16,7 +16,7 @@ static void wh_watch_partitions(const wh_handles_t *h, rd_kafka_t *consumer);
 void
 wh_watch(wh_handles_t *h, rd_kafka_t *consumer)
 {
-    int64_t  now, keys;
+    int64_t  now, keys, outcomes;
 
     now = wh_clock();
 
@@ -32,7 +32,12 @@ wh_watch(wh_handles_t *h, rd_kafka_t *consumer)
         keys = -1;
     }
 
+    if (wh_store_outcomes(h->store, &outcomes, NULL) != WH_OK) {
+        outcomes = -1;
+    }
+
     wh_figures_keys(keys);
+    wh_figures_outcomes(outcomes);
 }
 
 

@@ -39,6 +39,7 @@ typedef enum {
     WH_SQL_PUT_OUTCOME,
     WH_SQL_EXTEND_OUTCOME,
     WH_SQL_LIMIT_OUTCOMES,
+    WH_SQL_OUTCOMES,
     WH_SQL_LAST
 } wh_sql_t;
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 
-static int wh_store_last_outcome(wh_store_t *store, int64_t *id,
-    wh_error_t *err);
+static int wh_store_outcome_number(wh_store_t *store, wh_sql_t sql,
+    int64_t *n, wh_error_t *err);
 
 
 int
@@ -16,7 +16,7 @@ wh_store_put_outcomes(wh_store_t *s, const wh_outcomes_t *o, wh_error_t *err)
     int64_t        id;
     sqlite3_stmt  *stmt;
 
-    rc = wh_store_last_outcome(s, &id, err);
+    rc = wh_store_outcome_number(s, WH_SQL_LAST_OUTCOME, &id, err);
     if (rc != WH_OK) {
         return rc;
     }
@@ -53,7 +53,7 @@ wh_store_limit_outcomes(wh_store_t *s, int64_t most, wh_error_t *err)
     int      rc;
     int64_t  last;
 
-    rc = wh_store_last_outcome(s, &last, err);
+    rc = wh_store_outcome_number(s, WH_SQL_LAST_OUTCOME, &last, err);
     if (rc != WH_OK) {
         return rc;
     }
@@ -65,18 +65,26 @@ wh_store_limit_outcomes(wh_store_t *s, int64_t most, wh_error_t *err)
 }
 
 
-/* The last id; 0: there is none. */
+int
+wh_store_outcomes(wh_store_t *s, int64_t *outcomes, wh_error_t *err)
+{
+    return wh_store_outcome_number(s, WH_SQL_OUTCOMES, outcomes, err);
+}
+
+
+/* The one number that a statement selects; NULL is 0. */
 
 static int
-wh_store_last_outcome(wh_store_t *s, int64_t *id, wh_error_t *err)
+wh_store_outcome_number(wh_store_t *s, wh_sql_t sql, int64_t *n,
+    wh_error_t *err)
 {
     int            rc;
     sqlite3_stmt  *stmt;
 
-    stmt = s->stmt[WH_SQL_LAST_OUTCOME];
+    stmt = s->stmt[sql];
     rc = sqlite3_step(stmt);
 
-    *id = (rc == SQLITE_ROW) ? sqlite3_column_int64(stmt, 0) : 0;
+    *n = (rc == SQLITE_ROW) ? sqlite3_column_int64(stmt, 0) : 0;
 
     rc = (rc == SQLITE_ROW) ? WH_OK
          : wh_schema_fail(s->db, "reading outcomes", err);

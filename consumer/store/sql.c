@@ -59,6 +59,7 @@ static const char  *wh_sql[WH_SQL_LAST] = {
     [WH_SQL_EXTEND_OUTCOME] =
         "UPDATE outcomes SET until = ?2"
         " WHERE id = (SELECT max(id) FROM outcomes) AND until = ?1",
+    [WH_SQL_OUTCOMES] = WH_SQL_KEPT,
     [WH_SQL_LIMIT_OUTCOMES] = "DELETE FROM outcomes WHERE id <= ?1",
 };
 

@@ -176,6 +176,9 @@ int wh_store_extend_outcomes(wh_store_t *store, int64_t from, int64_t to,
     wh_error_t *err);
 int wh_store_limit_outcomes(wh_store_t *store, int64_t most, wh_error_t *err);
 
+/* How many commands have their outcome in there, at most. */
+int wh_store_outcomes(wh_store_t *store, int64_t *outcomes, wh_error_t *err);
+
 /* Reads a position: the first offset not processed; -1: none is stored. */
 int wh_store_get_position(wh_store_t *store, const char *topic,
     int32_t partition, int64_t *next, wh_error_t *err);

@@ -130,6 +130,24 @@ class Keys(stack.Case):
         self.check()
         self.assertEqual(s.sql("SELECT sku, qty FROM items"), [("A", 5), ("B", 5)])
 
+    def test_conditions(self):
+        """They are part of what a key stands for, also in the database."""
+        s = self.s
+        s.start_daemon()
+        for condition in '"expected_version":0', '"expected_version":0', '"expected_qty":0', \
+                '"expected_version":1', '"expected_version":0,"reference":"x"':
+            s.produce([ADD[:-1] + "," + condition + "}"], headers=key(b"k"))
+            s.wait_caught_up()
+        ledger = self.check()
+        self.assertEqual((ledger.duplicates, ledger.refused), (2, 2))
+        # a rebuild learns them, too
+        self.assertEqual(s.daemon.stop(), 0)
+        s.remove_database()
+        s.start_daemon()
+        s.produce([ADD[:-1] + ',"expected_version":0}', ADD], headers=key(b"k"))
+        ledger = self.check()
+        self.assertEqual((ledger.duplicates, ledger.refused), (3, 3))
+
     def older(self, version, sql):
         """A database of that version is read as it is, upgraded, and goes on."""
         s = self.s

@@ -65,7 +65,7 @@ class Metrics(stack.Case):
                              'commands_total{outcome="refused"}': 2,
                              'commands_total{outcome="malformed"}': 1,
                              'commands_total{outcome="duplicate"}': 1,
-                             "batch_commands_sum": 7, "idempotency_keys": 1,
+                             "batch_commands_sum": 7, "idempotency_keys": 1, "outcomes": 7,
                              "notifications_position": s.end(s.notifications),
                              **{'lag_commands{topic="%s",partition="%d"}' % (s.commands, partition): 0
                                 for partition in range(3)}})

@@ -28,6 +28,7 @@ class Stream:
         self.closed = False            # by the connection's end
         self.text = ""
         self.last = None               # the last event id
+        self.begun = None              # the one before the first event; -1: none
         self.comments = 0
         self.events = []
         self.status = None
@@ -88,6 +89,8 @@ class Stream:
                 data.append(value)
             else:
                 assert name == "retry", block
+        if self.begun is None and (data or self.last is not None):
+            self.begun = -1 if data else self.last
         if data:
             self.events.append(Event(kind, self.last, "\n".join(data)))
 

@@ -220,8 +220,8 @@ class Subscriber(Worker):
             self.leave()
 
     def take(self):
-        if self.begun is None and self.stream.last is not None:
-            self.begun = self.stream.last
+        if self.begun is None:
+            self.begun = self.stream.begun
         self.events.extend(self.stream.events)
         self.stream.events = []
         if self.stream.last is not None:
@@ -406,10 +406,14 @@ class Case(stack.Case):
 
     def subscribers_up_to_date(self):
         if self.s.nginx and self.s.nginx.running():
-            end = self.s.end(self.s.notifications)
+            last = max((r.offset for r in self.s.read(self.s.notifications)), default=-1)
             for subscriber in self.subscribers:
-                stack.wait(lambda s=subscriber: s.last is not None and s.last >= end - 1
-                           or not s.is_alive(), "the events of a subscriber")
+                try:
+                    stack.wait(lambda s=subscriber: s.last is not None and s.last >= last
+                               or not s.is_alive(), "the events of a subscriber")
+                except AssertionError as e:
+                    raise AssertionError("%s: it has %s of %s, and a stream: %s" % (
+                        e, subscriber.last, last, subscriber.stream is not None))
 
     def check_told(self, ledger):
         """What who waited was told is what became of the command."""
