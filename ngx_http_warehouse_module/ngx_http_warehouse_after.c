@@ -29,6 +29,17 @@ static void ngx_http_warehouse_after_done(ngx_http_warehouse_after_t *after,
     ngx_int_t rc);
 
 
+static const ngx_http_warehouse_problem_t  ngx_http_warehouse_after_bad = {
+    NGX_HTTP_BAD_REQUEST, "Warehouse-Min-Position is not a list of up to 256 "
+    "positions: PARTITION:OFFSET, between commas", NULL, NULL, 0, NULL
+};
+
+static const ngx_http_warehouse_problem_t  ngx_http_warehouse_after_crowd = {
+    NGX_HTTP_SERVICE_UNAVAILABLE, "too many requests are waiting", NULL, NULL,
+    1, NULL
+};
+
+
 ngx_int_t
 ngx_http_warehouse_after(ngx_http_request_t *r, ngx_http_handler_pt handler)
 {
@@ -36,16 +47,6 @@ ngx_http_warehouse_after(ngx_http_request_t *r, ngx_http_handler_pt handler)
     ngx_array_t                     positions;
     ngx_http_warehouse_after_t     *after;
     ngx_http_warehouse_loc_conf_t  *wlcf;
-
-    static const ngx_http_warehouse_problem_t  bad = {
-        NGX_HTTP_BAD_REQUEST, "Warehouse-Min-Position is not a list of "
-        "up to 256 positions: PARTITION:OFFSET, between commas", NULL, NULL, 0, NULL
-    };
-
-    static const ngx_http_warehouse_problem_t  crowded = {
-        NGX_HTTP_SERVICE_UNAVAILABLE, "too many requests are waiting", NULL,
-        NULL, 1, NULL
-    };
 
     switch (ngx_http_warehouse_read_positions(r, &positions)) {
 
@@ -56,7 +57,7 @@ ngx_http_warehouse_after(ngx_http_request_t *r, ngx_http_handler_pt handler)
         return handler(r);
 
     case NGX_DECLINED:
-        return ngx_http_warehouse_problem(r, &bad);
+        return ngx_http_warehouse_problem(r, &ngx_http_warehouse_after_bad);
 
     default:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -65,7 +66,7 @@ ngx_http_warehouse_after(ngx_http_request_t *r, ngx_http_handler_pt handler)
     rc = ngx_http_warehouse_follow_enter(r);
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_warehouse_problem(r, &crowded);
+        return ngx_http_warehouse_problem(r, &ngx_http_warehouse_after_crowd);
     }
 
     after = (rc == NGX_OK)

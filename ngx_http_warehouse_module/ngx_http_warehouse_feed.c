@@ -17,6 +17,8 @@ static ngx_int_t ngx_http_warehouse_feed_live(ngx_http_warehouse_feed_t *feed,
     ngx_http_warehouse_reader_t *reader, int64_t position);
 static ngx_uint_t ngx_http_warehouse_feed_behind(
     ngx_http_warehouse_feed_t *feed, ngx_http_warehouse_reader_t *reader);
+static ngx_int_t ngx_http_warehouse_feed_catch_up(
+    ngx_http_warehouse_subscriber_t *s, ngx_http_warehouse_reader_t *reader);
 static void ngx_http_warehouse_feed_spread(void *data,
     const ngx_http_warehouse_news_t *news);
 static void ngx_http_warehouse_feed_give(ngx_http_warehouse_subscriber_t *s,
@@ -192,22 +194,9 @@ ngx_http_warehouse_feed_behind(ngx_http_warehouse_feed_t *feed,
             return 1;
         }
 
-        rc = NGX_AGAIN;
+        rc = ngx_http_warehouse_feed_catch_up(s, reader);
 
-        if (s->next > feed->next) {
-
-            /* it comes from another node, which is ahead of this one */
-
-            rc = (ngx_current_msec - s->since < NGX_HTTP_WAREHOUSE_AHEAD)
-                 ? NGX_AGAIN : NGX_DECLINED;
-
-        } else if (!s->stream.busy) {
-            rc = ngx_http_warehouse_outcomes_feed(reader, &s->next, feed->next,
-                                     ngx_http_warehouse_subscriber_room(s),
-                                     ngx_http_warehouse_feed_one, s);
-        }
-
-        if (rc == NGX_AGAIN || rc == NGX_ERROR) {
+        if (rc == NGX_AGAIN) {
             /* behind the others */
             ngx_queue_remove(&s->link);
             ngx_queue_insert_tail(&feed->behind, &s->link);
@@ -228,6 +217,39 @@ ngx_http_warehouse_feed_behind(ngx_http_warehouse_feed_t *feed,
     }
 
     return 0;
+}
+
+
+/* NGX_OK; NGX_AGAIN: it is still behind; NGX_DECLINED: some are missing. */
+
+static ngx_int_t
+ngx_http_warehouse_feed_catch_up(ngx_http_warehouse_subscriber_t *s,
+    ngx_http_warehouse_reader_t *reader)
+{
+    ngx_int_t  rc;
+
+    if (s->next > s->feed->next) {
+
+        /* it comes from another node, which is ahead of this one */
+
+        return (ngx_current_msec - s->since < NGX_HTTP_WAREHOUSE_AHEAD)
+               ? NGX_AGAIN : NGX_DECLINED;
+    }
+
+    if (s->stream.busy) {
+        return NGX_AGAIN;
+    }
+
+    rc = ngx_http_warehouse_outcomes_feed(reader, &s->next, s->feed->next,
+                                     ngx_http_warehouse_subscriber_room(s),
+                                     ngx_http_warehouse_feed_one, s);
+
+    if (rc == NGX_ERROR) {
+        /* a damaged row will not become a good one */
+        rc = (reader->rc == WH_ERROR) ? NGX_DECLINED : NGX_AGAIN;
+    }
+
+    return rc;
 }
 
 

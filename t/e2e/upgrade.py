@@ -46,6 +46,7 @@ def old_version():
 class Case(fault.Case):
     """A stack of 0.1.0, with parts that become this version's one by one."""
 
+    conditions = False             # 0.1.0 knows none
     topics = (KEPT, COMPACTED)
     user = "nobody" if os.getuid() == 0 else None    # nginx as www-data, as in production
 

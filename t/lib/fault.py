@@ -240,11 +240,12 @@ class Writer(Worker):
     ODD = [b"", None, b"\xff\x00", b"[]", b'{"action":"increase","sku":"A","qty":-1}',
            b'{"action":"increase","sku":"A","qty":1}x', b"x" * 5000]
 
-    def __init__(self, s, name, keys=True, pause=0.002):
+    def __init__(self, s, name, keys=True, pause=0.002, conditions=True):
         super().__init__()
         self.s = s
         self.rnd = rng("writer", name)
         self.commands = Commands(self.rnd, "w%s" % name, keys)
+        self.conditions = conditions
         self.pause = pause
         self.producer = KafkaProducer(bootstrap_servers=s.brokers, acks="all",
                                       delivery_timeout_ms=120000,
@@ -259,7 +260,7 @@ class Writer(Worker):
             value = self.rnd.choice(self.ODD)
         elif self.rnd.random() < 0.02 and self.commands.keys:
             headers = [("idempotency-key", b"a b")]
-        elif self.rnd.random() < 0.1:
+        elif self.conditions and self.rnd.random() < 0.1:
             value = json.dumps({**json.loads(body), "expected_qty": self.rnd.randrange(30),
                                 "reference": self.commands.name}).encode()
         # as other producers would: the sku decides the partition
@@ -335,6 +336,7 @@ class Case(stack.Case):
     """A stack with traffic and readers; run_checks() compares all of it."""
 
     keys = True
+    conditions = True              # of commands; and followers, who need this version
 
     def setUp(self):
         super().setUp()
@@ -359,9 +361,10 @@ class Case(stack.Case):
     def start_traffic(self, posters=2, writers=1, readers=1, pause=0.002):
         """Needs a running nginx where there are posters or readers."""
         self.posters = [Poster(self.s, n, self.keys, pause) for n in range(posters)]
-        self.writers = [Writer(self.s, n, self.keys, pause) for n in range(writers)]
+        self.writers = [Writer(self.s, n, self.keys, pause, self.conditions)
+                        for n in range(writers)]
         self.readers = [Reader(self.s) for _ in range(readers)]
-        if readers:
+        if readers and self.conditions:
             self.waiters = [Waiter(self.s, "waiter", self.keys)]
             self.subscribers = [Subscriber(self.s)]
         for worker in self.traffic():
