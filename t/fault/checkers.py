@@ -28,16 +28,10 @@ def body(n):
     return json.dumps(dict(zip(("action", "sku", "qty"), COMMANDS[n]), n=n))
 
 
-class Running:
-    def running(self):
-        return True
-
-
 class Seen:
     """What a stack shows after these commands, all of it right at first."""
 
     commands, notifications, rejections = "commands", "notifications", None
-    nginx = Running()
 
     def __init__(self):
         self.ledger = command.Ledger("commands")
@@ -94,6 +88,7 @@ class Waiter:
 class Subscriber:
     def __init__(self, begun, events):
         self.begun = begun
+        self.complete = True
         self.events = events
 
 
