@@ -51,10 +51,11 @@
     " WHERE topic = ?1 AND partition = ?2 AND first <= ?3"                    \
     " ORDER BY first DESC LIMIT 1"
 
-/* how many they are: the first row's id is of its last one */
+/* how many they are, to some hundred: the first row's id is of its last one */
 #define WH_SQL_KEPT                                                           \
     "SELECT coalesce((SELECT max(id) FROM outcomes) -"                        \
-    " (SELECT id - (last - first) - 1 FROM outcomes ORDER BY id LIMIT 1), 0)"
+    " (SELECT id - min(last - first, 127) - 1 FROM outcomes"                  \
+    " ORDER BY id LIMIT 1), 0)"
 #define WH_SQL_FEED                                                           \
     "SELECT topic, partition, first, since, until, data FROM outcomes"        \
     " WHERE until > ?1 ORDER BY until, id"

@@ -430,7 +430,7 @@ wh_publisher_fail(wh_publisher_t *p, const char *what, rd_kafka_error_t *error,
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
         return wh_error_set(err, WH_ERROR, "%s: the brokers or "
                             "kafka.message.max.bytes do not allow messages of "
-                            "this size; notifications need 3 kB, "
+                            "this size; notifications need 5 kB, "
                             "rejections_topic 360 kB", what);
 
     case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:

@@ -221,7 +221,7 @@ class Full(Case):
     def test_in_a_checkpoint(self):
         """The log has room, the file behind it has none."""
         s = self.s
-        s.write_conf(wal_limit="1m")
+        s.write_conf(wal_limit="1m", outcomes=100)
         s.start_daemon()
         s.start_nginx()
         s.produce(wide(10))
