@@ -1,14 +1,11 @@
 """What clients follow: batches, outcomes that are waited for, live changes; and
 what it costs the daemon to keep outcomes."""
 
-import subprocess
-import re
 import time
 
-import stack
 from back import Backlog, visible
 from front import SECONDS, WARM, Front
-from measure import launch, processor, program, result, row, say
+from measure import launch, processor, program, result, row, say, wrk
 
 ROUNDS = 5
 WAIT = "Prefer: wait=5"
@@ -21,13 +18,7 @@ NO_OUTCOMES = {"outcomes": 0}
 
 
 def wrk_batches(port, connections, seconds):
-    out = subprocess.run(["wrk", "-t1", "-c%d" % connections, "-d%d" % seconds, "--timeout", "30",
-                          "-s", stack.ROOT + "/bench/batch.lua",
-                          "http://127.0.0.1:%d/commands" % port],
-                         capture_output=True, text=True).stdout
-    if "Non-2xx" in out or "Socket errors" in out:
-        raise SystemExit(out)
-    return 100 * float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+    return 100 * wrk(port, "/commands", connections, seconds, post=True, script="batch.lua")
 
 
 def batches():

@@ -47,10 +47,10 @@ def program(name, *args):
     return result(launch(name, *args))
 
 
-def wrk(port, path, connections, seconds, post=False, **fields):
+def wrk(port, path, connections, seconds, post=False, script="post.lua", **fields):
     """Requests a second of one wrk thread, closed loop; fields of the header, with
     "_" for "-"."""
-    script = ["-s", stack.ROOT + "/bench/post.lua"] if post else []
+    script = ["-s", stack.ROOT + "/bench/" + script] if post else []
     for name, value in fields.items():
         script += ["-H", "%s: %s" % (name.replace("_", "-"), value)]
     out = subprocess.run(["wrk", "-t1", "-c%d" % connections, "-d%d" % seconds,

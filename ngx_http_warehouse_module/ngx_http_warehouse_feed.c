@@ -7,6 +7,7 @@
 
 #define NGX_HTTP_WAREHOUSE_NEWS   2000     /* read in one turn of the loop */
 #define NGX_HTTP_WAREHOUSE_AHEAD  2000     /* ms a client may be */
+#define NGX_HTTP_WAREHOUSE_LOOK   100      /* ms between looks for heartbeats */
 #define NGX_HTTP_WAREHOUSE_LATE   16       /* who catch up in one turn */
 
 
@@ -423,6 +424,14 @@ ngx_http_warehouse_feed_heartbeats(ngx_http_warehouse_feed_t *feed)
 {
     ngx_queue_t                      *q;
     ngx_http_warehouse_subscriber_t  *s;
+
+    /* all are looked at: not in each tick */
+
+    if (ngx_current_msec - feed->looked < NGX_HTTP_WAREHOUSE_LOOK) {
+        return;
+    }
+
+    feed->looked = ngx_current_msec;
 
     for (q = ngx_queue_head(&feed->quiet);
          q != ngx_queue_sentinel(&feed->quiet);

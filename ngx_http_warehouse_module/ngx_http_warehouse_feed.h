@@ -29,6 +29,7 @@ typedef struct {
     ngx_queue_t                     quiet;       /* by when they were told last */
     int64_t                         next;        /* position they were told of */
     ngx_uint_t                      live;        /* how many were */
+    ngx_msec_t                      looked;      /* for heartbeats, last */
 } ngx_http_warehouse_feed_t;
 
 

@@ -54,7 +54,8 @@ ngx_http_warehouse_feed_subscribe(ngx_http_warehouse_feed_t *feed,
         interest = &s->interests[s->n];
         interest->subscriber = s;
 
-        rc = ngx_http_warehouse_subscriber_interest(feed, interest, &args->skus[i]);
+        rc = ngx_http_warehouse_subscriber_interest(feed, interest,
+                                                    &args->skus[i]);
 
         if (rc == NGX_ERROR) {
             return NULL;

@@ -441,6 +441,13 @@ class Case(stack.Case):
     def check_subscribers(self):
         """No event twice, none missing, in order; after a reset, from there on."""
         records = self.s.read(self.s.notifications)
+        offsets = [r.offset for r in records]
+
+        def record_from(offset):
+            """The first at an offset or behind it."""
+            i = bisect.bisect_left(offsets, offset)
+            return records[i] if i < len(records) else None
+
         for subscriber in self.subscribers:
             if subscriber.begun is None:
                 continue
@@ -449,17 +456,12 @@ class Case(stack.Case):
                 if event.type == "reset":
                     next = int(json.loads(event.data)["position"].split(":")[1])
                     continue
-                record = self.record_from(records, next)
+                record = record_from(next)
                 self.assertEqual((event.id, event.data), (record.offset, record.value.decode()))
                 next = event.id + 1
             if subscriber.complete:
-                self.assertIsNone(self.record_from(records, next), "events are missing")
+                self.assertIsNone(record_from(next), "events are missing")
 
-    @staticmethod
-    def record_from(records, offset):
-        """The first at an offset or behind it."""
-        i = bisect.bisect_left([r.offset for r in records], offset)
-        return records[i] if i < len(records) else None
 
     def check_replies(self):
         """Every 200 is in the topic once, where the reply said; a 503 is not
