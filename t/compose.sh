@@ -191,19 +191,21 @@ logs() {
 
 database() { docker volume inspect -f '{{.Mountpoint}}' warehouse-test_database; }
 
-# one of 0.1.0: the schema before min_reader
+# one of 0.1.0: version 2 of the schema
 older() {
     local db before
     db=$(database)/warehouse.db
     before=$(items)
     compose stop nginx consumer
-    sqlite3 "$db" "DELETE FROM meta WHERE name = 'min_reader'; PRAGMA user_version = 2"
+    sqlite3 "$db" "DELETE FROM meta WHERE name = 'min_reader'; DROP TABLE outcomes;
+        ALTER TABLE keys DROP COLUMN expected_version;
+        ALTER TABLE keys DROP COLUMN expected_qty; PRAGMA user_version = 2"
     compose up -d
     wait_for 120 "the same items" items_are "$before"
     post '{"action":"increase","sku":"SKU456","qty":1}'
     wait_for 60 "its effect" items_are "${before/\"SKU456\",\"qty\":1/\"SKU456\",\"qty\":2}"
     sqlite3 "$db" "PRAGMA user_version" | tee "$dir/version"
-    [ "$(cat "$dir/version")" = 3 ]
+    [ "$(cat "$dir/version")" = 4 ]
     all_healthy
 }
 
