@@ -254,7 +254,10 @@ wh_recover_notifications(const wh_recovery_t *r, wh_store_t *store,
 }
 
 
-/* Outcomes know where they are in notifications: in another topic, nothing. */
+/*
+ * Outcomes know where they are in notifications: in another topic, nothing.
+ * Those that are read from it belong to it, however far this comes.
+ */
 
 static int
 wh_recover_outcomes(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
@@ -271,7 +274,24 @@ wh_recover_outcomes(const wh_recovery_t *r, wh_store_t *store, wh_error_t *err)
         return rc;
     }
 
-    return wh_store_limit_outcomes(store, 0, err);
+    wh_watchdog_disk();
+
+    rc = wh_store_begin(store, err);
+
+    if (rc == WH_OK) {
+        rc = wh_store_limit_outcomes(store, 0, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_store_set_meta(store, "notifications_topic",
+                               r->conf->notifications_topic, err);
+    }
+
+    rc = wh_store_end(store, rc, err);
+
+    wh_watchdog_step();
+
+    return rc;
 }
 
 

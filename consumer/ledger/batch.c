@@ -18,7 +18,7 @@ struct wh_batch_s {
     int              prefetched;    /* those of all commands, and read */
     char            *texts;         /* room for limits.max commands' */
     size_t           texts_len;
-    size_t           bytes;         /* kept of malformed commands */
+    size_t           bytes;         /* of malformed commands and of traces */
     wh_keys_t       *keys;          /* those of a slice */
 };
 
@@ -100,6 +100,14 @@ wh_batch_add(wh_batch_t *b, const wh_record_t *r, wh_error_t *err)
 
     } else if (o->malformed.value != NULL) {
         b->bytes += (r->len < WH_VALUE_MAX) ? r->len : WH_VALUE_MAX;
+    }
+
+    if (o->traceparent != NULL) {
+        b->bytes += r->traceparent_len;
+    }
+
+    if (o->tracestate != NULL) {
+        b->bytes += r->tracestate_len;
     }
 
     b->size++;

@@ -53,8 +53,8 @@ size_t wh_batch_size(const wh_batch_t *batch);
 void wh_batch_limit(wh_batch_t *batch, size_t most);
 
 /*
- * True if it has all the commands, or the bytes of malformed ones, it may, or
- * its items were read ahead.
+ * True if it has all the commands, or the bytes of malformed ones and traces,
+ * it may, or its items were read ahead.
  */
 int wh_batch_full(const wh_batch_t *batch);
 const wh_outcome_t *wh_batch_outcome(const wh_batch_t *batch, size_t i);

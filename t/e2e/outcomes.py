@@ -3,11 +3,13 @@
 of a state that new, batches, conditions, references and traces."""
 
 import concurrent.futures
+import contextlib
 import json
 import signal
 import time
 
 import stack
+from kafka import KafkaProducer
 
 ADD = '{"action":"increase","sku":"A","qty":5}'
 TAKE = '{"action":"decrease","sku":"A","qty":100}'
@@ -171,6 +173,18 @@ class Outcomes(Case):
             applied = expected["status"] == "applied"
             self.outcome("%d:%d" % place, 200 if applied else 410)
 
+    def test_rebuilt_from_single_ones(self):
+        """Where a marker follows each notification, all that are asked for are known."""
+        s = self.s
+        s.write_conf(outcomes=20)
+        self.start()
+        for _ in range(15):
+            self.post(ADD, WAIT)
+        self.assertEqual(s.daemon.stop(), 0)
+        s.remove_database()
+        s.start_daemon()
+        self.assertEqual(len(self.check().known), 15)
+
     def test_another_topic_of_notifications(self):
         """Positions in the one before say nothing of the new one."""
         s = self.s
@@ -185,6 +199,34 @@ class Outcomes(Case):
         s.wait_caught_up()
         self.assertEqual(sum(len(row.outcomes) for row in s.outcomes()), 5)
         self.assertEqual(min(row.since for row in s.outcomes()), 0)
+
+    def test_another_topic_half_read(self):
+        """What was learned from it is not taken for the first one's later."""
+        s = self.s
+        self.start()
+        s.produce([ADD] * 5, key=b"A")
+        s.wait_caught_up()
+        notification = json.loads(s.read(s.notifications)[0].value)
+        self.assertEqual(s.daemon.stop(), 0)
+        first, s.notifications = s.notifications, s.notifications + "-2"
+        s.write_conf()
+        with s.admin() as admin:
+            admin.create_topics([stack.NewTopic(s.notifications, 1, 1)])
+        # as many as are written at once, and one that ends the daemon
+        with contextlib.closing(KafkaProducer(bootstrap_servers=s.brokers)) as producer:
+            for n in range(50000):
+                notification["source"] = {"topic": "other", "partition": 0, "offset": n}
+                producer.send(s.notifications, json.dumps(notification).encode(), key=b"A")
+            producer.send(s.notifications, b"x")
+            producer.flush()
+        s.start_daemon(ready=False)
+        self.assertEqual(s.daemon.p.wait(stack.DEADLINE), 2, s.lines()[-3:])
+        self.assertEqual({row.topic for row in s.outcomes()}, {"other"})
+        s.notifications = first
+        s.write_conf()
+        s.start_daemon()
+        s.produce([ADD] * 5, key=b"A")
+        self.assertEqual(len(self.check().known), 5)
 
 
 class Waiting(Case):

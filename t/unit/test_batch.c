@@ -703,6 +703,46 @@ test_limit(void **state)
 }
 
 
+/* A batch with long texts is full before it has all the commands it may. */
+
+static void
+test_bytes(void **state)
+{
+    size_t         n;
+    char           tracestate[512];
+    wh_batch_t    *batch;
+    wh_record_t    record;
+    unit_store_t  *u = *state;
+
+    batch = unit_batch(u, 10000);
+
+    memset(tracestate, 'x', sizeof(tracestate));
+    memcpy(tracestate, "a=", 2);
+
+    memset(&record, 0, sizeof(record));
+    record.value = INCREASE("A", "1");
+    record.len = strlen(record.value);
+    record.traceparent =
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    record.traceparent_len = strlen(record.traceparent);
+    record.tracestate = tracestate;
+    record.tracestate_len = sizeof(tracestate);
+
+    for (n = 0; !wh_batch_full(batch); n++) {
+        record.offset = (int64_t) n;
+        unit_rc(u, wh_batch_add(batch, &record, &u->err), WH_OK);
+    }
+
+    assert_int_equal(n, 1 + (WH_BATCH_BYTES - 1)
+                        / (record.traceparent_len + sizeof(tracestate)));
+
+    wh_batch_clear(batch);
+    assert_false(wh_batch_full(batch));
+
+    wh_batch_destroy(batch);
+}
+
+
 /* In order, in one slice, and each in one of its own. */
 
 static void
@@ -833,6 +873,7 @@ main(void)
         unit_store_test(test_keys_of_slices),
         unit_store_test(test_keys_forgotten),
         unit_store_test(test_limit),
+        unit_store_test(test_bytes),
         unit_store_test(test_conditions),
         unit_store_test(test_malformed_kept),
         unit_store_test(test_parts),
