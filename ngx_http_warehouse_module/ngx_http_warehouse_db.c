@@ -3,6 +3,13 @@
 #include "ngx_http_warehouse_points.h"
 
 
+/*
+ * So many share a look at most: the memory of all that wait at once would be
+ * given back to the system after each turn, and be taken from it anew.
+ */
+#define NGX_HTTP_WAREHOUSE_SHARE  16
+
+
 struct ngx_http_warehouse_db_s {
     ngx_http_warehouse_reader_t  reader;
     ngx_http_warehouse_lists_t   lists;
@@ -13,6 +20,7 @@ struct ngx_http_warehouse_db_s {
     ngx_uint_t                   rewatched;  /* ... in the file of then */
 
     ngx_queue_t                  asking;     /* for lists, in this turn */
+    ngx_uint_t                   asked;      /* since the last look */
     ngx_event_t                  turn;
     int                          version;    /* what the look found ... */
     ngx_uint_t                   forgotten;  /* ... in the file of then */
@@ -118,14 +126,19 @@ void
 ngx_http_warehouse_db_list(ngx_http_warehouse_db_t *db,
     ngx_http_warehouse_list_waiter_t *waiter)
 {
+    if (db->asked == NGX_HTTP_WAREHOUSE_SHARE) {
+        ngx_http_warehouse_db_turn(&db->turn);
+    }
+
     ngx_queue_insert_tail(&db->asking, &waiter->queue);
     waiter->queued = 1;
+    db->asked++;
 
     ngx_post_event(&db->turn, &ngx_posted_events);
 }
 
 
-/* All that has been read in this turn has asked. */
+/* Enough have asked, or all that has been read in this turn. */
 
 static void
 ngx_http_warehouse_db_turn(ngx_event_t *ev)
@@ -135,6 +148,7 @@ ngx_http_warehouse_db_turn(ngx_event_t *ev)
     ngx_http_warehouse_db_t  *db;
 
     db = ev->data;
+    db->asked = 0;
 
     if (ngx_queue_empty(&db->asking)) {
         return;

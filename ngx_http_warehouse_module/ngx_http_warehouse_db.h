@@ -31,8 +31,9 @@ ngx_str_t *ngx_http_warehouse_db_path(ngx_http_warehouse_db_t *db);
  * Asks for a list, in the waiter's format, of the state that the database has
  * now, or one of later.  The waiter is told, and why the stock cannot be shown
  * operators are by the log, unless ngx_http_warehouse_db_cancel() is called
- * first.  Those that ask in one turn of the event loop share a look at the file,
- * which comes after all of them.
+ * first.  Some of those that ask in one turn of the event loop share a look at
+ * the file, which comes after all of them; it may come, for those who asked
+ * before, within the call.
  */
 void ngx_http_warehouse_db_list(ngx_http_warehouse_db_t *db,
     ngx_http_warehouse_list_waiter_t *waiter);

@@ -57,6 +57,9 @@ sub written { my ($prefix) = @_;
     accepted(exchange($nginx->{port}, post(command('single'))), 'master_process off: a command');
     is exchange($nginx->{port}, get('/items'))->{body}, '[{"sku":"a","qty":1}]',
        'master_process off: items';
+    my @lists = responses($nginx->{port}, map { get('/items') } 1 .. 200);
+    is scalar(grep { $_ && $_->{body} eq '[{"sku":"a","qty":1}]' } @lists), 200,
+       'master_process off: many lists at once';
     # nginx itself no longer answers after HUP without a master, and a signal
     # that comes while it reconfigures is lost: it has to leave, though
     $nginx->signal('HUP');
@@ -107,6 +110,10 @@ CONF
     # over TLS: curl 7.88 cannot use a connection of prior knowledge twice
     my $codes = `curl -sS --max-time 30 --http2 --insecure -Z -w '%{http_code} ' -o /dev/null -H 'Content-Type: application/json' --data-binary \@$dir/body.json '$tls/commands?[1-20]' 2> /dev/null`;
     is $codes, '200 ' x 20, 'HTTP/2: twenty commands at once';
+
+    # more than share a look at the database
+    my $lists = `curl -sS --max-time 30 --http2 --insecure -Z --parallel-max 100 -w '%{http_code} %{size_download},' -o /dev/null '$tls/items#[1-200]' 2> /dev/null`;
+    is $lists, '200 21,' x 200, 'HTTP/2: many lists at once';
     $nginx->stop('HTTP/2 and TLS');
 }
 
