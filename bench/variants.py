@@ -11,20 +11,14 @@ PARTS = ["Makefile", "config", "common", "ngx_http_warehouse_module", "script"]
 MODULE = "ngx_http_warehouse_module/ngx_http_warehouse_"
 
 WAITS = """\
-    ngx_add_timer(&wait->guard, wmcf->kafka.timeout
-                                + NGX_HTTP_WAREHOUSE_GUARD);
-
-    return NGX_DONE;
+    return ngx_http_warehouse_write_wait(write);
 """
 
 FORGETS = """\
-    ngx_http_warehouse_report_t  report = {
-        NGX_HTTP_WAREHOUSE_PERSISTED, 0, -1
-    };
+    ngx_http_warehouse_forget(&write->commands[0].waiter);
+    write->pending = 0;
 
-    ngx_http_warehouse_forget(&wait->waiter);
-
-    return ngx_http_warehouse_commands_accepted(r, &report);
+    return ngx_http_warehouse_command_accepted(r);
 """
 
 ENTERS = """\
@@ -33,11 +27,12 @@ ENTERS = """\
 
 # name: [(file, what is there once, what comes in its place)]
 VARIANTS = {
-    "forget": [(MODULE + "commands.c", WAITS, FORGETS)],
+    "forget": [(MODULE + "command.c", WAITS, FORGETS)],
     "uncounted": [
         (MODULE + "entry.c", ENTERS, "    return NGX_OK;\n"),
         (MODULE + "zone.h", "    (void) ngx_atomic_fetch_add(&ngx_http_warehouse_zone->counter, 1)", "    (void) 0"),
-        (MODULE + "commands.c", "        ngx_http_warehouse_commands_measure(wait);\n", "        (void) wait;\n"),
+        (MODULE + "write.c", "        ngx_http_warehouse_write_measure(command->write);\n",
+         "        (void) ngx_http_warehouse_write_measure;\n"),
         (MODULE + "kafka.c", 'ngx_string("statistics.interval.ms"), ngx_string("1000")',
          'ngx_string("statistics.interval.ms"), ngx_string("0")'),
     ],

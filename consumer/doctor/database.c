@@ -2,6 +2,7 @@
 #include "base/thread.h"
 #include "store/check.h"
 #include "store/files.h"
+#include "store/look.h"
 #include "wh_schema.h"
 
 #include <errno.h>
@@ -32,12 +33,7 @@ typedef struct {
 
 static int wh_doctor_owner(wh_doctor_t *d, const struct stat *st);
 static void wh_doctor_read(wh_doctor_t *d, const char *file);
-static int wh_doctor_open(wh_doctor_t *d, const char *file, sqlite3 **db,
-    wh_error_t *err);
 static int wh_doctor_in_use(wh_doctor_t *d);
-static int wh_doctor_beside(const wh_doctor_t *d, const char *suffix);
-static void wh_doctor_uri(char *uri, size_t size, const char *file,
-    const char *how);
 static void wh_doctor_schema(wh_doctor_t *d, sqlite3 *db);
 static void wh_doctor_contents(wh_doctor_t *d, sqlite3 *db);
 static int64_t wh_doctor_outcomes(sqlite3 *db);
@@ -106,8 +102,8 @@ wh_doctor_read(wh_doctor_t *d, const char *file)
     sqlite3     *db;
     wh_error_t   err;
 
-    if (!d->running && wh_doctor_beside(d, "-wal")
-        && !wh_doctor_beside(d, "-shm"))
+    if (!d->running && wh_look_beside(d->conf->database, "-wal")
+        && !wh_look_beside(d->conf->database, "-shm"))
     {
         wh_report(d->report, WH_FOUND_WARNING, "database",
                   "start the daemon, which recovers it",
@@ -116,7 +112,10 @@ wh_doctor_read(wh_doctor_t *d, const char *file)
         return;
     }
 
-    if (wh_doctor_open(d, file, &db, &err) == WH_OK) {
+    d->alone = !d->running && !d->fresh
+               && !wh_look_beside(d->conf->database, "-wal");
+
+    if (wh_look_open(&db, file, d->alone, &err) == WH_OK) {
         wh_doctor_schema(d, db);
 
     } else {
@@ -125,62 +124,6 @@ wh_doctor_read(wh_doctor_t *d, const char *file)
     }
 
     (void) sqlite3_close(db);
-}
-
-
-/*
- * Nothing is written, not even what SQLite has beside a database: where there is
- * no log, the file is all there is, and nobody changes it.
- */
-
-static int
-wh_doctor_open(wh_doctor_t *d, const char *file, sqlite3 **db,
-    wh_error_t *err)
-{
-    char  uri[3 * PATH_MAX + 64];
-
-    d->alone = !d->running && !d->fresh && !wh_doctor_beside(d, "-wal");
-
-    wh_doctor_uri(uri, sizeof(uri), file, d->alone ? "immutable=1"
-                                                   : "readonly_shm=1");
-
-    if (sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL)
-        != SQLITE_OK)
-    {
-        return wh_schema_fail(*db, "it cannot be opened", err);
-    }
-
-    return WH_OK;
-}
-
-
-/* Whether there is such a file with something in it. */
-
-static int
-wh_doctor_beside(const wh_doctor_t *d, const char *suffix)
-{
-    char         file[PATH_MAX];
-    struct stat  st;
-
-    return wh_file_name(file, d->conf->database, suffix, NULL) == WH_OK
-           && stat(file, &st) == 0 && st.st_size > 0;
-}
-
-
-static void
-wh_doctor_uri(char *uri, size_t size, const char *file, const char *how)
-{
-    int          n;
-    const char  *p;
-
-    n = snprintf(uri, size, "file:");
-
-    for (p = file; *p != '\0' && (size_t) n < size - 64; p++) {
-        n += snprintf(uri + n, size - (size_t) n,
-                      strchr("%?#", *p) != NULL ? "%%%02X" : "%c", *p);
-    }
-
-    (void) snprintf(uri + n, size - (size_t) n, "?mode=ro&%s", how);
 }
 
 
@@ -402,7 +345,7 @@ wh_doctor_integrity(wh_doctor_t *d, sqlite3 *db)
 static int
 wh_doctor_in_use(wh_doctor_t *d)
 {
-    return d->alone && (wh_doctor_running(d) || wh_doctor_beside(d, "-wal"));
+    return d->alone && (wh_doctor_running(d) || wh_look_beside(d->conf->database, "-wal"));
 }
 
 

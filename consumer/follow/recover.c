@@ -4,6 +4,7 @@
 #include "base/signal.h"
 #include "base/watchdog.h"
 #include "kafka/query.h"
+#include "follow/catch_up.h"
 #include "follow/follow.h"
 #include "follow/start.h"
 #include "follow/topics.h"
@@ -11,11 +12,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-
-/* steps of following without anything to read, of 200 ms each */
-#define WH_RECOVER_SAY      15
-#define WH_RECOVER_SILENCE  300
 
 
 static int wh_recover_once(const wh_recovery_t *r, wh_store_t **store,
@@ -28,7 +24,6 @@ static int wh_recover_outcomes(const wh_recovery_t *r, wh_store_t *store,
     wh_error_t *err);
 static int wh_recover_follow(const wh_recovery_t *r, wh_store_t *store,
     int64_t high, wh_error_t *err);
-static int wh_recover_catch_up(wh_follow_t *f, int64_t high, wh_error_t *err);
 
 
 int
@@ -314,7 +309,7 @@ wh_recover_follow(const wh_recovery_t *r, wh_store_t *store, int64_t high,
         return rc;
     }
 
-    rc = wh_recover_catch_up(f, high, err);
+    rc = wh_catch_up(f, high, err);
 
     /*
      * What was read is kept where nobody reads the database yet, and where
@@ -342,55 +337,4 @@ wh_recover_follow(const wh_recovery_t *r, wh_store_t *store, int64_t high,
     }
 
     return rc;
-}
-
-
-/*
- * Reads until high.  An open transaction of somebody else holds readers back
- * below it: then this waits until that one ends.
- */
-
-static int
-wh_recover_catch_up(wh_follow_t *f, int64_t high, wh_error_t *err)
-{
-    int      rc, silence;
-    int64_t  position;
-
-    silence = 0;
-
-    while (wh_follow_position(f) < high) {
-
-        if (wh_stopping()) {
-            return wh_error_set(err, WH_AGAIN, "asked to stop");
-        }
-
-        position = wh_follow_position(f);
-
-        rc = wh_follow_step(f, err);
-        if (rc != WH_OK) {
-            return rc;
-        }
-
-        wh_signal_serve();
-
-        if (wh_follow_position(f) > position) {
-            silence = 0;
-            continue;
-        }
-
-        if (++silence == WH_RECOVER_SAY) {
-            wh_log(WH_LOG_NOTICE, "waiting for notifications %" PRId64
-                   " to %" PRId64 ": brokers away, or somebody's "
-                   "transaction is open", position, high);
-        }
-
-        if (silence == WH_RECOVER_SILENCE) {
-            return wh_error_set(err, WH_AGAIN, "notifications %" PRId64
-                                " to %" PRId64 " do not come: brokers "
-                                "away, or a transaction is open", position,
-                                high);
-        }
-    }
-
-    return WH_OK;
 }

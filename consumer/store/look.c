@@ -1,0 +1,58 @@
+#include "store/look.h"
+#include "store/files.h"
+#include "wh_schema.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+
+static void wh_look_uri(char *uri, size_t size, const char *file,
+    const char *how);
+
+
+int
+wh_look_beside(const char *path, const char *suffix)
+{
+    char         file[PATH_MAX];
+    struct stat  st;
+
+    return wh_file_name(file, path, suffix, NULL) == WH_OK
+           && stat(file, &st) == 0 && st.st_size > 0;
+}
+
+
+int
+wh_look_open(sqlite3 **db, const char *file, int alone, wh_error_t *err)
+{
+    char  uri[3 * PATH_MAX + 64];
+
+    wh_look_uri(uri, sizeof(uri), file, alone ? "immutable=1"
+                                              : "readonly_shm=1");
+
+    if (sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL)
+        != SQLITE_OK)
+    {
+        return wh_schema_fail(*db, "it cannot be opened", err);
+    }
+
+    return WH_OK;
+}
+
+
+static void
+wh_look_uri(char *uri, size_t size, const char *file, const char *how)
+{
+    int          n;
+    const char  *p;
+
+    n = snprintf(uri, size, "file:");
+
+    for (p = file; *p != '\0' && (size_t) n < size - 64; p++) {
+        n += snprintf(uri + n, size - (size_t) n,
+                      strchr("%?#", *p) != NULL ? "%%%02X" : "%c", *p);
+    }
+
+    (void) snprintf(uri + n, size - (size_t) n, "?mode=ro&%s", how);
+}
