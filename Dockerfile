@@ -50,6 +50,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr/lib/nginx/modules/ngx_http_warehouse_module.so /usr/lib/nginx/modules/
 COPY --from=build /out/usr/share/warehouse/docs /usr/share/warehouse/docs
+COPY --from=build /out/usr/share/warehouse/page /usr/share/warehouse/page
 COPY --from=build /out/usr/share/warehouse/nginx.conf /etc/nginx/nginx.conf
 # not as root, and in a file system that is read-only but for /tmp
 RUN sed -i -e 's/bootstrap.servers 127.0.0.1:9092/bootstrap.servers kafka:19092/' \

@@ -1,4 +1,5 @@
 # make             the module, the daemon and the API's page, into build/
+# make man         the manual pages, where go-md2man is installed; with all
 # make install     DESTDIR and PREFIX are honoured, MODULES is nginx's folder
 # make dist        what is committed as warehouse-VERSION.tar.gz, into build/
 # make lint        clang's warnings, where clang is installed
@@ -37,9 +38,9 @@ headers  = $(wildcard common/*.h consumer/*.h consumer/*/*.h)
 objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(common) $(consumer))
 module   = $(wildcard ngx_http_warehouse_module/*) config $(wildcard common/*)
 
-.PHONY: all module consumer docs install dist clean lint test
+.PHONY: all module consumer docs man install dist clean lint test
 
-all: module consumer docs
+all: module consumer docs $(if $(shell command -v go-md2man),man)
 
 module: $(BUILD)/ngx_http_warehouse_module.so
 
@@ -54,6 +55,11 @@ $(BUILD)/docs/openapi.yaml: $(wildcard api/* deps/swagger-ui/*)
 	cp $(sort $^) $(@D)/
 	touch $@
 
+man: $(BUILD)/man/warehouse-consumer.8
+
+$(BUILD)/man/warehouse-consumer.8: script/man $(wildcard man/*.md docs/*.md) common/wh_version.h
+	script/man $(@D)
+
 $(BUILD)/warehouse-consumer: $(objects)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $(objects) $(LIBS)
 	mv $@.new $@
@@ -64,7 +70,7 @@ $(BUILD)/obj/%.o: %.c $(headers) Makefile
 
 # a copy of nginx's tree is configured as Debian's nginx was, once
 $(BUILD)/nginx/Makefile: config script/configure-module Makefile
-	script/configure-module $(NGINX_SRC) $(BUILD)/nginx "$(CFLAGS) $(or $(WERROR),-Wno-error)"
+	script/configure-module $(NGINX_SRC) $(BUILD)/nginx "$(CPPFLAGS) $(CFLAGS) $(or $(WERROR),-Wno-error)" "$(LDFLAGS)"
 
 # a new file: an nginx may be running with the old one
 $(BUILD)/ngx_http_warehouse_module.so: $(BUILD)/nginx/Makefile $(module)
@@ -73,14 +79,18 @@ $(BUILD)/ngx_http_warehouse_module.so: $(BUILD)/nginx/Makefile $(module)
 	mv $@.new $@
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES) $(DESTDIR)$(PREFIX)/share/warehouse/docs
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MODULES) $(addprefix $(DESTDIR)$(PREFIX)/share/,warehouse/docs warehouse/page man/man5 man/man8)
 	install -m 755 $(BUILD)/warehouse-consumer $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(BUILD)/ngx_http_warehouse_module.so $(DESTDIR)$(MODULES)/
 	install -m 644 conf/* $(DESTDIR)$(PREFIX)/share/warehouse/
+	install -m 644 page/* $(DESTDIR)$(PREFIX)/share/warehouse/page/
 	sed -i 's|alias /usr/local/|alias $(PREFIX)/|' $(DESTDIR)$(PREFIX)/share/warehouse/nginx.conf
 	sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' $(DESTDIR)$(PREFIX)/share/warehouse/warehouse-consumer.service
 	@[ -e deps/swagger-ui ] || echo "without deps/swagger-ui (script/setup fetches it) /docs is an empty page" >&2
 	install -m 644 $(BUILD)/docs/* $(DESTDIR)$(PREFIX)/share/warehouse/docs/
+	@[ -e $(BUILD)/man ] || echo "without go-md2man there are no manual pages" >&2
+	[ ! -e $(BUILD)/man ] || install -m 644 $(BUILD)/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	[ ! -e $(BUILD)/man ] || install -m 644 $(BUILD)/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 
 # the same bytes from the same commit; what is not committed is not in it
 version = $(shell sed -n 's/^.define WH_VERSION  "\(.*\)"/\1/p' common/wh_version.h)

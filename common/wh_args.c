@@ -99,7 +99,7 @@ wh_args_all(wh_args_t *args, const wh_args_names_t *names, const char *text,
 
     memset(args, 0, sizeof(wh_args_t));
     args->limit = WH_ARGS_LIMIT;
-    args->offset = -1;
+    args->offset = WH_ARGS_NOW;
 
     seen = 0;
     end = text + len;
@@ -273,9 +273,16 @@ wh_args_offset(wh_args_t *args, const wh_parameter_t *p, char **buf,
 {
     (void) buf;
 
+    /* from the first one on */
+
+    if (p->len == 2 && memcmp(p->value, "-1", 2) == 0) {
+        args->offset = -1;
+        return WH_OK;
+    }
+
     if (wh_offset_parse(&args->offset, p->value, p->len) != WH_OK) {
         return wh_error_set(err, WH_ECOMMAND, "the parameter \"after\" is not "
-                            "the offset of a notification");
+                            "the offset of a notification, or -1");
     }
 
     return WH_OK;

@@ -15,6 +15,7 @@
 
 #define WH_ARGS_SKUS   100      /* in one query */
 #define WH_ARGS_LIMIT  1000     /* items in a page */
+#define WH_ARGS_NOW    (-2)
 
 
 typedef struct {
@@ -30,7 +31,7 @@ typedef struct {
     wh_args_text_t  prefix;     /* of the skus in the page, ... */
     wh_args_text_t  after;      /* ... and the one before the first */
     unsigned        limit;      /* 1..WH_ARGS_LIMIT, also if not given */
-    int64_t         offset;     /* of the notification before; -1: not given */
+    int64_t         offset;     /* of the notification before; -1: there is none */
 } wh_args_t;
 
 
@@ -44,7 +45,10 @@ typedef struct {
 int wh_args_parse(wh_args_t *args, const char *text, size_t len, char *buf,
     wh_error_t *err);
 
-/* The same for notifications: sku or prefix, and after, an offset. */
+/*
+ * The same for notifications: sku or prefix, and after, an offset or -1; without
+ * it the offset is WH_ARGS_NOW.
+ */
 int wh_args_parse_feed(wh_args_t *args, const char *text, size_t len,
     char *buf, wh_error_t *err);
 

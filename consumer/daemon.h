@@ -15,6 +15,7 @@
 #define WH_EXIT_CONF    1    /* configuration or arguments are wrong */
 #define WH_EXIT_ERROR   2    /* an operator has to act; the log says how */
 #define WH_EXIT_FENCED  3    /* another process has taken this one's place */
+#define WH_EXIT_DIFFERS 5    /* verify has found differences */
 
 
 /*

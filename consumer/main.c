@@ -2,6 +2,7 @@
  * warehouse-consumer: arguments, configuration, start.
  */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "conf/conf.h"
 #include "doctor/doctor.h"
 #include "kafka/client.h"
+#include "verify/verify.h"
 #include "daemon.h"
 #include "wh_version.h"
 
@@ -54,6 +56,7 @@ static int wh_main_doctor_misconfigured(const wh_args_t *args,
     const wh_error_t *why);
 static void wh_main_doctor_args(const wh_args_t *args, wh_doctor_args_t *to);
 static int wh_main_misconfigured(const wh_args_t *args, const wh_error_t *why);
+static int wh_main_verify(const wh_args_t *args, const wh_conf_t *conf);
 static int wh_main_optional(wh_args_t *args, const wh_subcommand_t *subcommand,
     wh_error_t *err);
 static int wh_main_start(const wh_conf_t *conf, wh_error_t *err);
@@ -70,6 +73,8 @@ static const wh_subcommand_t  wh_main_subcommands[] = {
       "check the configuration and exit, as with -t" },
     { "doctor", wh_main_doctor, wh_main_doctor_misconfigured,
       "look for what is wrong, and say how to mend it; changes nothing" },
+    { "verify", wh_main_verify, wh_main_misconfigured,
+      "compare the database with all of notifications; changes nothing" },
 };
 
 #define WH_MAIN_N  (sizeof(wh_main_subcommands)                               \
@@ -360,6 +365,37 @@ wh_main_doctor_args(const wh_args_t *args, wh_doctor_args_t *to)
     to->file = args->file;
     to->user = args->user;
     to->json = args->json;
+}
+
+
+static int
+wh_main_verify(const wh_args_t *args, const wh_conf_t *conf)
+{
+    int         rc;
+    int64_t     differences;
+    wh_error_t  err;
+
+    (void) args;
+
+    rc = wh_signal_init(&err);
+
+    if (rc == WH_OK) {
+        rc = wh_verify_run(conf, &differences, &err);
+    }
+
+    if (rc != WH_OK) {
+        wh_log(WH_LOG_ERROR, "not verified: %s", err.text);
+        return WH_EXIT_ERROR;
+    }
+
+    printf("%" PRId64 " difference%s\n", differences,
+           differences == 1 ? "" : "s");
+
+    if (fflush(stdout) != 0) {
+        return WH_EXIT_ERROR;
+    }
+
+    return (differences == 0) ? WH_EXIT_OK : WH_EXIT_DIFFERS;
 }
 
 

@@ -29,8 +29,8 @@ ngx_http_warehouse_feed_subscribe(ngx_http_warehouse_feed_t *feed,
     ngx_memzero(s, sizeof(ngx_http_warehouse_subscriber_t));
 
     s->feed = feed;
-    s->next = (args->offset >= 0 && args->offset < WH_QTY_MAX)
-              ? args->offset + 1 : args->offset;
+    s->next = (args->offset == WH_ARGS_NOW)
+              ? -1 : ngx_min(args->offset, WH_QTY_MAX) + 1;
     s->prefix.len = args->prefix.len;
     s->prefix.data = ngx_pnalloc(r->pool, args->prefix.len + 1);
     s->interests = ngx_pcalloc(r->pool,

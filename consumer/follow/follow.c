@@ -58,8 +58,6 @@ static int wh_follow_record(wh_follow_t *f, const rd_kafka_message_t *m,
     wh_error_t *err);
 static int wh_follow_undecodable(wh_follow_t *f, const rd_kafka_message_t *m,
     const char *why, wh_error_t *err);
-static int wh_follow_source(wh_follow_t *f, const wh_notification_t *n,
-    wh_error_t *err);
 static int wh_follow_write(wh_follow_t *f, wh_error_t *err);
 static int wh_follow_work(void *data, wh_error_t *err);
 static int wh_follow_positions(wh_follow_t *f, const wh_part_t *part,
@@ -275,6 +273,13 @@ wh_follow_message(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
                             rd_kafka_message_errstr(m));
     }
 
+    /* the end lies behind control records */
+
+    if (m->offset >= f->high) {
+        f->reading->next = f->high;
+        return WH_OK;
+    }
+
     if (++f->read % WH_FOLLOW_WAKE == 0) {
         wh_query_wake(f->rk, f->partition);
     }
@@ -299,8 +304,13 @@ wh_follow_record(wh_follow_t *f, const rd_kafka_message_t *m, wh_error_t *err)
 
     rc = wh_notified_decode(m, &n, &why);
 
-    if (rc == WH_OK) {
-        rc = wh_follow_source(f, &n.notification, &why);
+    /* the command that it came from is processed */
+
+    if (rc == WH_OK
+        && strcmp(n.notification.topic, f->conf->commands_topic) == 0)
+    {
+        rc = wh_positions_raise(&f->reading->sources, n.notification.partition,
+                                n.notification.offset + 1, &why);
     }
 
     if (rc == WH_NOMEM) {
@@ -339,20 +349,6 @@ wh_follow_undecodable(wh_follow_t *f, const rd_kafka_message_t *m,
                         "once with --skip_notification=%" PRId64,
                         f->conf->notifications_topic, m->offset, why,
                         m->offset);
-}
-
-
-/* The command that a notification came from is processed. */
-
-static int
-wh_follow_source(wh_follow_t *f, const wh_notification_t *n, wh_error_t *err)
-{
-    if (strcmp(n->topic, f->conf->commands_topic) != 0) {
-        return WH_OK;
-    }
-
-    return wh_positions_raise(&f->reading->sources, n->partition,
-                              n->offset + 1, err);
 }
 
 

@@ -59,6 +59,7 @@ class Notifications(Case):
         """To the byte, in order, once."""
         s = self.s
         self.start()
+        everything = [self.stream("?after=-1")]      # of which there is nothing yet
         s.produce([increase("A")])
         s.wait_caught_up()
         stream = self.follow()
@@ -66,6 +67,7 @@ class Notifications(Case):
         self.assertEqual(stream.headers["cache-control"], "no-store")
         self.assertEqual(stream.headers["x-accel-buffering"], "no")
         from_the_first = self.follow("?after=0")
+        everything.append(self.stream("?after=-1"))
         for n in range(5):
             s.produce([increase("S%d" % (i % 5), reference="\u2028\n%d" % i) for i in range(100)],
                       key=b"x")
@@ -74,6 +76,8 @@ class Notifications(Case):
         expected = self.sent()
         self.assertEqual(stream.wait(500), expected[1:])
         self.assertEqual(from_the_first.wait(500), expected[1:])
+        for all_of_them in everything:
+            self.assertEqual(all_of_them.wait(501), expected)
         late = self.stream(last=expected[99].id)
         self.assertEqual(late.wait(401), expected[100:])
         # what a browser says that comes back is newer than the address
@@ -109,7 +113,7 @@ class Notifications(Case):
 
     def test_bad_requests(self):
         self.start()
-        for query in ("?x=1", "?after=x", "?after=-1", "?after=", "?after=01", "?limit=5", "?sku=",
+        for query in ("?x=1", "?after=x", "?after=-2", "?after=", "?after=01", "?limit=5", "?sku=",
                       "?sku=A&prefix=A", "?sku=%00", "?prefix=%ff", "?after=1&after=2"):
             status, headers, _ = self.s.request("GET", "/notifications" + query)
             self.assertEqual((status, headers["Content-Type"]), (400, "application/problem+json"))

@@ -371,7 +371,8 @@ class Stack:
                 (r"listen 8000", "listen 127.0.0.1:%d" % self.port),
                 (r"warehouse_commands .*", "warehouse_commands %s;" % self.commands),
                 (r"/var/lib/warehouse/warehouse\.db", self.db),
-                (r"alias /usr/local/.*", "alias %s/build/docs/;" % ROOT)]:
+                (r"alias /usr/local/share/warehouse/docs/;", "alias %s/build/docs/;" % ROOT),
+                (r"alias /usr/local/share/warehouse/page/;", "alias %s/page/;" % ROOT)]:
             text, n = re.subn(pattern, lambda m: value, text)
             assert n >= 1 or tree != ROOT, pattern
         with open(directory + "/nginx.conf", "w") as f:

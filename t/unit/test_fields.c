@@ -199,15 +199,19 @@ test_feed(void **state)
     wh_error_t  err;
 
     static const char *const  bad[] = {
-        "limit=5", "after=x", "after=", "after=-1", "after=01", "after=1&after=1",
+        "limit=5", "after=x", "after=", "after=-2", "after=-", "after=-1x", "after=01", "after=1&after=1",
         "sku=A&prefix=B", "x", "after=9223372036854775808",
     };
 
     (void) state;
 
     assert_int_equal(wh_args_parse_feed(&args, "", 0, buf, &err), WH_OK);
-    assert_int_equal(args.offset, -1);
+    assert_int_equal(args.offset, WH_ARGS_NOW);
     assert_int_equal(args.n, 0);
+
+    assert_int_equal(wh_args_parse_feed(&args, "after=-1", 8, buf, &err),
+                     WH_OK);
+    assert_int_equal(args.offset, -1);
 
     assert_int_equal(wh_args_parse_feed(&args, "sku=A,B%2C&after=41", 19, buf,
                                         &err), WH_OK);

@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""verify names every difference between a database and the notifications; and
+backups that are made under load come back exactly."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import threading
+
+import stack
+from kafka import KafkaProducer
+
+ADD = '{"action":"increase","sku":"%s","qty":5}'
+KEY = [("idempotency-key", b"k")]
+
+
+class Verify(stack.Case):
+
+    def setUp(self):
+        super().setUp()
+        self.tmp = self.s.dir + "/tmp"
+        os.mkdir(self.tmp)
+        self.s.create_topics()
+        self.s.start_daemon()
+
+    def verify(self, *args, status=0, env=None):
+        """Returns the lines: what is compared, the differences."""
+        r = subprocess.run([stack.BUILD + "/warehouse-consumer", "verify", "-c", self.s.conf, *args],
+                           capture_output=True, text=True, timeout=2 * stack.DEADLINE,
+                           env={**os.environ, "TMPDIR": self.tmp, **(env or {})})
+        self.assertEqual(r.returncode, status, (r.stdout, r.stderr))
+        self.assertEqual(os.listdir(self.tmp), [])
+        if status in (0, 5):
+            head, topic, *differences, count = r.stdout.splitlines()
+            self.assertIn("items, stands for notifications before ", head)
+            self.assertIn("notifications replayed", topic)
+            self.assertEqual(count, "%d difference%s" % (len(differences),
+                                                          "" if len(differences) == 1 else "s"))
+            self.assertEqual(status, 5 if differences else 0)
+            return differences
+        return r.stderr.splitlines()[-1]
+
+    def files(self):
+        return {name: os.stat(self.s.db_dir + "/" + name).st_size for name in os.listdir(self.s.db_dir)}
+
+    def some(self):
+        s = self.s
+        s.produce([ADD % "A", ADD % "B", ADD % "A"])
+        s.produce([ADD % "C"], headers=KEY)
+        s.produce([ADD % "C"], headers=KEY)
+        s.produce(['{"action":"decrease","sku":"B","qty":100}', b"x",
+                   '{"action":"decrease","sku":"B","qty":5}', ADD % '\\"\\\\\\u2028'])
+        self.check()
+
+    def test_every_difference(self):
+        s = self.s
+        self.assertEqual(self.verify(), [])
+        self.some()
+        self.assertEqual(self.verify(), [])
+        self.assertEqual(s.daemon.stop(), 0)
+        before = self.files()
+        self.assertEqual(self.verify(), [])
+        self.assertEqual(self.files(), before)
+        s.sql("UPDATE items SET qty = 11 WHERE sku = 'A'")
+        s.sql("UPDATE items SET version = 7 WHERE sku = 'B'")
+        s.sql("DELETE FROM items WHERE sku = 'C'")
+        s.sql("INSERT INTO items VALUES('D' || char(10) || '\"', 1, 1)")
+        s.sql("UPDATE keys SET change = 6")
+        s.sql("INSERT INTO keys(sku, key, change, time, partition, offset) VALUES('A', 'z', 1, 0, 0, 0)")
+        s.sql("UPDATE positions SET next = 3 WHERE topic = ?", (s.commands,))
+        self.assertEqual(self.verify(status=5), [
+            'item "A": in the database stock 11, version 2, by notifications stock 10, version 2',
+            'item "B": in the database stock 0, version 7, by notifications stock 0, version 2',
+            'item "C": in the database it is not there, by notifications stock 5, version 1',
+            'item "D\\u000a\\"": in the database stock 1, version 1, by notifications it is not there',
+            'item "A", key "z": in the database used by command 0:0 for 1, by notifications it was not used',
+            'item "C", key "k": in the database used by command 0:3 for 6, by notifications used by command 0:3 for 5',
+            'commands of "%s", partition 0: processed before 3 by the database, before 9 by notifications'
+            % s.commands])
+        s.sql("DELETE FROM positions WHERE topic = ?", (s.commands,))
+        self.assertIn("processed before 0 by the database", self.verify(status=5)[-1])
+
+    def test_what_the_database_has_forgotten(self):
+        """Keys that are old are no difference, nor are commands behind the position."""
+        s = self.s
+        self.assertEqual(s.daemon.stop(), 0)
+        s.write_conf(idempotency_keys=1)
+        s.start_daemon()
+        for sku in "A", "B", "C":
+            s.produce([ADD % sku], headers=KEY)
+            s.wait_caught_up()
+        self.assertLess(s.sql("SELECT count(*) FROM keys")[0][0], 3)
+        self.assertEqual(self.verify(), [])
+        self.assertEqual(s.daemon.stop(), 0)
+        backup = self.backup()
+        s.start_daemon()
+        s.produce([ADD % "A"] * 100)
+        s.wait_caught_up()
+        self.assertEqual(self.verify("--database=" + backup), [])
+        self.assertEqual(self.verify(), [])
+
+    def test_not_comparable(self):
+        s = self.s
+        self.some()
+        self.assertIn("No such file", self.verify("--database=/nowhere/x.db", status=2))
+        self.assertIn("not verified: ", self.verify("--kafka.bootstrap.servers=127.0.0.1:1", status=2))
+        self.assertIn("cannot make a folder", self.verify(status=2, env={"TMPDIR": "/proc"}))
+        self.assertEqual(s.daemon.stop(), 0)
+        s.sql("UPDATE meta SET value = 'elsewhere' WHERE name = 'cluster_id'")
+        self.assertIn('belongs to Kafka cluster "elsewhere"', self.verify(status=2))
+        s.sql("DELETE FROM meta WHERE name = 'cluster_id'")
+        s.sql("UPDATE positions SET next = 1000 WHERE topic = ?", (s.notifications,))
+        self.assertIn("up to offset 1000", self.verify(status=2))
+        with open(self.s.db_dir + "/empty", "w"):
+            pass
+        self.assertIn("not verified: ", self.verify("--database=%s/empty" % s.db_dir, status=2))
+        with contextlib.closing(KafkaProducer(bootstrap_servers=s.brokers)) as producer:
+            producer.send(s.notifications, b"x").get()
+        end = s.end(s.notifications)
+        s.sql("UPDATE positions SET next = ? WHERE topic = ?", (end, s.notifications))
+        self.assertIn("is not a notification", self.verify(status=2))
+        self.assertEqual(self.verify("--skip_notification=%d" % (end - 1)), [])
+
+    def backup(self, name="copy.db"):
+        """As docs/daemon.md has it."""
+        path = "%s/%s" % (self.s.dir, name)
+        subprocess.run(["sqlite3", self.s.db, ".timeout 5000", ".backup %s" % path], check=True)
+        return path
+
+    def copy(self, name):
+        """As programs do that follow the write-ahead log (Litestream): a reader
+        that keeps it from beginning anew, and the bytes of both files."""
+        path = "%s/%s" % (self.s.dir, name)
+        with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % self.s.db, uri=True,
+                                                isolation_level=None)) as db:
+            db.execute("BEGIN")
+            db.execute("SELECT count(*) FROM items").fetchall()
+            for suffix in "", "-wal":
+                shutil.copyfile(self.s.db + suffix, path + suffix)
+        # as it is restored: one file
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            self.assertEqual(db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0], 0)
+        return path
+
+    def test_backups_under_load(self):
+        """Each is a state that was, is what the notifications say, and, put in the
+        database's place, goes on to the same stock."""
+        s = self.s
+        done, writer = threading.Event(), None
+
+        def write():
+            n = 0
+            while not done.is_set():
+                s.produce([ADD % ("S%d" % ((n + i) % 300)) for i in range(500)], key=b"S")
+                n += 500
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        self.addCleanup(writer.join)
+        self.addCleanup(done.set)
+        stack.wait(lambda: s.sql("SELECT count(*) FROM items")[0][0] == 300, "all the items")
+        backups = []
+        for n in range(4):
+            at = s.sql("SELECT next FROM positions WHERE topic = ?", (s.commands,))[0][0]
+            backups.append(self.copy("%d.db" % n) if n % 2 else self.backup("%d.db" % n))
+            self.assertEqual(self.verify(), [])
+            stack.wait(lambda: s.sql("SELECT next FROM positions WHERE topic = ?", (s.commands,))[0][0] > at,
+                       "the daemon to go on")
+        done.set()
+        writer.join()
+        self.check()
+        whole = s.sql("SELECT * FROM items")
+        for path in backups:
+            self.assertEqual(self.verify("--database=" + path), [])
+            with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % path, uri=True)) as db:
+                self.assertEqual(db.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+        self.assertEqual(s.daemon.stop(), 0)
+        for path in backups[0], backups[-1]:
+            s.remove_database()
+            os.rename(path, s.db)
+            s.start_daemon()
+            self.check()
+            self.assertEqual(s.sql("SELECT * FROM items"), whole)
+            self.assertEqual(self.verify(), [])
+            self.assertEqual(s.daemon.stop(), 0)
+
+
+if __name__ == "__main__":
+    stack.main()
