@@ -77,6 +77,8 @@ class Page(stack.Case):
         self.s.create_topics()
         self.s.start_daemon()
         self.s.start_nginx()
+        for part in "reads", "writes":
+            stack.wait(lambda: self.s.request("GET", "/health/" + part)[0] == 200, part)
         playwright = self.enterContext(sync_playwright())
         self.browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium-headless-shell", args=["--no-sandbox"])
@@ -144,7 +146,7 @@ class Page(stack.Case):
         self.assertEqual(self.rows(page), [["A", "14"], ["B", "0"], ["C", "1"]])
         # and nginx that is started again
         self.s.nginx.stop()
-        expect(page.locator("#live span")).to_contain_text("trying again")
+        expect(page.locator("#live span")).to_have_text("interrupted")
         expect(page.locator("#reads span")).to_have_text("no answer")
         self.s.start_nginx()
         expect(page.locator("#live span")).to_have_text("connected")
@@ -232,6 +234,7 @@ class Page(stack.Case):
         for sku in MARKUP, "\u202eevil", "<b>", "a  b", "&amp;":
             self.send(page, "Increase", sku, 1)
             expect(page.locator("#result")).to_contain_text("Applied: +1 " + sku)
+        expect(page.locator("#items tr")).to_have_count(5)
         self.assertEqual(sorted(sku for sku, _ in self.rows(page)),
                          sorted([MARKUP, "\u202eevil", "<b>", "a  b", "&amp;"]))
         self.assertEqual(page.evaluate("document.querySelectorAll('img, b:not(#state b), main script').length"), 0)
@@ -242,10 +245,16 @@ class Page(stack.Case):
         for n in range(40):
             for qty in 30, 10 + n:
                 self.assertEqual(self.s.post("increase", "SKU%03d" % (n * 37 % 100), qty)[0], 200)
+        self.s.wait_caught_up()
         for scheme in "light", "dark":
             for name, width in (scheme, 1200), (scheme + "-narrow", 400):
                 page = self.open(color_scheme=scheme, viewport={"width": width, "height": 900})
                 self.violations(page)
+                for n in range(14):
+                    self.assertEqual(self.s.post("decrease" if n % 3 else "increase",
+                                                 "SKU%03d" % (n * 37 % 100), 3)[0], 200)
+                expect(page.locator("#events li")).to_have_count(14)
+                expect(page.locator("#items tr.new")).to_have_count(0)
                 self.send(page, "Decrease", "SKU037", 3)
                 expect(page.locator("#result")).to_contain_text("Applied")
                 expect(page.locator("#items tr.new")).to_have_count(1)
