@@ -13,6 +13,7 @@ import stack
 
 KEYS = "t/e2e/keys.py"
 OUTCOMES = "t/e2e/outcomes.py"
+VERIFY = "t/e2e/verify.py"
 NOTIFICATIONS = "t/e2e/notifications.py"
 PRODUCER = "t/e2e/producer.py"
 RECORDS = "t/e2e/records.py"
@@ -95,8 +96,8 @@ SABOTAGES = [
          "rc = wh_positions_set(&slice->next, partition, end, err);")],
      SQLITE, ["Positions"]),
     ("the sources of notifications ignored", [
-        ("consumer/follow/follow.c", "if (strcmp(n->topic, f->conf->commands_topic) != 0) {",
-         "if (*n->topic != '\\0') {")],
+        ("consumer/follow/follow.c", "&& strcmp(n.notification.topic, f->conf->commands_topic) == 0)",
+         "&& *n.notification.topic == '\\0')")],
      CONTENTS, ["Group"]),
     ("recovered positions not stored", [
         ("consumer/follow/start.c", "    if (rc != WH_OK || stored == start->offset) {",
@@ -295,7 +296,7 @@ SABOTAGES = [
         (NGX + "db.c", "    looked = 0;\n", "    looked = (db->reader.probe != NULL);\n")],
      "t/e2e/reading.py", ["Reading.test_position"]),
     ("doctor opens a database for writing", [
-        ("consumer/doctor/database.c", 'd->alone ? "immutable=1"', 'd->alone ? "immutable=0"')],
+        ("consumer/store/look.c", 'alone ? "immutable=1"', 'alone ? "immutable=0"')],
      "t/e2e/doctor.py", ["Doctor.test_restored_database"]),
     ("doctor reads as root", [
         ("consumer/doctor/database.c", "if (geteuid() != 0) {", "if (1) {")],
@@ -320,9 +321,31 @@ SABOTAGES = [
          "    *(int64_t *) message->_private = message->offset + 1;\n")],
      OUTCOMES, ["Outcomes.test_of_all_kinds"]),
     ("outcomes of another topic kept", [
-        ("consumer/follow/recover.c", "    return wh_store_limit_outcomes(store, 0, err);",
-         "    return WH_OK;")],
+        ("consumer/follow/recover.c", "        rc = wh_store_limit_outcomes(store, 0, err);",
+         "        rc = WH_OK;")],
      OUTCOMES, ["Outcomes.test_another_topic_of_notifications"]),
+    ("outcomes of a topic that was left kept", [
+        ("consumer/follow/recover.c", "        rc = wh_store_set_meta(store, \"notifications_topic\",\n"
+         "                               r->conf->notifications_topic, err);\n",
+         "        rc = WH_OK;\n")],
+     OUTCOMES, ["Outcomes.test_another_topic_half_read"]),
+    ("markers taken for notifications where outcomes are counted", [
+        ("consumer/follow/follow.c", "(f->high - m->offset) / 2 <= f->conf->outcomes",
+         "f->high - m->offset <= f->conf->outcomes")],
+     OUTCOMES, ["Outcomes.test_rebuilt_from_single_ones"]),
+
+    # verify
+
+    ("verify replays more than the database stands for", [
+        ("consumer/follow/follow.c", "    if (m->offset >= f->high) {", "    if (m->offset < 0) {")],
+     VERIFY, ["Verify.test_backups_under_load", "Verify.test_what_the_database_has_forgotten"]),
+    ("verify does not look at versions", [
+        ("consumer/verify/held.c", " OR r.qty != h.qty OR r.version != h.version", " OR r.qty != h.qty")],
+     VERIFY, ["Verify.test_every_difference"]),
+    ("verify reads the database without a transaction", [
+        ("consumer/verify/held.c", '"BEGIN", "reading"', '"SELECT 1", "reading"'),
+        ("consumer/verify/held.c", '"COMMIT", "reading"', '"SELECT 1", "reading"')],
+     VERIFY, ["Verify.test_backups_under_load"]),
     ("a wait that does not keep its worker", [
         (NGX + "follow.c", "    ngx_add_timer(&f->timer, f->pending ? ctx->wait : 0);",
          "    f->timer.cancelable = 1;\n"
