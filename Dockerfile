@@ -55,13 +55,14 @@ COPY --from=build /out/usr/share/warehouse/nginx.conf /etc/nginx/nginx.conf
 # not as root, and in a file system that is read-only but for /tmp
 RUN sed -i -e 's/bootstrap.servers 127.0.0.1:9092/bootstrap.servers kafka:19092/' \
         -e '/^user /d' \
+        -e 's|^    server {|    # for Prometheus; its port is not published\n    server {\n        listen 9180;\n        warehouse_database /var/lib/warehouse/warehouse.db;\n        location = /metrics { warehouse_metrics; }\n        location / { return 404; }\n    }\n\n    server {|' \
         -e 's|^pid .*|pid /tmp/nginx.pid;|' \
         -e 's|^error_log .*|error_log /dev/stderr notice;|' \
         -e 's|access_log .*|access_log /dev/stdout;|' \
         -e 's|^http {|http {\n    client_body_temp_path /tmp/client_body;\n    proxy_temp_path /tmp/proxy;\n    fastcgi_temp_path /tmp/fastcgi;\n    uwsgi_temp_path /tmp/uwsgi;\n    scgi_temp_path /tmp/scgi;|' \
         /etc/nginx/nginx.conf
 USER www-data:www-data
-EXPOSE 8000
+EXPOSE 8000 9180
 STOPSIGNAL SIGQUIT
 HEALTHCHECK --interval=5s --timeout=5s --retries=12 \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8000; printf 'GET /health/reads HTTP/1.0\\r\\n\\r\\n' >&3; head -n 1 <&3 | grep -q ' 200 '"]

@@ -35,7 +35,7 @@ main() {
     write_override
     url=http://127.0.0.1:$WAREHOUSE_PORT
 
-    echo 1..15
+    echo 1..16
     ok "a stand-in for debian" debian_image "$mirror"
     ok "a stand-in for apache/kafka" kafka_image
     compose down -v > /dev/null 2>&1 || true
@@ -44,6 +44,7 @@ main() {
     ok "up, to the first command applied in a minute" up
     ok "README's walk-through" walk_through
     ok "health of every service" all_healthy
+    ok "metrics, from inside alone" metrics
     for service in nginx consumer kafka; do
         ok "$service is killed and comes back" killed "$service"
     done
@@ -152,6 +153,17 @@ all_healthy() {
     compose ps
     curl -fsS -m 20 "$url/health/reads"
     curl -fsS -m 20 "$url/health/writes"
+}
+
+metrics() {
+    local address
+    address=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(compose ps -q nginx)")
+    curl -fsS -m 20 "http://$address:9180/metrics" > "$dir/metrics"
+    grep -E '^warehouse_(nginx_workers|consumer_state\{state="processing"\})' "$dir/metrics"
+    deps/promtool/promtool check metrics < "$dir/metrics"
+    [ "$(curl -sS -m 20 -o /dev/null -w '%{http_code}' "$url/metrics")" = 403 ]
+    compose --profile monitoring config > "$dir/config"
+    grep -c 'image: ' "$dir/config"
 }
 
 qty() { items | sed -n 's/.*"sku":"SKU123","qty":\([0-9]*\).*/\1/p'; }
