@@ -118,7 +118,7 @@ build() {
     done
     dpkg-deb -f "$work/debs-$codename"/libnginx-mod-http-warehouse_*.deb Depends | grep -q nginx-abi-
     for file in usr/bin/warehouse-consumer usr/lib/nginx/modules/ngx_http_warehouse_module.so; do
-        in_tree sh -c "hardening-check --nopie --color=never /warehouse/source/debian/*/$file" || true
+        in_tree sh -c "hardening-check /warehouse/source/debian/*/$file" || true
     done
 }
 

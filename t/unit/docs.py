@@ -59,6 +59,7 @@ class Docs(stack.unittest.TestCase):
         version, = re.findall(r'#define WH_VERSION +"(.+)"', read("common/wh_version.h"))
         self.assertEqual(re.search(r"(?m)^## ([0-9.]+)", read("CHANGES.md")).group(1),
                          version)
+        self.assertTrue(read("debian/changelog").startswith("warehouse (%s-" % version))
         labels = re.findall(r'image\.version="(.+)"', read("Dockerfile"))
         self.assertEqual(labels, [version] * 2)
 
