@@ -31,6 +31,9 @@
 #ifndef OFFSETSFIRST
 #define OFFSETSFIRST  0    /* 1: offsets are sent before the notifications */
 #endif
+#ifndef OUTCOMES
+#define OUTCOMES  0        /* 1: databases tell what became of commands */
+#endif
 #ifndef LOG
 #define LOG       14       /* room in `notifications`; asserted to suffice */
 #endif
@@ -66,6 +69,9 @@
 #endif
 #ifndef OLDJOIN
 #define OLDJOIN   0        /* a JoinGroup of our own arrives after a newer one */
+#endif
+#ifndef UNTOLD
+#define UNTOLD    0        /* brokers do not say where notifications are */
 #endif
 #ifndef WRITER
 #define WRITER    0        /* somebody else changes an item; 0 or 1 */
@@ -129,6 +135,12 @@
 #endif
 #ifndef NO_RECOVERY
 #define NO_RECOVERY      0
+#endif
+#ifndef NO_REREAD
+#define NO_REREAD        0
+#endif
+#ifndef NO_PATIENCE
+#define NO_PATIENCE      0
 #endif
 
 /* A run that must find its "error": everything done, all faults spent. */
@@ -235,6 +247,9 @@ typedef Session {
     byte   version[4];        /* 0: refused, a duplicate, or no command */
     byte   cursor;            /* the next outcome to send */
     byte   position;          /* wh_publisher_flush: behind our marker */
+#if OUTCOMES
+    bit    untold;            /* where the notifications are is not known */
+#endif
 };
 
 Session  s[2];
@@ -246,6 +261,10 @@ typedef Store {
     byte   keys[2];           /* keys seen, by sku: a bit each */
     byte   next[2];           /* positions in `commands` */
     byte   position;          /* position in `notifications` */
+#if OUTCOMES
+    byte   applied;           /* the table outcomes: a bit a command */
+    byte   refused;           /* likewise, and duplicates */
+#endif
 };
 
 Store  db[2];
@@ -264,6 +283,11 @@ byte  forgets = FORGET;
 byte  compactions = COMPACT;
 byte  hasty = HASTY;
 byte  oldjoins = OLDJOIN;
+#if OUTCOMES
+byte  untold = UNTOLD;
+byte  told_applied;           /* by any database, ever: what clients know */
+byte  told_refused;
+#endif
 byte  writes = WRITER;
 byte  written;                /* version that the other writer made, of sku 0 */
 
@@ -287,6 +311,7 @@ hidden byte  command_applied_at_most_once, stock_is_the_sum,
              database_not_back_in_time, same_version_same_stock,
              log_has_room, everything_processed, replay_agrees,
              recovery_does_not_stop, position_at_the_end,
+             outcome_is_what_the_log_says, no_event_missing,
              end_not_reached;
 
 
@@ -366,6 +391,12 @@ inline check()
                     (i >= db[j].position || n[i].st == COMPACTED
                      || db[j].version[w] >= n[i].version);
                 assert(nothing_missed_below_position);
+#if OUTCOMES
+                no_event_missing =
+                    (i >= db[j].position || n[i].st == COMPACTED
+                     || ((db[j].applied >> c) & 1));
+                assert(no_event_missing);
+#endif
             }
         :: else
         fi;
@@ -374,6 +405,12 @@ inline check()
     od;
 
     foreign_write(0);
+
+#if OUTCOMES
+    outcome_is_what_the_log_says = ((told_applied & ~seen) == 0
+                                    && (told_refused & seen) == 0);
+    assert(outcome_is_what_the_log_says);
+#endif
 
     database_is_a_state_of_the_log = (known[0] && known[1] && known[2]
                                       && known[3]);
@@ -623,6 +660,43 @@ inline batch_clear(d)
     s[d].cursor = 0;
     s[d].position = 0;
     s[d].added = 0;
+#if OUTCOMES
+    s[d].untold = 0;
+#endif
+}
+
+/* What clients can see from now on, they know for ever. */
+
+inline told(d)
+{
+#if OUTCOMES
+    told_applied = told_applied | db[d].applied;
+    told_refused = told_refused | db[d].refused;
+#else
+    skip
+#endif
+}
+
+/* wh_keeping_pack, wh_keeper_write: the outcomes of the batch */
+
+inline keep(d)
+{
+#if OUTCOMES
+    for (i : 0 .. 3) {
+        o = s[d].next[i / 2] + i % 2;
+        c = COMMAND(i / 2, o);
+        if
+        :: o < s[d].behind[i / 2] && s[d].version[i] != 0 ->
+            db[d].applied = db[d].applied | (1 << c)
+        :: o < s[d].behind[i / 2] && s[d].version[i] == 0 ->
+            db[d].refused = db[d].refused | (1 << c)
+        :: else
+        fi
+    }
+    told(d);
+#else
+    skip
+#endif
 }
 
 /*
@@ -746,6 +820,11 @@ inline wh_follow_message(d, at)
             db[d].keys[w] = db[d].keys[w] | (1 << key[c])
         :: else
         fi;
+
+#if OUTCOMES
+        db[d].applied = db[d].applied | (1 << c);
+        told(d);
+#endif
 
         /* wh_follow_source */
 
@@ -923,6 +1002,10 @@ inline wh_batch_write(d)
         s[d].ph = session_poll
     :: j == 1 ->
         printf("process %d: wh_batch_write\n", d);
+        if
+        :: NO_PATIENCE -> keep(d)
+        :: else
+        fi;
         s[d].ph = (NO_KAFKA_FIRST -> store_commit : FIRST_TO_KAFKA(d));
         first_to_send(d)
     :: else ->
@@ -1067,6 +1150,13 @@ inline wh_store_commit(d)
         fi
     }
 
+#if OUTCOMES
+    if
+    :: !s[d].untold -> keep(d)
+    :: else
+    fi;
+#endif
+
     /* with several owners, only wh_follow moves it */
 
     if
@@ -1079,6 +1169,11 @@ inline wh_store_commit(d)
 
     if
     :: NO_KAFKA_FIRST -> s[d].ph = FIRST_TO_KAFKA(d)
+#if OUTCOMES
+    :: s[d].untold && !NO_REREAD ->
+        printf("process %d: wh_publisher_unknown: a new session\n", d);
+        session_close(d, session_open)
+#endif
     :: else -> batch_done(d)
     fi
 }
@@ -1181,6 +1276,18 @@ end:
         s[d].ph == publisher_send && (!s[d].newest || !PREPARING(TID(d))) ->
         wh_publisher_send(d);
        }
+#if OUTCOMES
+
+    /* delivery reports without offsets */
+
+    :: d_step {
+        s[d].ph == send_offsets && untold > 0 && s[d].position != 0 ->
+        printf("process %d: notifications without offsets\n", d);
+        untold--;
+        s[d].untold = 1;
+        s[d].position = 0;
+       }
+#endif
     :: d_step {
         s[d].ph == send_offsets && (!s[d].newest || !PREPARING(TID(d))) ->
         send_offsets_to_transaction(d);
@@ -1218,6 +1325,10 @@ inline copy_store(to, from)
         to.next[i] = from.next[i];
     }
     to.position = from.position;
+#if OUTCOMES
+    to.applied = from.applied;
+    to.refused = from.refused;
+#endif
     to.unpublished = from.unpublished;
 }
 
@@ -1257,6 +1368,10 @@ end:
             db[d].next[i] = 0;
         }
         db[d].position = 0;
+#if OUTCOMES
+        db[d].applied = 0;
+        db[d].refused = 0;
+#endif
         session_close(d, session_open);
        }
     :: d_step {
@@ -1345,7 +1460,11 @@ end:
     :: d_step {
         !REACH && (crashes || rebalances || lates || timeouts || restores
                    || backups || losses || forgets || compactions || hasty
-                   || oldjoins || writes) ->
+                   || oldjoins || writes
+#if OUTCOMES
+                   || untold
+#endif
+                  ) ->
         printf("no more faults\n");
         crashes = 0;
         rebalances = 0;
@@ -1359,6 +1478,9 @@ end:
         hasty = 0;
         oldjoins = 0;
         writes = 0;
+#if OUTCOMES
+        untold = 0;
+#endif
        }
     od
 }
@@ -1374,8 +1496,14 @@ inline put(at, is_decrease, the_sku, the_qty, the_key)
     end_of[at / 4] = at % 4 + 1;
 }
 
+#if OUTCOMES
+#define UNTOLD_LEFT  untold
+#else
+#define UNTOLD_LEFT  0
+#endif
+
 #define NO_MORE_FAULTS \
-    (crashes + rebalances + lates + timeouts + restores + losses + forgets \
+    (UNTOLD_LEFT + crashes + rebalances + lates + timeouts + restores + losses + forgets \
      + compactions + hasty + oldjoins + writes == 0)
 
 init {

@@ -118,7 +118,12 @@ build() {
     done
     dpkg-deb -f "$work/debs-$codename"/libnginx-mod-http-warehouse_*.deb Depends | grep -q nginx-abi-
     for file in usr/bin/warehouse-consumer usr/lib/nginx/modules/ngx_http_warehouse_module.so; do
-        in_tree sh -c "hardening-check /warehouse/source/debian/*/$file" || true
+        in_tree sh -c "hardening-check /warehouse/source/debian/*/$file" > "$work/hardening" || true
+        cat "$work/hardening"
+        for what in "Stack protected" "Fortify Source functions" "Read-only relocations" "Immediate binding"; do
+            grep -q " $what: yes" "$work/hardening"
+            ! grep " $what: no" "$work/hardening"
+        done
     done
 }
 
@@ -133,7 +138,7 @@ upstream() {
     in_tree sh -ec '
         cd /warehouse
         rm -rf upstream && mkdir upstream && cd upstream
-        apt-get source -qq --download-only nginx > /dev/null
+        apt-get source -qq --download-only --tar-only nginx > /dev/null
         mkdir nginx && tar -x -C nginx --strip-components=1 -f nginx_*.orig.tar.*
         cd nginx
         ./configure --with-compat --with-threads --prefix=/warehouse/upstream/run > ../configure.log
