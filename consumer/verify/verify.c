@@ -19,8 +19,9 @@ wh_verify_run(const wh_conf_t *conf, int64_t *differences, wh_error_t *err)
     rc = wh_held_copy(&held, conf, err);
 
     if (rc == WH_OK) {
-        printf("database \"%s\": %" PRId64 " items, stands for notifications "
-               "before %" PRId64 "\n", conf->database, held.items, held.next);
+        printf("database \"%s\": %" PRId64 " item%s, stands for notifications "
+               "before %" PRId64 "\n", conf->database, held.items,
+               held.items == 1 ? "" : "s", held.next);
 
         rc = wh_verify_replay(conf, &held, differences, err);
     }

@@ -4,6 +4,8 @@ something is missing, the client is told."""
 
 import json
 import signal
+import subprocess
+import threading
 import urllib.parse
 
 import events
@@ -110,6 +112,37 @@ class Notifications(Case):
                 expected = [e for e in sent[1 if after else before:]
                             if json.loads(e.data)["sku"] in wanted]
                 self.assertEqual(followed[query].wait(len(expected)), expected, query)
+
+    def test_http2_and_gzip(self):
+        """Each event is there when it comes, not when a buffer is full."""
+        s = self.s
+        port, = stack.free_ports()
+        s.start_daemon()
+        s.start_nginx(extra="server { listen 127.0.0.1:%d http2; gzip on; gzip_types text/event-stream; "
+                      "location = /notifications { warehouse_database %s; warehouse_notifications; } }"
+                      % (port, s.db))
+        for options in [], ["--compressed"]:
+            head = s.dir + "/head"
+            curl = subprocess.Popen(["curl", "-sSN", "--http2-prior-knowledge", "-D", head, *options,
+                                     "http://127.0.0.1:%d/notifications?after=-1" % port],
+                                    stdout=subprocess.PIPE, text=True)
+            self.addCleanup(curl.stdout.close)
+            self.addCleanup(curl.wait)
+            self.addCleanup(curl.kill)
+            watchdog = threading.Timer(stack.DEADLINE, curl.kill)
+            watchdog.start()
+            self.addCleanup(watchdog.cancel)
+            for _ in range(3):
+                s.produce([increase("A")], key=b"A")
+                s.wait_caught_up()
+                expected = self.sent()[-1].data
+                while (line := curl.stdout.readline()) != "data: %s\n" % expected:
+                    self.assertNotEqual(line, "", "ended before %s" % expected)
+            with open(head) as f:
+                text = f.read()
+            self.assertIn("HTTP/2 200", text)
+            self.assertEqual("content-encoding: gzip" in text, options != [])
+            curl.kill()
 
     def test_bad_requests(self):
         self.start()

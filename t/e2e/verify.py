@@ -34,7 +34,7 @@ class Verify(stack.Case):
         self.assertEqual(os.listdir(self.tmp), [])
         if status in (0, 5):
             head, topic, *differences, count = r.stdout.splitlines()
-            self.assertIn("items, stands for notifications before ", head)
+            self.assertIn(", stands for notifications before ", head)
             self.assertIn("notifications replayed", topic)
             self.assertEqual(count, "%d difference%s" % (len(differences),
                                                           "" if len(differences) == 1 else "s"))
