@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Ten thousand commands at once while the brokers are away: every one is
-answered when they are back, and what they took of memory is given back."""
+"""Ten thousand commands at once, while the brokers are away, or the daemon whose
+outcomes they wait for: every one is answered when it is back, and what they took
+of memory is given back."""
 
+import json
 import os
 import resource
 import selectors
@@ -13,7 +15,7 @@ import stack
 N = 10000
 MOST = 12            # KiB for each, see docs/http.md
 SANITIZED = stack.BUILD.endswith("/sanitize")
-POST = (b"POST /commands HTTP/1.1\r\nHost: x\r\nContent-Length: 39\r\n\r\n"
+POST = (b"POST /commands HTTP/1.1\r\nHost: x\r\n%sContent-Length: 39\r\n\r\n"
         b'{"action":"increase","sku":"A","qty":1}')
 ACCEPTED = b'{"status":"accepted"}'
 
@@ -37,18 +39,18 @@ class Crowd(stack.Case):
         with open("/proc/%d/status" % self.s.worker()) as f:
             return int(next(line for line in f if line.startswith("RssAnon")).split()[1])
 
-    def waiting(self):
+    def waiting(self, how="waiting"):
         text = self.s.request("GET", "/metrics")[2]
         return next(int(line.split()[1]) for line in text.splitlines()
-                    if line.startswith("warehouse_nginx_requests_waiting "))
+                    if line.startswith("warehouse_nginx_requests_%s " % how))
 
-    def crowd(self):
+    def crowd(self, field=b""):
         """Connections with a command each."""
         connections = []
         for _ in range(N):
             c = socket.create_connection(("127.0.0.1", self.s.port))
             self.addCleanup(c.close)
-            c.sendall(POST)
+            c.sendall(POST % field)
             connections.append(c)
         return connections
 
@@ -63,7 +65,7 @@ class Crowd(stack.Case):
                 for key, _ in selector.select(0.1):
                     data = key.fileobj.recv(4096)
                     found[key.fileobj] += data
-                    if not data or found[key.fileobj].endswith(ACCEPTED):
+                    if not data or found[key.fileobj].endswith(b"}"):
                         selector.unregister(key.fileobj)
                 return not selector.get_map()
 
@@ -98,6 +100,36 @@ class Crowd(stack.Case):
                   % (n, (most - before) / N, before, *sizes[-1]))
             s.wait_caught_up()
             self.assertEqual(s.items()[1], '[{"sku":"A","qty":%d}]' % (1 + n * N))
+        self.check()
+
+    def test_followers(self):
+        """Each is told what became of its own command."""
+        s = self.s
+        s.create_topics()
+        s.start_daemon()
+        s.start_nginx(connections=2 * N, extra="warehouse_wait 300s;")
+        self.assertEqual(s.post("increase", "A", 1)[0], 200)
+        s.wait_caught_up()
+        before = self.memory()
+        self.assertEqual(s.daemon.stop(), 0)
+        connections = self.crowd(b"Prefer: wait=300\r\n")
+        stack.wait(lambda: self.waiting("following") == N, "all to wait")
+        most = self.memory()
+        s.start_daemon()
+        told = []
+        for reply in self.replies(connections):
+            head, _, body = reply.partition(b"\r\n\r\n")
+            self.assertTrue(head.startswith(b"HTTP/1.1 200 "), reply)
+            told.append(json.loads(body))
+        self.assertEqual({t["status"] for t in told}, {"applied"})
+        self.assertEqual(sorted(t["stock"] for t in told), list(range(2, N + 2)))
+        for c in connections:
+            c.close()
+        stack.wait(lambda: self.waiting("following") == 0, "nobody to wait")
+        print("# %.1f KiB for each that waits" % ((most - before) / N))
+        self.assertLess((most - before) / N, MOST * (10 if SANITIZED else 1))
+        stack.wait(lambda: SANITIZED or self.memory() < before + (most - before) // 5,
+                   "the memory to be given back")
         self.check()
 
 
