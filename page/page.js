@@ -43,6 +43,7 @@ let page = 0;
 let stale = true;                 // shown is not what it should be
 let drawing = null;               // the timer
 let loaded = false;
+let telling = null;               // the timer for what a search has found
 
 function compareSkus(a, b) {
   return a < b ? -1 : a > b ? 1 : 0;
@@ -61,6 +62,11 @@ function find() {
     ? (a, b) => sign * compareSkus(a, b)
     : (a, b) => sign * (stock.get(a) - stock.get(b)) || compareSkus(a, b));
   stale = false;
+}
+
+// While somebody is at a row's button, no row becomes another item's.
+function held() {
+  return $("items").contains(document.activeElement);
 }
 
 function row(sku, old) {
@@ -85,9 +91,9 @@ function row(sku, old) {
   return tr;
 }
 
-function draw() {
+function draw(asked) {
   drawing = null;
-  if (stale) {
+  if (stale && (asked || !held())) {
     find();
   }
   const pages = Math.max(1, Math.ceil(shown.length / ROWS));
@@ -113,8 +119,11 @@ function draw() {
     $("count").textContent = count;
   }
   $("page").textContent = "Page " + number.format(page + 1) + " of " + number.format(pages);
-  $("first").disabled = $("previous").disabled = page === 0;
-  $("next").disabled = $("last").disabled = page === pages - 1;
+  // not disabled: that would take the focus away
+  for (const [id, no] of [["first", page === 0], ["previous", page === 0],
+    ["next", page === pages - 1], ["last", page === pages - 1]]) {
+    $(id).setAttribute("aria-disabled", no);
+  }
 
   for (const [sku, when] of changed) {
     if (performance.now() - when >= FRESH) {
@@ -130,7 +139,7 @@ function draw() {
 function redraw(now) {
   if (now) {
     clearTimeout(drawing);
-    draw();
+    draw(true);
   } else if (drawing === null) {
     drawing = setTimeout(draw, DRAW);
   }
@@ -152,7 +161,8 @@ function sortBy(by) {
 }
 
 function turn(to) {
-  page = Math.max(0, to);
+  const last = Math.ceil(shown.length / ROWS) - 1;
+  page = Math.max(0, Math.min(to, last));
   redraw(true);
 }
 
@@ -161,14 +171,18 @@ $("by-qty").addEventListener("click", () => sortBy("qty"));
 $("first").addEventListener("click", () => turn(0));
 $("previous").addEventListener("click", () => turn(page - 1));
 $("next").addEventListener("click", () => turn(page + 1));
-$("last").addEventListener("click", () => turn(Math.ceil(shown.length / ROWS) - 1));
+$("last").addEventListener("click", () => turn(Infinity));
 
 $("find").addEventListener("submit", (event) => event.preventDefault());
 $("search").addEventListener("input", () => {
   stale = true;
   page = 0;
   redraw(true);
+  clearTimeout(telling);
+  telling = setTimeout(() => { $("found").textContent = $("count").textContent; }, DRAW);
 });
+
+$("items").addEventListener("focusout", () => redraw());
 
 $("items").addEventListener("click", (event) => {
   const button = event.target.closest("button");
@@ -182,8 +196,13 @@ $("items").addEventListener("click", (event) => {
 
 // --- live changes
 
+const PATIENCE = 60000;           // ms to wait for the list
+const SLEEP = 30000;              // ms that nobody has to see the page
+
 let source = null;
-let again = 1000;                 // ms to the next try
+let again = 1000;                 // ms to the next try; a notification takes it back
+let asleep = false;
+let sleeping = null;              // the timer
 
 function live(text, good) {
   tell("live", text, good);
@@ -197,27 +216,37 @@ function tell(id, text, good) {
   span.className = good === undefined ? "" : good ? "good" : "bad";
 }
 
+function later() {
+  setTimeout(load, again);
+  again = Math.min(2 * again, 15000);
+}
+
 // The list, and from the position that it stands for on, each notification.
 async function load() {
   source?.close();
   source = null;
+  if (asleep) {
+    return;
+  }
   live("loading");
 
   let reply, list;
   try {
-    reply = await fetch("items", { headers: { Accept: "application/json" }, cache: "no-cache" });
+    reply = await fetch("items", {
+      headers: { Accept: "application/json" },
+      cache: "no-cache",
+      signal: AbortSignal.timeout(PATIENCE),
+    });
     if (!reply.ok) {
       throw new Error("status " + reply.status);
     }
     list = await reply.json();
   } catch (error) {
     live("the stock cannot be read (" + error.message + "), trying again", false);
-    setTimeout(load, again);
-    again = Math.min(2 * again, 15000);
+    later();
     return;
   }
 
-  again = 1000;
   loaded = true;
   stock.clear();
   changed.clear();
@@ -234,18 +263,38 @@ async function load() {
 function follow(query) {
   source = new EventSource("notifications" + query);
   source.onopen = () => live("connected", true);
-  source.onmessage = (event) => notified(event.lastEventId, JSON.parse(event.data));
-  source.addEventListener("reset", load);
+  source.onmessage = (event) => {
+    again = 1000;
+    notified(event.lastEventId, JSON.parse(event.data));
+  };
+  source.addEventListener("reset", () => {
+    source.close();
+    live("some changes are missing, loading the list again", false);
+    later();
+  });
   source.onerror = () => {
     live("interrupted", false);
     if (source.readyState === EventSource.CLOSED) {
       // refused: too many follow, or the service is away
-      source.close();
-      setTimeout(load, again);
-      again = Math.min(2 * again, 15000);
+      later();
     }
   };
 }
+
+// A browser has few connections to a server: pages that nobody sees leave theirs.
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(sleeping);
+  if (document.hidden) {
+    sleeping = setTimeout(() => {
+      asleep = true;
+      source?.close();
+      live("asleep");
+    }, SLEEP);
+  } else if (asleep) {
+    asleep = false;
+    load();
+  }
+});
 
 function notified(id, n) {
   stale = stale || !stock.has(n.sku) || order.by === "qty";
@@ -333,29 +382,45 @@ function outcome(reply, body) {
     say("bad", "Refused: ", ...what, ", " + (REASONS[body.reason] ?? body.reason)
       + (body.stock === undefined ? "" : "; stock is " + number.format(body.stock)));
 
+  } else if (reply.status === 504) {
+    unknown(body.detail ?? "status 504");
+    return;
+
   } else {
     say("bad", "Not accepted: " + (body.detail ?? "status " + reply.status));
-    if (reply.status < 500) {
+    if (reply.status >= 500) {
+      retry();
       return;
     }
-    retry();
-    return;
   }
 
   pending = null;
+}
+
+function unknown(why) {
+  say("bad", "Nobody knows whether it was accepted (" + why + "). "
+    + "Sent again, it has its effect once. ");
+  retry();
 }
 
 // With the same key: whatever became of it, it has its effect once.
 function retry() {
   const button = element("button", "Send again");
   button.type = "button";
-  button.addEventListener("click", () => send());
+  button.addEventListener("click", () => {
+    $("result").focus();
+    send();
+  });
   $("result").append(button);
 }
 
+let sending = false;
+
 async function send() {
-  const submit = $("send").querySelector("button");
-  submit.disabled = true;
+  if (sending) {
+    return;
+  }
+  sending = true;
   say("", "Sending");
   try {
     const reply = await fetch("commands", {
@@ -366,26 +431,29 @@ async function send() {
         Prefer: "wait=" + WAIT,
       },
       body: JSON.stringify(pending.command),
+      signal: AbortSignal.timeout(1000 * WAIT + 20000),
     });
     outcome(reply, await reply.json());
   } catch (error) {
-    say("bad", "No answer (" + error.message + "): nobody knows whether it was accepted. "
-      + "Sent again, it has its effect once. ");
-    retry();
+    unknown("no answer: " + error.message);
   }
-  submit.disabled = false;
+  sending = false;
 }
 
 $("send").addEventListener("submit", (event) => {
   event.preventDefault();
-  pending = {
-    key: key(),
-    command: {
-      action: $("send").elements.action.value,
-      sku: $("sku").value,
-      qty: Number($("qty").value),
-    },
+  if (sending) {
+    return;
+  }
+  const command = {
+    action: $("send").elements.action.value,
+    sku: $("sku").value,
+    qty: Number($("qty").value),
   };
+  // one that nobody knows of is the same one, sent again
+  if (pending === null || JSON.stringify(pending.command) !== JSON.stringify(command)) {
+    pending = { key: key(), command };
+  }
   send();
 });
 
@@ -394,7 +462,10 @@ $("send").addEventListener("submit", (event) => {
 
 async function health(name) {
   try {
-    const reply = await fetch("health/" + name, { cache: "no-store" });
+    const reply = await fetch("health/" + name, {
+      cache: "no-store",
+      signal: AbortSignal.timeout(LOOK),
+    });
     return await reply.json();
   } catch {
     return null;

@@ -176,10 +176,25 @@ class Page(stack.Case):
         # nobody answers: what is sent again has its effect once
         s.nginx.stop()
         self.send(page, "Increase", "SKU123", 1)
-        expect(result).to_contain_text("No answer")
+        expect(result).to_contain_text("Nobody knows whether it was accepted (no answer")
         s.start_nginx()
         page.get_by_role("button", name="Send again").click()
         expect(result).to_have_text("Applied: +1 SKU123, stock is 7 (version 3)")
+        # accepted, but the answer is lost: the form sends the same one again, too
+        page.route("**/commands", lambda route: (route.fetch(), route.abort()))
+        self.send(page, "Decrease", "SKU123", 1)
+        expect(result).to_contain_text("Nobody knows")
+        page.unroute("**/commands")
+        stack.wait(lambda: s.items()[1] == '[{"sku":"SKU123","qty":6}]', "the stock of 6")
+        self.send(page, "Decrease", "SKU123", 1)
+        expect(result).to_have_text("Applied: \u22121 SKU123, stock is 6 (version 4)")
+        page.route("**/commands", lambda route: route.fulfill(
+            status=504, content_type="application/problem+json", body='{"detail":"too late"}'))
+        self.send(page, "Increase", "SKU123", 1)
+        expect(result).to_contain_text("Nobody knows whether it was accepted (too late)")
+        page.unroute("**/commands")
+        page.get_by_role("button", name="Send again").click()
+        expect(result).to_have_text("Applied: +1 SKU123, stock is 7 (version 5)")
         # no daemon
         s.daemon.stop()
         self.send(page, "Increase", "SKU123", 1)
@@ -221,11 +236,21 @@ class Page(stack.Case):
         self.assertEqual(self.rows(page)[-1][0], "ITEM099999")
         page.get_by_role("button", name="Previous").click()
         self.assertEqual(self.rows(page)[-1][0], "ITEM099899")
+        # under a button that has the focus no row becomes another item's
+        button = page.get_by_role("button", name="Change ITEM099850")
+        button.focus()
+        self.assertEqual(self.s.post("increase", "ITEM0998", 1)[0], 200)
+        expect(page.locator("#events li").first).to_contain_text("ITEM0998 ")
+        page.wait_for_timeout(1000)
+        expect(button).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Sku", exact=True)).to_have_value("ITEM099850")
+        expect(page.locator("#count")).to_have_text("100,001 items")
         # what changes on this page is seen, and elsewhere found
         self.assertEqual(self.s.post("increase", "ITEM099850", 1000000)[0], 200)
         expect(page.locator("#items tr", has_text="ITEM099850")).to_contain_text("1,0")
         self.assertEqual(self.s.post("increase", "new", 1)[0], 200)
-        expect(page.locator("#count")).to_have_text("100,001 items")
+        expect(page.locator("#count")).to_have_text("100,002 items")
         self.assertEqual(self.wrong, [])
 
     def test_markup(self):

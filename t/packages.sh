@@ -130,7 +130,7 @@ build() {
 lintian_clean() {
     in_tree lintian --allow-root --fail-on error,warning --info \
         --suppress-tags-from-file /warehouse/source/debian/lintian-not-ours -- \
-        /warehouse/warehouse_"${version}"_amd64.changes
+        "/warehouse/warehouse_${version}_$(dpkg --print-architecture).changes"
 }
 
 # As upstream's tarball has it, built and run from its own folder.

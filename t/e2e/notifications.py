@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 import urllib.parse
 
 import events
@@ -257,8 +258,11 @@ class Streams(Case):
             streams = [self.follow() for _ in range(10)]
             before = s.workers()
             s.nginx.send(signo)
+            deadline = time.monotonic() + stack.DEADLINE
             for stream in streams:
                 while not stream.ended:
+                    # heartbeats go on
+                    self.assertLess(time.monotonic(), deadline, "a stream does not end")
                     stream.step()
                 self.assertEqual((stream.events, stream.body), ([], b""))
             if signo == signal.SIGHUP:
