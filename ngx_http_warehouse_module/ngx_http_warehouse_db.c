@@ -22,6 +22,7 @@ struct ngx_http_warehouse_db_s {
     ngx_queue_t                  asking;     /* for lists, in this turn */
     ngx_uint_t                   asked;      /* since the last look */
     ngx_event_t                  turn;
+    ngx_uint_t                   looked;     /* in this turn */
     int                          version;    /* what the look found ... */
     ngx_uint_t                   forgotten;  /* ... in the file of then */
 };
@@ -30,7 +31,7 @@ struct ngx_http_warehouse_db_s {
 static void ngx_http_warehouse_db_cleanup(void *data);
 static void ngx_http_warehouse_db_turn(ngx_event_t *ev);
 static void ngx_http_warehouse_db_answer(ngx_http_warehouse_db_t *db,
-    ngx_http_warehouse_list_waiter_t *waiter, ngx_uint_t *looked);
+    ngx_http_warehouse_list_waiter_t *waiter);
 static ngx_int_t ngx_http_warehouse_db_look(ngx_http_warehouse_db_t *db,
     int *version);
 static ngx_int_t ngx_http_warehouse_db_open(ngx_http_warehouse_db_t *db);
@@ -126,7 +127,7 @@ void
 ngx_http_warehouse_db_list(ngx_http_warehouse_db_t *db,
     ngx_http_warehouse_list_waiter_t *waiter)
 {
-    if (db->asked == NGX_HTTP_WAREHOUSE_SHARE) {
+    if (db->asked >= NGX_HTTP_WAREHOUSE_SHARE) {
         ngx_http_warehouse_db_turn(&db->turn);
     }
 
@@ -143,7 +144,6 @@ ngx_http_warehouse_db_list(ngx_http_warehouse_db_t *db,
 static void
 ngx_http_warehouse_db_turn(ngx_event_t *ev)
 {
-    ngx_uint_t                looked;
     ngx_queue_t               asking, *q;
     ngx_http_warehouse_db_t  *db;
 
@@ -160,20 +160,20 @@ ngx_http_warehouse_db_turn(ngx_event_t *ev)
     ngx_queue_add(&asking, &db->asking);
     ngx_queue_init(&db->asking);
 
-    looked = 0;
+    db->looked = 0;
 
     while (!ngx_queue_empty(&asking)) {
         q = ngx_queue_head(&asking);
         ngx_http_warehouse_db_answer(db, ngx_queue_data(q,
                                             ngx_http_warehouse_list_waiter_t,
-                                            queue), &looked);
+                                            queue));
     }
 }
 
 
 static void
 ngx_http_warehouse_db_answer(ngx_http_warehouse_db_t *db,
-    ngx_http_warehouse_list_waiter_t *waiter, ngx_uint_t *looked)
+    ngx_http_warehouse_list_waiter_t *waiter)
 {
     ngx_int_t                       rc;
     ngx_http_warehouse_refusal_t    refusal;
@@ -185,11 +185,11 @@ ngx_http_warehouse_db_answer(ngx_http_warehouse_db_t *db,
 
     ngx_http_warehouse_lists_cancel(waiter);
 
-    /* what an answer led to may have found another file */
+    /* what an answer led to may have found another file, or none */
 
-    if (!*looked || db->forgotten != db->lists.forgotten) {
+    if (!db->looked || db->forgotten != db->lists.forgotten) {
         rc = ngx_http_warehouse_db_look(db, &db->version);
-        *looked = (rc == NGX_OK);
+        db->looked = (rc == NGX_OK);
         db->forgotten = db->lists.forgotten;
     }
 

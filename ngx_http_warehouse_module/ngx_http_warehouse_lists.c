@@ -346,8 +346,9 @@ ngx_http_warehouse_lists_late(ngx_http_warehouse_edition_t *e)
 
     ngx_http_warehouse_queue_move(&e->waiting, &e->late);
 
-    if (ngx_http_warehouse_lists_build(e, version) == NGX_ERROR) {
-
+    if (ngx_http_warehouse_lists_build(e, version) == NGX_ERROR
+        && e->build.snapshot == NULL)
+    {
         /* those that wait for one that did not even begin */
 
         ngx_queue_init(&waiting);

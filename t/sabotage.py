@@ -293,7 +293,7 @@ SABOTAGES = [
          "(0 && waiting == WH_PUBLISHER_INIT_TRIES)")],
      "t/e2e/security.py", ["Troubles.test_each"]),
     ("a look at the database kept for the next turn", [
-        (NGX + "db.c", "    looked = 0;\n", "    looked = (db->reader.probe != NULL);\n")],
+        (NGX + "db.c", "    db->looked = 0;\n", "    db->looked = (db->reader.probe != NULL);\n")],
      "t/e2e/reading.py", ["Reading.test_position"]),
     ("doctor opens a database for writing", [
         ("consumer/store/look.c", 'alone ? "immutable=1"', 'alone ? "immutable=0"')],

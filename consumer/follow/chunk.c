@@ -44,8 +44,10 @@ static int wh_chunk_keep(wh_chunk_t *chunk, int64_t offset,
     const wh_notification_t *n, wh_error_t *err);
 static int wh_chunk_learn(wh_chunk_t *chunk, const wh_notification_t *n,
     const wh_key_t *key, int64_t time, wh_error_t *err);
-static int wh_chunk_apply(wh_chunk_t *chunk, uint64_t *applied,
-    wh_error_t *err);
+static int wh_chunk_apply(wh_chunk_t *chunk, const wh_store_t *store,
+    uint64_t *applied, wh_error_t *err);
+static int wh_chunk_contradiction(const wh_change_t *change,
+    const wh_state_t *s, const wh_store_t *store, wh_error_t *err);
 
 
 int
@@ -225,7 +227,7 @@ wh_chunk_write(wh_chunk_t *c, wh_store_t *store, const wh_conf_t *conf,
     rc = wh_items_read(c->items, store, err);
 
     if (rc == WH_OK) {
-        rc = wh_chunk_apply(c, applied, err);
+        rc = wh_chunk_apply(c, store, applied, err);
     }
 
     if (rc == WH_OK) {
@@ -253,7 +255,8 @@ wh_chunk_write(wh_chunk_t *c, wh_store_t *store, const wh_conf_t *conf,
 
 
 static int
-wh_chunk_apply(wh_chunk_t *c, uint64_t *applied, wh_error_t *err)
+wh_chunk_apply(wh_chunk_t *c, const wh_store_t *store, uint64_t *applied,
+    wh_error_t *err)
 {
     size_t             i;
     wh_item_t         *item;
@@ -266,13 +269,7 @@ wh_chunk_apply(wh_chunk_t *c, uint64_t *applied, wh_error_t *err)
         item = &change->now;
 
         if (s->version == item->version && s->stock != item->qty) {
-            return wh_error_set(err, WH_ERROR, "item \"%s\" version %" PRId64
-                                " has stock %" PRId64 " in the database and %"
-                                PRId64 " in notifications: the database was "
-                                "changed by hand, or two owners wrote; move "
-                                "the database away to have it rebuilt from "
-                                "Kafka", change->sku, item->version,
-                                item->qty, s->stock);
+            return wh_chunk_contradiction(change, s, store, err);
         }
 
         if (s->version > item->version) {
@@ -287,4 +284,28 @@ wh_chunk_apply(wh_chunk_t *c, uint64_t *applied, wh_error_t *err)
     }
 
     return WH_OK;
+}
+
+
+/* While a database is being built, all that is in it is from notifications. */
+
+static int
+wh_chunk_contradiction(const wh_change_t *change, const wh_state_t *s,
+    const wh_store_t *store, wh_error_t *err)
+{
+    if (wh_store_unpublished(store)) {
+        return wh_error_set(err, WH_ERROR, "item \"%s\" version %" PRId64
+                            " has stock %" PRId64 " in one notification and %"
+                            PRId64 " in another: two owners wrote; no database "
+                            "can be built from this topic, so keep the one "
+                            "there is, or restore a backup", change->sku,
+                            change->now.version, change->now.qty, s->stock);
+    }
+
+    return wh_error_set(err, WH_ERROR, "item \"%s\" version %" PRId64
+                        " has stock %" PRId64 " in the database and %" PRId64
+                        " in notifications: the database was changed by hand, "
+                        "or two owners wrote; move the database away to have "
+                        "it rebuilt from Kafka", change->sku,
+                        change->now.version, change->now.qty, s->stock);
 }

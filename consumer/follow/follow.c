@@ -346,7 +346,7 @@ wh_follow_undecodable(wh_follow_t *f, const rd_kafka_message_t *m,
     return wh_error_set(err, WH_ERROR, "%s:0:%" PRId64 " is not a notification "
                         "(%s): something else wrote to the topic, or a newer "
                         "warehouse-consumer; to go on without this one, start "
-                        "once with --skip_notification=%" PRId64,
+                        "(or verify) once with --skip_notification=%" PRId64,
                         f->conf->notifications_topic, m->offset, why,
                         m->offset);
 }

@@ -47,7 +47,9 @@ wh_look_uri(char *uri, size_t size, const char *file, const char *how)
     int          n;
     const char  *p;
 
-    n = snprintf(uri, size, "file:");
+    /* what would come behind two slashes is the name of a machine */
+
+    n = snprintf(uri, size, *file == '/' ? "file://" : "file:");
 
     for (p = file; *p != '\0' && (size_t) n < size - 64; p++) {
         n += snprintf(uri + n, size - (size_t) n,
