@@ -380,6 +380,10 @@ wh_main_verify(const wh_args_t *args, const wh_conf_t *conf)
     rc = wh_signal_init(&err);
 
     if (rc == WH_OK) {
+        rc = wh_signal_hangup(&err);
+    }
+
+    if (rc == WH_OK) {
         rc = wh_verify_run(conf, &differences, &err);
     }
 

@@ -47,6 +47,20 @@ failed:
 }
 
 
+int
+wh_signal_hangup(wh_error_t *err)
+{
+    struct sigaction  sa;
+
+    memset(&sa, 0, sizeof(sa));
+    (void) sigemptyset(&sa.sa_mask);
+    sa.sa_handler = wh_signal_handler;
+
+    return (sigaction(SIGHUP, &sa, NULL) == 0) ? WH_OK
+           : wh_error_set(err, WH_ERROR, "sigaction: %s", strerror(errno));
+}
+
+
 static void
 wh_signal_handler(int signo)
 {

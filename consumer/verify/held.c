@@ -2,17 +2,13 @@
 #include "store/files.h"
 #include "store/look.h"
 #include "wh_schema.h"
-#include "wh_text.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-
-/* bytes for a text of a database, every byte of it escaped */
-#define WH_HELD_QUOTED  4096
 
 
 /* in temporary files of SQLite's, which nobody else sees */
@@ -24,97 +20,62 @@ static const char  wh_held_sql[] =
     "CREATE TEMP TABLE held_positions AS"
     " SELECT topic, partition, next FROM positions;";
 
-static const char  wh_held_keys_sql[] =
-    "CREATE TEMP TABLE held_keys AS SELECT sku, key, change, partition, offset"
-    " FROM keys;";
+/* keys: none in the first schema, without conditions before the fourth */
 
+#define WH_HELD_KEYS  "CREATE TEMP TABLE held_keys AS SELECT"
+#define WH_HELD_USE   " sku, key, change, time, partition, offset,"
 
-/* What may differ, and how a line says it; all rows are differences. */
-
-typedef struct {
-    const char  *sql;
-    void       (*say)(sqlite3_stmt *stmt);
-} wh_held_check_t;
-
-
-static int wh_held_open(wh_held_t *held, const wh_conf_t *conf, int *alone,
-    wh_error_t *err);
-static int wh_held_read(wh_held_t *held, const wh_conf_t *conf,
-    wh_error_t *err);
-static int wh_held_meta(wh_held_t *held, const wh_conf_t *conf,
-    wh_error_t *err);
-static int wh_held_exec(sqlite3 *db, const char *sql, const char *what,
-    wh_error_t *err);
-static int wh_held_query(sqlite3 *db, sqlite3_stmt **stmt, const char *sql,
-    const char *topic, wh_error_t *err);
-static int wh_held_check(wh_held_t *held, const wh_conf_t *conf,
-    const wh_held_check_t *check, int64_t *differences, wh_error_t *err);
-static void wh_held_say_item(sqlite3_stmt *stmt);
-static void wh_held_say_key(sqlite3_stmt *stmt);
-static void wh_held_say_position(sqlite3_stmt *stmt);
-static void wh_held_say_state(sqlite3_stmt *stmt, int column);
-static void wh_held_say_use(sqlite3_stmt *stmt, int column);
-static void wh_held_say_text(sqlite3_stmt *stmt, int column);
-static const char *wh_held_text(sqlite3_stmt *stmt, int column);
-
-
-static const wh_held_check_t  wh_held_checks[] = {
-
-    { "SELECT h.sku, h.qty, h.version, r.qty, r.version"
-      " FROM held_items h LEFT JOIN replay.items r USING(sku)"
-      " WHERE r.sku IS NULL OR r.qty != h.qty OR r.version != h.version"
-      " UNION ALL"
-      " SELECT r.sku, NULL, NULL, r.qty, r.version"
-      " FROM replay.items r LEFT JOIN held_items h USING(sku)"
-      " WHERE h.sku IS NULL ORDER BY 1", wh_held_say_item },
-
-    /* the database has forgotten those that are old enough */
-
-    { "SELECT h.sku, h.key, h.change, h.partition, h.offset,"
-      " r.change, r.partition, r.offset"
-      " FROM held_keys h LEFT JOIN replay.keys r USING(sku, key)"
-      " WHERE r.sku IS NULL OR r.change != h.change"
-      " OR r.partition != h.partition OR r.offset != h.offset"
-      " ORDER BY 1, 2", wh_held_say_key },
-
-    { "SELECT r.topic, r.partition, h.next, r.next"
-      " FROM replay.positions r LEFT JOIN held_positions h"
-      " USING(topic, partition)"
-      " WHERE r.topic = ?1 AND (h.next IS NULL OR h.next < r.next)"
-      " ORDER BY 2", wh_held_say_position },
+static const char  *wh_held_keys_sql[] = {
+    WH_HELD_KEYS " NULL AS sku, NULL AS key, 0 AS change, 0 AS time,"
+    " 0 AS partition, 0 AS offset, 0 AS expected_version, 0 AS expected_qty"
+    " WHERE 0",
+    WH_HELD_KEYS WH_HELD_USE " -1 AS expected_version, -1 AS expected_qty"
+    " FROM keys",
+    WH_HELD_KEYS WH_HELD_USE " expected_version, expected_qty FROM keys",
 };
+
+
+static int wh_held_open(wh_held_t *held, const char *path, int *alone,
+    wh_error_t *err);
+static int wh_held_copy_tables(wh_held_t *held, const wh_conf_t *conf,
+    wh_error_t *err);
+static int wh_held_topics(wh_held_t *held, const wh_conf_t *conf,
+    wh_error_t *err);
+static int wh_held_topic(const char *what, const char *known,
+    const char *configured, wh_error_t *err);
+static int wh_held_tables(wh_held_t *held, wh_error_t *err);
+static int wh_held_exec(sqlite3 *db, const char *sql, wh_error_t *err);
+static int wh_held_row(sqlite3 *db, sqlite3_stmt **stmt, const char *sql,
+    const char *topic, wh_error_t *err);
+static const char *wh_held_text(sqlite3_stmt *stmt, int column);
+static int wh_held_unchanged(const wh_held_t *held, const char *path,
+    int alone, wh_error_t *err);
 
 
 int
 wh_held_copy(wh_held_t *held, const wh_conf_t *conf, wh_error_t *err)
 {
     int   alone, rc;
-    char  log[PATH_MAX];
+    char  path[PATH_MAX];
 
     memset(held, 0, sizeof(wh_held_t));
 
-    rc = wh_held_open(held, conf, &alone, err);
+    /* SQLite's other files lie beside the one that a link leads to */
 
-    if (rc == WH_OK) {
-        rc = wh_held_exec(held->db, "BEGIN", "reading", err);
-    }
-
-    if (rc == WH_OK) {
-        rc = wh_held_read(held, conf, err);
-    }
-
-    if (rc == WH_OK) {
-        rc = wh_held_exec(held->db, "COMMIT", "reading", err);
-    }
-
-    if (alone && wh_file_name(log, conf->database, "-wal", NULL) == WH_OK
-        && access(log, F_OK) == 0)
+    if (realpath(conf->database, path) == NULL
+        || stat(path, &held->file) == -1)
     {
-        return wh_error_set(err, WH_AGAIN, "database \"%s\" was opened "
-                            "meanwhile; try again", conf->database);
+        return wh_error_set(err, WH_ERROR, "database \"%s\": %s",
+                            conf->database, strerror(errno));
     }
 
-    return rc;
+    rc = wh_held_open(held, path, &alone, err);
+
+    if (rc == WH_OK) {
+        rc = wh_held_copy_tables(held, conf, err);
+    }
+
+    return (rc == WH_OK) ? wh_held_unchanged(held, path, alone, err) : rc;
 }
 
 
@@ -132,71 +93,166 @@ wh_held_close(wh_held_t *held)
  */
 
 static int
-wh_held_open(wh_held_t *held, const wh_conf_t *conf, int *alone,
-    wh_error_t *err)
+wh_held_open(wh_held_t *held, const char *path, int *alone, wh_error_t *err)
 {
     char  file[PATH_MAX];
 
-    *alone = 0;
-
-    if (wh_file_name(file, conf->database, "-wal", err) != WH_OK) {
+    if (wh_file_name(file, path, "-wal", err) != WH_OK) {
         return WH_ERROR;
-    }
-
-    if (access(conf->database, R_OK) == -1) {
-        return wh_error_set(err, WH_ERROR, "database \"%s\": %s",
-                            conf->database, strerror(errno));
     }
 
     *alone = (access(file, F_OK) == -1);
 
-    (void) wh_file_name(file, conf->database, "-shm", NULL);
+    (void) wh_file_name(file, path, "-shm", NULL);
 
     if (!*alone && access(file, F_OK) == -1) {
         return wh_error_set(err, WH_ERROR, "database \"%s\" has a write-ahead "
                             "log without its -shm: start the daemon, which "
                             "recovers it, or make a copy by SQLite's .backup",
-                            conf->database);
+                            path);
     }
 
-    return wh_look_open(&held->db, conf->database, *alone, err);
+    return wh_look_open(&held->db, path, *alone, err);
+}
+
+
+/* It is the file that was opened, and nobody wrote what was read without locks. */
+
+static int
+wh_held_unchanged(const wh_held_t *held, const char *path, int alone,
+    wh_error_t *err)
+{
+    char         log[PATH_MAX];
+    struct stat  st;
+
+    (void) wh_file_name(log, path, "-wal", NULL);
+
+    if (stat(path, &st) == -1 || st.st_dev != held->file.st_dev
+        || st.st_ino != held->file.st_ino
+        || (alone && access(log, F_OK) == 0))
+    {
+        return wh_error_set(err, WH_AGAIN, "database \"%s\" was opened or "
+                            "replaced meanwhile; try again", path);
+    }
+
+    return WH_OK;
 }
 
 
 static int
-wh_held_read(wh_held_t *held, const wh_conf_t *conf, wh_error_t *err)
+wh_held_copy_tables(wh_held_t *held, const wh_conf_t *conf, wh_error_t *err)
+{
+    int  rc;
+
+    rc = wh_held_exec(held->db, "BEGIN", err);
+
+    if (rc == WH_OK) {
+        rc = wh_schema_readable(held->db, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_held_topics(held, conf, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_held_tables(held, err);
+    }
+
+    return (rc == WH_OK) ? wh_held_exec(held->db, "COMMIT", err) : rc;
+}
+
+
+/* What came from another topic cannot be replayed from this one. */
+
+static int
+wh_held_topics(wh_held_t *held, const wh_conf_t *conf, wh_error_t *err)
 {
     int            rc;
+    size_t         len;
+    const char    *from;
     sqlite3_stmt  *stmt;
 
-    rc = wh_schema_readable(held->db, err);
+    rc = wh_held_row(held->db, &stmt, "SELECT"
+                     " (SELECT value FROM meta WHERE name = 'cluster_id'),"
+                     " (SELECT value FROM meta"
+                     "  WHERE name = 'notifications_topic'),"
+                     " (SELECT value FROM meta WHERE name = 'commands_topic'),"
+                     " (SELECT value FROM meta WHERE name = 'rebuilt_from'),"
+                     " coalesce((SELECT next FROM positions"
+                     "  WHERE topic = ?1 AND partition = 0), 0)",
+                     conf->notifications_topic, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    (void) snprintf(held->cluster, sizeof(held->cluster), "%s",
+                    wh_held_text(stmt, 0));
+    held->next = sqlite3_column_int64(stmt, 4);
+
+    rc = wh_held_topic("notifications_topic", wh_held_text(stmt, 1),
+                       conf->notifications_topic, err);
 
     if (rc == WH_OK) {
-        rc = wh_held_meta(held, conf, err);
+        rc = wh_held_topic("commands_topic", wh_held_text(stmt, 2),
+                           conf->commands_topic, err);
+    }
+
+    from = wh_held_text(stmt, 3);
+    len = strlen(conf->notifications_topic);
+
+    if (rc == WH_OK && *from != '\0'
+        && (strncmp(from, conf->notifications_topic, len) != 0
+            || from[len] != ' '))
+    {
+        rc = wh_error_set(err, WH_ERROR, "the stock began with topics \"%s\", "
+                          "and topic \"%s\" does not have what came before: "
+                          "keep backups of this database", from,
+                          conf->notifications_topic);
+    }
+
+    (void) sqlite3_finalize(stmt);
+
+    return rc;
+}
+
+
+static int
+wh_held_topic(const char *what, const char *known, const char *configured,
+    wh_error_t *err)
+{
+    if (*known == '\0' || strcmp(known, configured) == 0) {
+        return WH_OK;
+    }
+
+    return wh_error_set(err, WH_ERROR, "the database is from %s \"%s\", and "
+                        "\"%s\" is configured", what, known, configured);
+}
+
+
+static int
+wh_held_tables(wh_held_t *held, wh_error_t *err)
+{
+    int            keys, rc;
+    sqlite3_stmt  *stmt;
+
+    rc = wh_held_row(held->db, &stmt, WH_SQL_VERSION, NULL, err);
+    if (rc != WH_OK) {
+        return rc;
+    }
+
+    keys = sqlite3_column_int(stmt, 0);
+    keys = (keys >= 4) ? 2 : (keys >= 2) ? 1 : 0;
+    (void) sqlite3_finalize(stmt);
+
+    rc = wh_held_exec(held->db, wh_held_sql, err);
+
+    if (rc == WH_OK) {
+        rc = wh_held_exec(held->db, wh_held_keys_sql[keys], err);
     }
 
     if (rc == WH_OK) {
-        rc = wh_held_exec(held->db, wh_held_sql, "copying", err);
-    }
-
-    /* the first schema had no keys */
-
-    if (rc == WH_OK) {
-        rc = wh_held_query(held->db, &stmt, "SELECT count(*) FROM sqlite_schema"
-                           " WHERE name = 'keys'", NULL, err);
-    }
-
-    if (rc == WH_OK) {
-        rc = wh_held_exec(held->db, sqlite3_column_int(stmt, 0) > 0
-                          ? wh_held_keys_sql
-                          : "CREATE TEMP TABLE held_keys(sku, key, change,"
-                            " partition, offset)", "copying", err);
-        (void) sqlite3_finalize(stmt);
-    }
-
-    if (rc == WH_OK) {
-        rc = wh_held_query(held->db, &stmt, "SELECT count(*) FROM held_items",
-                           NULL, err);
+        rc = wh_held_row(held->db, &stmt, "SELECT count(*) FROM held_items",
+                         NULL, err);
     }
 
     if (rc == WH_OK) {
@@ -209,32 +265,10 @@ wh_held_read(wh_held_t *held, const wh_conf_t *conf, wh_error_t *err)
 
 
 static int
-wh_held_meta(wh_held_t *held, const wh_conf_t *conf, wh_error_t *err)
-{
-    int            rc;
-    sqlite3_stmt  *stmt;
-
-    rc = wh_held_query(held->db, &stmt, "SELECT coalesce((SELECT value FROM "
-                       "meta WHERE name = 'cluster_id'), ''), coalesce((SELECT "
-                       "next FROM positions WHERE topic = ?1 AND partition = "
-                       "0), 0)", conf->notifications_topic, err);
-
-    if (rc == WH_OK) {
-        (void) snprintf(held->cluster, sizeof(held->cluster), "%s",
-                        wh_held_text(stmt, 0));
-        held->next = sqlite3_column_int64(stmt, 1);
-        (void) sqlite3_finalize(stmt);
-    }
-
-    return rc;
-}
-
-
-static int
-wh_held_exec(sqlite3 *db, const char *sql, const char *what, wh_error_t *err)
+wh_held_exec(sqlite3 *db, const char *sql, wh_error_t *err)
 {
     return (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
-           ? WH_OK : wh_schema_fail(db, what, err);
+           ? WH_OK : wh_schema_fail(db, "copying", err);
 }
 
 
@@ -244,7 +278,7 @@ wh_held_exec(sqlite3 *db, const char *sql, const char *what, wh_error_t *err)
  */
 
 static int
-wh_held_query(sqlite3 *db, sqlite3_stmt **stmt, const char *sql,
+wh_held_row(sqlite3 *db, sqlite3_stmt **stmt, const char *sql,
     const char *topic, wh_error_t *err)
 {
     int  rc;
@@ -268,160 +302,6 @@ wh_held_query(sqlite3 *db, sqlite3_stmt **stmt, const char *sql,
     return WH_OK;
 }
 
-
-int
-wh_held_compare(wh_held_t *held, const wh_conf_t *conf, const char *file,
-    int64_t *differences, wh_error_t *err)
-{
-    int            rc;
-    size_t         i;
-    sqlite3_stmt  *stmt;
-
-    *differences = 0;
-
-    rc = sqlite3_prepare_v2(held->db, "ATTACH ?1 AS replay", -1, &stmt, NULL);
-
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_bind_text(stmt, 1, file, -1, SQLITE_STATIC);
-    }
-
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(stmt);
-    }
-
-    rc = (rc == SQLITE_DONE) ? WH_OK
-                             : wh_schema_fail(held->db, "opening the replay",
-                                              err);
-    (void) sqlite3_finalize(stmt);
-
-    for (i = 0; rc == WH_OK
-                && i < sizeof(wh_held_checks) / sizeof(wh_held_checks[0]);
-         i++)
-    {
-        rc = wh_held_check(held, conf, &wh_held_checks[i], differences, err);
-    }
-
-    if (rc == WH_OK && fflush(stdout) != 0) {
-        return wh_error_set(err, WH_ERROR, "writing the differences: %s",
-                            strerror(errno));
-    }
-
-    return rc;
-}
-
-
-static int
-wh_held_check(wh_held_t *held, const wh_conf_t *conf,
-    const wh_held_check_t *check, int64_t *differences, wh_error_t *err)
-{
-    int            rc;
-    sqlite3_stmt  *stmt;
-
-    rc = sqlite3_prepare_v2(held->db, check->sql, -1, &stmt, NULL);
-
-    if (rc == SQLITE_OK && sqlite3_bind_parameter_count(stmt) > 0) {
-        rc = sqlite3_bind_text(stmt, 1, conf->commands_topic, -1,
-                               SQLITE_STATIC);
-    }
-
-    if (rc == SQLITE_OK) {
-        while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-            check->say(stmt);
-            (*differences)++;
-        }
-    }
-
-    rc = (rc == SQLITE_DONE) ? WH_OK
-                             : wh_schema_fail(held->db, "comparing", err);
-
-    (void) sqlite3_finalize(stmt);
-
-    return rc;
-}
-
-
-static void
-wh_held_say_item(sqlite3_stmt *stmt)
-{
-    printf("item ");
-    wh_held_say_text(stmt, 0);
-    printf(": in the database ");
-    wh_held_say_state(stmt, 1);
-    printf(", by notifications ");
-    wh_held_say_state(stmt, 3);
-    printf("\n");
-}
-
-
-static void
-wh_held_say_state(sqlite3_stmt *stmt, int column)
-{
-    if (sqlite3_column_type(stmt, column) == SQLITE_NULL) {
-        printf("it is not there");
-        return;
-    }
-
-    printf("stock %s, version %s", wh_held_text(stmt, column),
-           wh_held_text(stmt, column + 1));
-}
-
-
-static void
-wh_held_say_key(sqlite3_stmt *stmt)
-{
-    printf("item ");
-    wh_held_say_text(stmt, 0);
-    printf(", key ");
-    wh_held_say_text(stmt, 1);
-    printf(": in the database ");
-    wh_held_say_use(stmt, 2);
-    printf(", by notifications ");
-    wh_held_say_use(stmt, 5);
-    printf("\n");
-}
-
-
-static void
-wh_held_say_use(sqlite3_stmt *stmt, int column)
-{
-    if (sqlite3_column_type(stmt, column) == SQLITE_NULL) {
-        printf("it was not used");
-        return;
-    }
-
-    printf("used by command %s:%s for %s", wh_held_text(stmt, column + 1),
-           wh_held_text(stmt, column + 2), wh_held_text(stmt, column));
-}
-
-
-static void
-wh_held_say_position(sqlite3_stmt *stmt)
-{
-    printf("commands of \"%s\", partition %s: processed before %s by the "
-           "database, before %s by notifications\n", wh_held_text(stmt, 0),
-           wh_held_text(stmt, 1),
-           sqlite3_column_type(stmt, 2) == SQLITE_NULL
-           ? "0" : wh_held_text(stmt, 2), wh_held_text(stmt, 3));
-}
-
-
-/* Quoted as JSON: it may hold anything. */
-
-static void
-wh_held_say_text(sqlite3_stmt *stmt, int column)
-{
-    char        buf[WH_HELD_QUOTED];
-    wh_text_t   text;
-
-    wh_text_init(&text, buf, sizeof(buf));
-    wh_text_string(&text, wh_held_text(stmt, column),
-                   (size_t) sqlite3_column_bytes(stmt, column));
-
-    printf("%.*s", (int) wh_text_len(&text), buf);
-}
-
-
-/* Numbers are texts here, too. */
 
 static const char *
 wh_held_text(sqlite3_stmt *stmt, int column)

@@ -16,34 +16,36 @@
 
 
 static int wh_replay_folder(wh_replay_t *replay, wh_error_t *err);
-static int wh_replay_ask(const wh_conf_t *conf, const char *cluster,
-    int64_t next, wh_error_t *err);
-static int wh_replay_there(const wh_conf_t *conf, rd_kafka_t *watcher,
+static int wh_replay_ask(wh_replay_t *replay, const wh_conf_t *conf,
     const char *cluster, int64_t next, wh_error_t *err);
+static int wh_replay_there(wh_replay_t *replay, const wh_conf_t *conf,
+    rd_kafka_t *watcher, const char *cluster, int64_t next, wh_error_t *err);
 static int wh_replay_follow(wh_replay_t *replay, const wh_conf_t *conf,
     wh_store_t *store, int64_t next, wh_error_t *err);
 
 
 int
-wh_replay(wh_replay_t *replay, const wh_conf_t *conf, const char *cluster,
-    int64_t next, wh_error_t *err)
+wh_replay_begin(wh_replay_t *replay, const wh_conf_t *conf,
+    const char *cluster, int64_t next, wh_error_t *err)
+{
+    int  rc;
+
+    memset(replay, 0, sizeof(wh_replay_t));
+
+    rc = wh_replay_ask(replay, conf, cluster, next, err);
+
+    return (rc == WH_OK) ? wh_replay_folder(replay, err) : rc;
+}
+
+
+int
+wh_replay(wh_replay_t *replay, const wh_conf_t *conf, int64_t next,
+    wh_error_t *err)
 {
     int               rc;
     wh_conf_t         all;
     wh_store_t       *store;
     wh_store_conf_t   to;
-
-    memset(replay, 0, sizeof(wh_replay_t));
-
-    rc = wh_replay_ask(conf, cluster, next, err);
-
-    if (rc == WH_OK) {
-        rc = wh_replay_folder(replay, err);
-    }
-
-    if (rc != WH_OK) {
-        return rc;
-    }
 
     to.path = replay->path;
     to.mode = 0600;
@@ -60,7 +62,7 @@ wh_replay(wh_replay_t *replay, const wh_conf_t *conf, const char *cluster,
     all = *conf;
     all.outcomes = 0;
     all.idempotency_keys = INT64_MAX;
-    all.idempotency_retention = INT64_MAX / 1000;
+    all.idempotency_retention = INT64_MAX / 2000;
 
     rc = wh_replay_follow(replay, &all, store, next, err);
 
@@ -71,8 +73,8 @@ wh_replay(wh_replay_t *replay, const wh_conf_t *conf, const char *cluster,
 
 
 static int
-wh_replay_ask(const wh_conf_t *conf, const char *cluster, int64_t next,
-    wh_error_t *err)
+wh_replay_ask(wh_replay_t *replay, const wh_conf_t *conf, const char *cluster,
+    int64_t next, wh_error_t *err)
 {
     int          rc;
     rd_kafka_t  *watcher;
@@ -82,7 +84,7 @@ wh_replay_ask(const wh_conf_t *conf, const char *cluster, int64_t next,
         return rc;
     }
 
-    rc = wh_replay_there(conf, watcher, cluster, next, err);
+    rc = wh_replay_there(replay, conf, watcher, cluster, next, err);
 
     wh_client_close(watcher);
 
@@ -93,12 +95,12 @@ wh_replay_ask(const wh_conf_t *conf, const char *cluster, int64_t next,
 /* Whether the topic is the one that the database is from, and whole. */
 
 static int
-wh_replay_there(const wh_conf_t *conf, rd_kafka_t *watcher,
-    const char *cluster, int64_t next, wh_error_t *err)
+wh_replay_there(wh_replay_t *replay, const wh_conf_t *conf,
+    rd_kafka_t *watcher, const char *cluster, int64_t next, wh_error_t *err)
 {
     int          rc;
     char         id[128];
-    int64_t      low, high;
+    int64_t      low;
     const char  *topic = conf->notifications_topic;
 
     rc = wh_query_cluster_id(watcher, id, sizeof(id), err);
@@ -112,15 +114,16 @@ wh_replay_there(const wh_conf_t *conf, rd_kafka_t *watcher,
                             cluster, id);
     }
 
-    rc = wh_query_watermarks_past(watcher, topic, 0, next, &low, &high, err);
+    rc = wh_query_watermarks_past(watcher, topic, 0, next, &low,
+                                  &replay->high, err);
     if (rc != WH_OK) {
         return rc;
     }
 
-    if (next > high) {
+    if (next > replay->high) {
         return wh_error_set(err, WH_ERROR, "the database knows topic \"%s\" up "
                             "to offset %" PRId64 ", the topic ends at %" PRId64,
-                            topic, next, high);
+                            topic, next, replay->high);
     }
 
     if (low > 0) {

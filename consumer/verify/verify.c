@@ -1,4 +1,5 @@
 #include "verify/verify.h"
+#include "verify/compare.h"
 #include "verify/held.h"
 #include "verify/replay.h"
 
@@ -39,13 +40,25 @@ wh_verify_replay(const wh_conf_t *conf, wh_held_t *held, int64_t *differences,
     int          rc;
     wh_replay_t  replay;
 
-    rc = wh_replay(&replay, conf, held->cluster, held->next, err);
+    rc = wh_replay_begin(&replay, conf, held->cluster, held->next, err);
+
+    if (rc == WH_OK) {
+        rc = wh_replay(&replay, conf, held->next, err);
+    }
 
     if (rc == WH_OK) {
         printf("topic \"%s\": %" PRIu64 " notifications replayed\n",
                conf->notifications_topic, replay.read);
 
-        rc = wh_held_compare(held, conf, replay.file, differences, err);
+        rc = wh_compare_then(held, replay.file, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_replay(&replay, conf, replay.high, err);
+    }
+
+    if (rc == WH_OK) {
+        rc = wh_compare(held, conf, replay.file, differences, err);
     }
 
     wh_replay_remove(&replay);

@@ -68,7 +68,9 @@ class Verify(stack.Case):
         s.sql("DELETE FROM items WHERE sku = 'C'")
         s.sql("INSERT INTO items VALUES('D' || char(10) || '\"', 1, 1)")
         s.sql("UPDATE keys SET change = 6")
-        s.sql("INSERT INTO keys(sku, key, change, time, partition, offset) VALUES('A', 'z', 1, 0, 0, 0)")
+        s.sql("INSERT INTO keys(sku, key, change, time, partition, offset) "
+              "SELECT 'A', 'z', 1, max(time), 0, 0 FROM keys")
+        s.sql("INSERT INTO keys(sku, key, change, time, partition, offset) VALUES('A', 'old', 1, 0, 0, 0)")
         s.sql("UPDATE positions SET next = 3 WHERE topic = ?", (s.commands,))
         self.assertEqual(self.verify(status=5), [
             'item "A": in the database stock 11, version 2, by notifications stock 10, version 2',
@@ -81,6 +83,41 @@ class Verify(stack.Case):
             % s.commands])
         s.sql("DELETE FROM positions WHERE topic = ?", (s.commands,))
         self.assertIn("processed before 0 by the database", self.verify(status=5)[-1])
+        # keys that are lost, or changed, are differences, too
+        s.remove_database()
+        s.start_daemon()
+        self.check()
+        self.assertEqual(s.daemon.stop(), 0)
+        self.assertEqual(self.verify(), [])
+        used = 'by notifications used by command 0:3 for 5'
+        for change in "time = time - 1", "expected_qty = 0", "expected_version = 3", "offset = 2":
+            was = s.sql("SELECT time, expected_qty, expected_version, offset FROM keys")[0]
+            s.sql("UPDATE keys SET " + change)
+            self.assertTrue(self.verify(status=5)[0].endswith(used), change)
+            s.sql("UPDATE keys SET time = ?, expected_qty = ?, expected_version = ?, offset = ?", was)
+        s.sql("DELETE FROM keys")
+        self.assertEqual(self.verify(status=5),
+                         ['item "C", key "k": in the database it was not used, ' + used])
+
+    def test_ahead_of_its_position(self):
+        """What the rest of the topic bears out is no difference."""
+        s = self.s
+        self.some()
+        self.assertEqual(s.daemon.stop(), 0)
+        s.sql("UPDATE positions SET next = 2 WHERE topic = ?", (s.notifications,))
+        self.assertEqual(self.verify(), [])
+        s.sql("UPDATE items SET qty = 11 WHERE sku = 'A'")
+        self.assertEqual(len(self.verify(status=5)), 1)
+
+    def test_through_a_link(self):
+        s = self.s
+        self.some()
+        link = self.s.dir + "/link.db"
+        os.symlink(s.db, link)
+        s.produce([ADD % "A"] * 100)
+        s.wait_caught_up()
+        self.assertEqual(self.verify("--database=" + link), [])
+        self.assertEqual(self.verify("--database=/" + s.db), [])
 
     def test_what_the_database_has_forgotten(self):
         """Keys that are old are no difference, nor are commands behind the position."""
@@ -108,6 +145,12 @@ class Verify(stack.Case):
         self.assertIn("not verified: ", self.verify("--kafka.bootstrap.servers=127.0.0.1:1", status=2))
         self.assertIn("cannot make a folder", self.verify(status=2, env={"TMPDIR": "/proc"}))
         self.assertEqual(s.daemon.stop(), 0)
+        for key in "notifications_topic", "commands_topic":
+            self.assertIn("is from " + key, self.verify("--%s=other" % key, status=2))
+        was, = s.sql("SELECT value FROM meta WHERE name = 'rebuilt_from'")[0]
+        s.sql("UPDATE meta SET value = 'before commands' WHERE name = 'rebuilt_from'")
+        self.assertIn('began with topics "before commands"', self.verify(status=2))
+        s.sql("UPDATE meta SET value = ? WHERE name = 'rebuilt_from'", (was,))
         s.sql("UPDATE meta SET value = 'elsewhere' WHERE name = 'cluster_id'")
         self.assertIn('belongs to Kafka cluster "elsewhere"', self.verify(status=2))
         s.sql("DELETE FROM meta WHERE name = 'cluster_id'")
