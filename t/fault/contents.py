@@ -329,7 +329,9 @@ class Foreign(Case):
             if lost:
                 self.remove()
             s.start_daemon(ready=False)
-            self.stopped('item "A" version 3', "stock 15 in the database", "16 in notifications")
+            self.stopped('item "A" version 3',
+                         "stock 15 in one notification and 16 in another" if lost else
+                         "stock 15 in the database and 16 in notifications")
 
     def test_among_commands(self):
         """Notifications, tombstones, aborted and committed transactions."""
