@@ -202,12 +202,14 @@ class Subscriber(Worker):
     def step(self):
         try:
             if self.stream is None:
-                self.stream = events.Stream(self.s.port, last=self.last, timeout=0.5)
+                self.stream = events.Stream(self.s.port, last=self.last, timeout=5)
                 if self.stream.status != 200:
                     raise ConnectionError("%d" % self.stream.status)
+                self.stream.socket.settimeout(0.5)
             self.stream.step()
         except TimeoutError:
-            pass
+            if self.stream is None:
+                return                 # not even a header yet
         except OSError:
             self.leave()
             self.done.wait(0.05)
