@@ -40,7 +40,11 @@ ngx_http_warehouse_feed_subscribe(ngx_http_warehouse_feed_t *feed,
         return NULL;
     }
 
-    ngx_memcpy(s->prefix.data, args->prefix.data, args->prefix.len);
+    /* memcpy() must not be given a NULL, of however few bytes */
+
+    if (args->prefix.len > 0) {
+        ngx_memcpy(s->prefix.data, args->prefix.data, args->prefix.len);
+    }
 
     cln->handler = ngx_http_warehouse_subscriber_leave;
 

@@ -129,8 +129,11 @@ ngx_http_warehouse_watch_lane(ngx_http_warehouse_watch_t *watch,
     {
         lane = ngx_queue_data(q, ngx_http_warehouse_lane_t, link);
 
+        /* none of either is a NULL, which memcmp() must not be given */
+
         if (lane->partition == partition && lane->topic.len == topic->len
-            && ngx_memcmp(lane->topic.data, topic->data, topic->len) == 0)
+            && (topic->len == 0
+                || ngx_memcmp(lane->topic.data, topic->data, topic->len) == 0))
         {
             return lane;
         }
