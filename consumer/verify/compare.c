@@ -48,7 +48,6 @@ static void wh_compare_say_key(sqlite3_stmt *stmt);
 static void wh_compare_say_use(sqlite3_stmt *stmt, int column);
 static void wh_compare_say_position(sqlite3_stmt *stmt);
 static void wh_compare_say_text(sqlite3_stmt *stmt, int column);
-static const char *wh_compare_text(sqlite3_stmt *stmt, int column);
 
 
 static const wh_compare_t  wh_compare_checks[] = {
@@ -255,8 +254,8 @@ wh_compare_say_state(sqlite3_stmt *stmt, int column)
         return;
     }
 
-    printf("stock %s, version %s", wh_compare_text(stmt, column),
-           wh_compare_text(stmt, column + 1));
+    printf("stock %s, version %s", wh_held_text(stmt, column),
+           wh_held_text(stmt, column + 1));
 }
 
 
@@ -283,8 +282,8 @@ wh_compare_say_use(sqlite3_stmt *stmt, int column)
         return;
     }
 
-    printf("used by command %s:%s for %s", wh_compare_text(stmt, column + 1),
-           wh_compare_text(stmt, column + 2), wh_compare_text(stmt, column));
+    printf("used by command %s:%s for %s", wh_held_text(stmt, column + 1),
+           wh_held_text(stmt, column + 2), wh_held_text(stmt, column));
 }
 
 
@@ -292,9 +291,9 @@ static void
 wh_compare_say_position(sqlite3_stmt *stmt)
 {
     printf("commands of \"%s\", partition %s: processed before %s by the "
-           "database, before %s by notifications\n", wh_compare_text(stmt, 0),
-           wh_compare_text(stmt, 1), wh_compare_text(stmt, 2),
-           wh_compare_text(stmt, 3));
+           "database, before %s by notifications\n", wh_held_text(stmt, 0),
+           wh_held_text(stmt, 1), wh_held_text(stmt, 2),
+           wh_held_text(stmt, 3));
 }
 
 
@@ -307,21 +306,8 @@ wh_compare_say_text(sqlite3_stmt *stmt, int column)
     wh_text_t   text;
 
     wh_text_init(&text, buf, sizeof(buf));
-    wh_text_string(&text, wh_compare_text(stmt, column),
+    wh_text_string(&text, wh_held_text(stmt, column),
                    (size_t) sqlite3_column_bytes(stmt, column));
 
     printf("%.*s", (int) wh_text_len(&text), buf);
-}
-
-
-/* Numbers are texts here, too. */
-
-static const char *
-wh_compare_text(sqlite3_stmt *stmt, int column)
-{
-    const unsigned char  *text;
-
-    text = sqlite3_column_text(stmt, column);
-
-    return (text != NULL) ? (const char *) text : "";
 }

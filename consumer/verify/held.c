@@ -47,7 +47,6 @@ static int wh_held_tables(wh_held_t *held, wh_error_t *err);
 static int wh_held_exec(sqlite3 *db, const char *sql, wh_error_t *err);
 static int wh_held_row(sqlite3 *db, sqlite3_stmt **stmt, const char *sql,
     const char *topic, wh_error_t *err);
-static const char *wh_held_text(sqlite3_stmt *stmt, int column);
 static int wh_held_unchanged(const wh_held_t *held, const char *path,
     int alone, wh_error_t *err);
 
@@ -303,7 +302,7 @@ wh_held_row(sqlite3 *db, sqlite3_stmt **stmt, const char *sql,
 }
 
 
-static const char *
+const char *
 wh_held_text(sqlite3_stmt *stmt, int column)
 {
     const unsigned char  *text;

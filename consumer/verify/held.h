@@ -32,5 +32,8 @@ typedef struct {
 int wh_held_copy(wh_held_t *held, const wh_conf_t *conf, wh_error_t *err);
 void wh_held_close(wh_held_t *held);
 
+/* A column, also a number, as a text; NULL is "".  As sqlite3_column_text(). */
+const char *wh_held_text(sqlite3_stmt *stmt, int column);
+
 
 #endif

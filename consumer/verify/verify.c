@@ -53,7 +53,7 @@ wh_verify_replay(const wh_conf_t *conf, wh_held_t *held, int64_t *differences,
         rc = wh_compare_then(held, replay.file, err);
     }
 
-    if (rc == WH_OK) {
+    if (rc == WH_OK && replay.high > held->next) {
         rc = wh_replay(&replay, conf, replay.high, err);
     }
 
