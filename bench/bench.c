@@ -1,5 +1,6 @@
 #include "bench.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -352,4 +353,26 @@ bench_check(const char *what, rd_kafka_error_t *error)
     if (error != NULL) {
         bench_die("%s: %s", what, rd_kafka_error_string(error));
     }
+}
+
+
+int
+bench_connect(int port)
+{
+    int                 fd;
+    struct sockaddr_in  addr;
+
+    memset(&addr, 0, sizeof(addr));
+    addr.sin_family = AF_INET;
+    addr.sin_port = htons((uint16_t) port);
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (fd == -1 || connect(fd, (struct sockaddr *) &addr, sizeof(addr)) == -1)
+    {
+        bench_die("connect: %s", strerror(errno));
+    }
+
+    return fd;
 }

@@ -76,6 +76,9 @@ void bench_reader_close(void);
  */
 rd_kafka_message_t *bench_consume(void);
 
+/* A connection to a port of loopback. */
+int bench_connect(int port);
+
 /* Ends the program if error is one. */
 void bench_check(const char *what, rd_kafka_error_t *error);
 

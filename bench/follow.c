@@ -9,7 +9,6 @@
 
 #include "bench.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,13 +33,7 @@ follow_connect(follow_t *f, int epoll, int port, int sku)
 {
     int                 n;
     char                request[256], query[32];
-    struct sockaddr_in  addr;
     struct epoll_event  ev;
-
-    memset(&addr, 0, sizeof(addr));
-    addr.sin_family = AF_INET;
-    addr.sin_port = htons((uint16_t) port);
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 
     query[0] = '\0';
 
@@ -51,13 +44,10 @@ follow_connect(follow_t *f, int epoll, int port, int sku)
     n = snprintf(request, sizeof(request), "GET /notifications%s HTTP/1.1\r\n"
                  "Host: localhost\r\n\r\n", query);
 
-    f->fd = socket(AF_INET, SOCK_STREAM, 0);
+    f->fd = bench_connect(port);
 
-    if (f->fd == -1
-        || connect(f->fd, (struct sockaddr *) &addr, sizeof(addr)) == -1
-        || write(f->fd, request, (size_t) n) != n)
-    {
-        bench_die("connect: %s", strerror(errno));
+    if (write(f->fd, request, (size_t) n) != n) {
+        bench_die("write: %s", strerror(errno));
     }
 
     ev.events = EPOLLIN;

@@ -10,9 +10,9 @@
 
 #include "bench.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,23 +54,15 @@ static void
 load_connect(load_t *l, load_connection_t *c, int port)
 {
     int                 on;
-    struct sockaddr_in  addr;
     struct epoll_event  ev;
-
-    memset(&addr, 0, sizeof(addr));
-    addr.sin_family = AF_INET;
-    addr.sin_port = htons((uint16_t) port);
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 
     on = 1;
     ev.events = EPOLLIN;
     ev.data.ptr = c;
 
-    c->fd = socket(AF_INET, SOCK_STREAM, 0);
+    c->fd = bench_connect(port);
 
-    if (c->fd == -1
-        || connect(c->fd, (struct sockaddr *) &addr, sizeof(addr)) == -1
-        || setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1
+    if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1
         || epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &ev) == -1)
     {
         bench_die("connect: %s", strerror(errno));
