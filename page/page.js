@@ -44,12 +44,14 @@ let stale = true;                 // shown is not what it should be
 let drawing = null;               // the timer
 let loaded = false;
 let telling = null;               // the timer for what a search has found
+let effort = 0;                   // ms that finding took, last
 
 function compareSkus(a, b) {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function find() {
+  const begun = performance.now();
   const text = $("search").value.toLowerCase();
   shown = [];
   for (const sku of stock.keys()) {
@@ -62,6 +64,7 @@ function find() {
     ? (a, b) => sign * compareSkus(a, b)
     : (a, b) => sign * (stock.get(a) - stock.get(b)) || compareSkus(a, b));
   stale = false;
+  effort = performance.now() - begun;
 }
 
 // While somebody is at a row's button, no row becomes another item's.
@@ -83,7 +86,8 @@ function row(sku, old) {
     tr.cells[0].firstChild.textContent = sku;
     tr.cells[2].firstChild.setAttribute("aria-label", "Change " + sku);
   }
-  const qty = number.format(stock.get(sku));
+  // an item of the list before may be gone while its row is held
+  const qty = stock.has(sku) ? number.format(stock.get(sku)) : "none";
   if (tr.cells[1].textContent !== qty) {
     tr.cells[1].textContent = qty;
   }
@@ -135,13 +139,14 @@ function draw(asked) {
   }
 }
 
-// At once where a hand asked for it; what comes by itself waits for its turn.
+// At once where a hand asked for it; what comes by itself waits for its turn,
+// and leaves most of the time to others however long the list is.
 function redraw(now) {
   if (now) {
     clearTimeout(drawing);
     draw(true);
   } else if (drawing === null) {
-    drawing = setTimeout(draw, DRAW);
+    drawing = setTimeout(draw, Math.max(DRAW, 4 * effort));
   }
 }
 
@@ -199,7 +204,9 @@ $("items").addEventListener("click", (event) => {
 const PATIENCE = 60000;           // ms to wait for the list
 const SLEEP = 30000;              // ms that nobody has to see the page
 
-let source = null;
+let source = null;                // the one stream that counts
+let loads = 0;                    // the last of them is the one that counts
+let trying = null;                // the timer
 let again = 1000;                 // ms to the next try; a notification takes it back
 let asleep = false;
 let sleeping = null;              // the timer
@@ -217,17 +224,22 @@ function tell(id, text, good) {
 }
 
 function later() {
-  setTimeout(load, again);
+  clearTimeout(trying);
+  trying = setTimeout(load, again);
   again = Math.min(2 * again, 15000);
+}
+
+// Nothing that was begun counts any more.
+function leave() {
+  clearTimeout(trying);
+  source?.close();
+  source = null;
+  return ++loads;
 }
 
 // The list, and from the position that it stands for on, each notification.
 async function load() {
-  source?.close();
-  source = null;
-  if (asleep) {
-    return;
-  }
+  const mine = leave();
   live("loading");
 
   let reply, list;
@@ -242,8 +254,14 @@ async function load() {
     }
     list = await reply.json();
   } catch (error) {
-    live("the stock cannot be read (" + error.message + "), trying again", false);
-    later();
+    if (mine === loads) {
+      live("the stock cannot be read (" + error.message + "), trying again", false);
+      later();
+    }
+    return;
+  }
+
+  if (mine !== loads) {
     return;
   }
 
@@ -254,7 +272,7 @@ async function load() {
     stock.set(sku, qty);
   }
   stale = true;
-  redraw(true);
+  redraw(!held());
 
   const position = (reply.headers.get("Warehouse-Notifications-Position") ?? "").split(":")[1];
   follow(position === undefined ? "" : "?after=" + (Number(position) - 1));
@@ -287,7 +305,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     sleeping = setTimeout(() => {
       asleep = true;
-      source?.close();
+      leave();
       live("asleep");
     }, SLEEP);
   } else if (asleep) {
@@ -361,7 +379,12 @@ const REASONS = {
   stock_limit: "the stock would be larger than it may be",
 };
 
+// body: null where it is not the service's.
 function outcome(reply, body) {
+  if (body === null && (reply.ok || reply.status >= 500)) {
+    unknown("status " + reply.status);
+    return;
+  }
   const position = reply.headers.get("Warehouse-Position");
   const { sku, qty, action } = pending.command;
   const what = [(action === "increase" ? "+" : "\u2212") + number.format(qty) + " ", isolated(sku)];
@@ -378,7 +401,7 @@ function outcome(reply, body) {
       $("result").append(link);
     }
 
-  } else if (reply.status === 409) {
+  } else if (reply.status === 409 && body !== null) {
     say("bad", "Refused: ", ...what, ", " + (REASONS[body.reason] ?? body.reason)
       + (body.stock === undefined ? "" : "; stock is " + number.format(body.stock)));
 
@@ -387,7 +410,7 @@ function outcome(reply, body) {
     return;
 
   } else {
-    say("bad", "Not accepted: " + (body.detail ?? "status " + reply.status));
+    say("bad", "Not accepted: " + (body?.detail ?? "status " + reply.status));
     if (reply.status >= 500) {
       retry();
       return;
@@ -433,7 +456,14 @@ async function send() {
       body: JSON.stringify(pending.command),
       signal: AbortSignal.timeout(1000 * WAIT + 20000),
     });
-    outcome(reply, await reply.json());
+    const text = await reply.text();
+    let body = null;
+    try {
+      body = JSON.parse(text);
+    } catch {
+      // somebody else's, in between
+    }
+    outcome(reply, body);
   } catch (error) {
     unknown("no answer: " + error.message);
   }

@@ -195,6 +195,13 @@ class Page(stack.Case):
         page.unroute("**/commands")
         page.get_by_role("button", name="Send again").click()
         expect(result).to_have_text("Applied: +1 SKU123, stock is 7 (version 5)")
+        # what somebody in between says, in his own words
+        for status, told in (401, "Not accepted: status 401"), (429, "Not accepted: status 429"), \
+                (502, "Nobody knows whether it was accepted (status 502)"):
+            page.route("**/commands", lambda route: route.fulfill(status=status, body="<html>no</html>"))
+            self.send(page, "Increase", "SKU123", 1)
+            expect(result).to_contain_text(told)
+            page.unroute("**/commands")
         # no daemon
         s.daemon.stop()
         self.send(page, "Increase", "SKU123", 1)
@@ -241,6 +248,8 @@ class Page(stack.Case):
         button.focus()
         self.assertEqual(self.s.post("increase", "ITEM0998", 1)[0], 200)
         expect(page.locator("#events li").first).to_contain_text("ITEM0998 ")
+        page.evaluate("load()")               # nor where the list is loaded again
+        expect(page.locator("#live span")).to_have_text("connected")
         page.wait_for_timeout(1000)
         expect(button).to_be_focused()
         page.keyboard.press("Enter")
@@ -252,6 +261,64 @@ class Page(stack.Case):
         self.assertEqual(self.s.post("increase", "new", 1)[0], 200)
         expect(page.locator("#count")).to_have_text("100,002 items")
         self.assertEqual(self.wrong, [])
+
+    def test_one_stream(self):
+        """However often the list is loaded, and the page not seen, one stream is there."""
+        page = self.browser.new_page()
+        page.set_default_timeout(1000 * stack.DEADLINE)
+        page.add_init_script("""
+            const streams = [];
+            const Stream = EventSource;
+            window.EventSource = class extends Stream {
+                constructor(url) { super(url); streams.push(this); }
+            };
+            let hidden = false;
+            Object.defineProperty(document, "hidden", { get: () => hidden });
+            window.see = (seen) => {
+                hidden = !seen;
+                document.dispatchEvent(new Event("visibilitychange"));
+            };
+            window.open_streams = () => streams.filter((s) => s.readyState !== 2).length;""")
+        page.clock.install()
+        live = page.locator("#live span")
+        held = []
+        page.route("**/items", lambda route: route.fulfill(status=503))
+        page.goto("http://127.0.0.1:%d/" % self.s.port)
+        expect(live).to_contain_text("trying again")
+        # unseen for so long while the next try is due
+        page.evaluate("see(false)")
+        page.clock.fast_forward(29900)
+        expect(live).to_contain_text("trying again")
+        page.clock.fast_forward(100)
+        expect(live).to_have_text("asleep")
+        self.assertEqual(page.evaluate("open_streams()"), 0)
+        page.unroute("**/items")
+        page.route("**/items", held.append)
+        page.evaluate("see(true)")
+        expect(live).to_have_text("loading")
+        page.clock.fast_forward(20000)
+        page.evaluate("load()")
+        stack.wait(lambda: page.evaluate("1") and len(held) >= 2, "two lists to be asked for")
+        for route in held:
+            route.continue_()
+        page.unroute("**/items")
+        page.clock.resume()
+        expect(live).to_have_text("connected")
+        self.assertEqual(page.evaluate("open_streams()"), 1)
+        self.assertEqual(self.s.post("increase", "A", 7)[0], 200)
+        expect(page.locator("#events li")).to_have_count(1)
+        # asked for before it went to sleep, come after
+        page.route("**/items", held.append)
+        del held[:]
+        page.evaluate("load(), see(false)")
+        stack.wait(lambda: page.evaluate("1") and held, "a list to be asked for")
+        page.clock.fast_forward(31000)
+        expect(live).to_have_text("asleep")
+        held[0].continue_()
+        page.unroute("**/items")
+        page.wait_for_timeout(500)
+        self.assertEqual(page.evaluate("open_streams()"), 0)
+        expect(live).to_have_text("asleep")
 
     def test_markup(self):
         """A sku is text."""
@@ -283,6 +350,7 @@ class Page(stack.Case):
                 self.send(page, "Decrease", "SKU037", 3)
                 expect(page.locator("#result")).to_contain_text("Applied")
                 expect(page.locator("#items tr.new")).to_have_count(1)
+                expect(page.locator("#daemon span")).to_have_text("ok")
                 self.violations(page)
                 page.screenshot(path="%s/page-%s.png" % (SHOTS, name))
                 self.send(page, "Decrease", "SKU037", 100000)

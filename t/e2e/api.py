@@ -127,6 +127,15 @@ class Api(stack.Case):
         status, headers, _ = s.request("HEAD", "/docs/openapi.yaml", headers={"Accept-Encoding": "gzip"})
         self.assertEqual((status, headers["Content-Encoding"]), (200, "gzip"))
         self.assertEqual(s.request("GET", "/docs/none")[0], 404)
+        # the page at / may do no more: it has no pictures but its own
+        status, headers, page = s.request("GET", "/")
+        self.assertEqual((status, headers["Content-Type"]), (200, "text/html; charset=utf-8"))
+        for name, value in POLICY.items():
+            self.assertEqual(headers[name], value.replace("img-src 'self' data:", "img-src 'self'"))
+        self.assertEqual(re.findall(r"(?:src|href|action)=\"(?:https?:)?//|<style|style=|\bon[a-z]+=", page), [])
+        for name in re.findall(r'(?:src|href)="([a-z][^"]*\.[a-z]+)"', page):
+            status, headers, _ = s.request("HEAD", "/" + name)
+            self.assertEqual((status, headers["X-Content-Type-Options"]), (200, "nosniff"), name)
         for path in "/items", "/docs/none", "/health/live":
             self.assertEqual(s.request("GET", path)[1]["X-Content-Type-Options"], "nosniff", path)
 
