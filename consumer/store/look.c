@@ -2,14 +2,9 @@
 #include "store/files.h"
 #include "wh_schema.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-
-static void wh_look_uri(char *uri, size_t size, const char *file,
-    const char *how);
 
 
 int
@@ -26,7 +21,7 @@ wh_look_beside(const char *path, const char *suffix)
 int
 wh_look_open(sqlite3 **db, const char *file, int alone, wh_error_t *err)
 {
-    char  uri[3 * PATH_MAX + 64];
+    char  uri[WH_LOOK_URI_MAX];
 
     wh_look_uri(uri, sizeof(uri), file, alone ? "immutable=1"
                                               : "readonly_shm=1");
@@ -41,7 +36,7 @@ wh_look_open(sqlite3 **db, const char *file, int alone, wh_error_t *err)
 }
 
 
-static void
+void
 wh_look_uri(char *uri, size_t size, const char *file, const char *how)
 {
     int          n;

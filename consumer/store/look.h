@@ -5,10 +5,20 @@
 #ifndef WH_LOOK_H
 #define WH_LOOK_H
 
+#include <limits.h>
+#include <stddef.h>
+
 #include <sqlite3.h>
 
 #include "wh_error.h"
 
+
+/* Room for a file's name, every byte of it escaped, and how. */
+#define WH_LOOK_URI_MAX  (3 * PATH_MAX + 64)
+
+
+/* The URI by which SQLite opens file read-only, and how: its other parameters. */
+void wh_look_uri(char *uri, size_t size, const char *file, const char *how);
 
 /* Whether the file beside path is there, and has something in it. */
 int wh_look_beside(const char *path, const char *suffix);

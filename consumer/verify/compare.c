@@ -1,5 +1,5 @@
 #include "verify/compare.h"
-#include "base/signal.h"
+#include "store/look.h"
 #include "wh_schema.h"
 #include "wh_text.h"
 
@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
-#define WH_COMPARE_STEPS   10000    /* of SQLite's, between looks for a stop */
 
 /* bytes for a text of a database, every byte of it escaped */
 #define WH_COMPARE_QUOTED  4096
@@ -41,7 +39,6 @@ static int wh_compare_attach(wh_held_t *held, const char *file,
 static int wh_compare_check(wh_held_t *held, const wh_conf_t *conf,
     const wh_compare_t *check, int64_t *differences, wh_error_t *err);
 static void wh_compare_bind(sqlite3_stmt *stmt, const wh_conf_t *conf);
-static int wh_compare_stop(void *data);
 static void wh_compare_say_item(sqlite3_stmt *stmt);
 static void wh_compare_say_state(sqlite3_stmt *stmt, int column);
 static void wh_compare_say_key(sqlite3_stmt *stmt);
@@ -71,7 +68,8 @@ static const wh_compare_t  wh_compare_checks[] = {
 
     /*
      * Keys that are old enough may be forgotten, and their notifications
-     * compacted; time goes by the newest key of their partition.
+     * compacted; time goes by the newest key of their partition, and the number
+     * that is kept by all that came since, as in the daemon (LIMIT_KEYS).
      */
 
     { "SELECT h.sku, h.key, h.change, h.partition, h.offset,"
@@ -91,7 +89,7 @@ static const wh_compare_t  wh_compare_checks[] = {
       " FROM then_keys r LEFT JOIN held_keys h USING(sku, key)"
       " WHERE h.sku IS NULL AND r.time >= -:retention +"
       "  (SELECT max(time) FROM then_keys n WHERE n.partition = r.partition)"
-      " AND (SELECT count(*) FROM held_keys) < :keys"
+      " AND r.id > (SELECT max(id) FROM then_keys) - :keys"
       " ORDER BY 1, 2", wh_compare_say_key },
 
     { "SELECT r.topic, r.partition, coalesce(h.next, 0), r.next"
@@ -106,9 +104,6 @@ int
 wh_compare_then(wh_held_t *held, const char *file, wh_error_t *err)
 {
     int  rc;
-
-    sqlite3_progress_handler(held->db, WH_COMPARE_STEPS, wh_compare_stop,
-                             NULL);
 
     rc = wh_compare_attach(held, file, err);
 
@@ -129,14 +124,18 @@ static int
 wh_compare_attach(wh_held_t *held, const char *file, wh_error_t *err)
 {
     int            rc;
+    char           uri[WH_LOOK_URI_MAX];
     sqlite3_stmt  *stmt;
 
-    rc = sqlite3_prepare_v2(held->db, "ATTACH 'file://' || ?1 ||"
-                            " '?mode=ro&immutable=1' AS replay", -1, &stmt,
-                            NULL);
+    /* some of it may be in its log still: where the disk was full */
+
+    wh_look_uri(uri, sizeof(uri), file, wh_look_beside(file, "-wal")
+                                        ? "readonly_shm=1" : "immutable=1");
+
+    rc = sqlite3_prepare_v2(held->db, "ATTACH ?1 AS replay", -1, &stmt, NULL);
 
     if (rc == SQLITE_OK) {
-        rc = sqlite3_bind_text(stmt, 1, file, -1, SQLITE_STATIC);
+        rc = sqlite3_bind_text(stmt, 1, uri, -1, SQLITE_STATIC);
     }
 
     if (rc == SQLITE_OK) {
@@ -149,15 +148,6 @@ wh_compare_attach(wh_held_t *held, const char *file, wh_error_t *err)
     (void) sqlite3_finalize(stmt);
 
     return rc;
-}
-
-
-static int
-wh_compare_stop(void *data)
-{
-    (void) data;
-
-    return wh_stopping();
 }
 
 

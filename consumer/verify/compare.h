@@ -16,7 +16,7 @@
  * Attaches the file with the replay, which nobody else writes, so that it may
  * be removed from its folder; wh_compare_then() keeps what is in it then, when it
  * stands for what the database does, beside what comes into it later.
- * WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM.
+ * WH_OK, or as wh_schema_fail(), also where asked to stop.
  */
 int wh_compare_then(wh_held_t *held, const char *file, wh_error_t *err);
 
@@ -26,7 +26,8 @@ int wh_compare_then(wh_held_t *held, const char *file, wh_error_t *err);
  * Each difference is a line at the standard output.  What the topic has
  * compacted since the database was copied, and what a database has ahead of its
  * position, is none, as far as later notifications bear it out.
- * WH_OK; WH_AGAIN: asked to stop, or as SQLite says; WH_ERROR, WH_NOMEM.
+ * WH_OK, or as wh_schema_fail(), also where asked to stop; WH_ERROR: the output
+ * cannot be written.
  */
 int wh_compare(wh_held_t *held, const wh_conf_t *conf, const char *file,
     int64_t *differences, wh_error_t *err);

@@ -1,4 +1,5 @@
 #include "verify/held.h"
+#include "base/signal.h"
 #include "store/files.h"
 #include "store/look.h"
 #include "wh_schema.h"
@@ -9,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+
+#define WH_HELD_STEPS  10000    /* of SQLite's, between looks for a stop */
 
 
 /* in temporary files of SQLite's, which nobody else sees */
@@ -37,6 +41,7 @@ static const char  *wh_held_keys_sql[] = {
 
 static int wh_held_open(wh_held_t *held, const char *path, int *alone,
     wh_error_t *err);
+static int wh_held_stop(void *data);
 static int wh_held_copy_tables(wh_held_t *held, const wh_conf_t *conf,
     wh_error_t *err);
 static int wh_held_topics(wh_held_t *held, const wh_conf_t *conf,
@@ -71,10 +76,22 @@ wh_held_copy(wh_held_t *held, const wh_conf_t *conf, wh_error_t *err)
     rc = wh_held_open(held, path, &alone, err);
 
     if (rc == WH_OK) {
+        /* for as long as it is open: comparing takes long, too */
+        sqlite3_progress_handler(held->db, WH_HELD_STEPS, wh_held_stop, NULL);
+
         rc = wh_held_copy_tables(held, conf, err);
     }
 
     return (rc == WH_OK) ? wh_held_unchanged(held, path, alone, err) : rc;
+}
+
+
+static int
+wh_held_stop(void *data)
+{
+    (void) data;
+
+    return wh_stopping();
 }
 
 

@@ -139,7 +139,7 @@ wh_replay_there(wh_replay_t *replay, const wh_conf_t *conf,
 static int
 wh_replay_folder(wh_replay_t *replay, wh_error_t *err)
 {
-    char         folder[PATH_MAX];
+    char         folder[PATH_MAX], whole[PATH_MAX];
     const char  *tmp;
 
     tmp = getenv("TMPDIR");
@@ -148,7 +148,14 @@ wh_replay_folder(wh_replay_t *replay, wh_error_t *err)
         tmp = "/var/tmp";
     }
 
-    if (wh_file_name(folder, tmp, "/warehouse-verify.XXXXXX", err) != WH_OK) {
+    /* SQLite opens it by a URI, which has no place for a relative one */
+
+    if (realpath(tmp, whole) == NULL) {
+        return wh_error_set(err, WH_ERROR, "cannot make a folder in \"%s\": "
+                            "%s", tmp, strerror(errno));
+    }
+
+    if (wh_file_name(folder, whole, "/warehouse-verify.XXXXXX", err) != WH_OK) {
         return WH_ERROR;
     }
 

@@ -16,7 +16,7 @@ ADD = '{"action":"increase","sku":"%s","qty":5}'
 KEY = [("idempotency-key", b"k")]
 
 
-class Verify(stack.Case):
+class Case(stack.Case):
 
     def setUp(self):
         super().setUp()
@@ -53,6 +53,9 @@ class Verify(stack.Case):
         s.produce(['{"action":"decrease","sku":"B","qty":100}', b"x",
                    '{"action":"decrease","sku":"B","qty":5}', ADD % '\\"\\\\\\u2028'])
         self.check()
+
+
+class Verify(Case):
 
     def test_every_difference(self):
         s = self.s
@@ -137,6 +140,15 @@ class Verify(stack.Case):
         s.wait_caught_up()
         self.assertEqual(self.verify("--database=" + backup), [])
         self.assertEqual(self.verify(), [])
+
+    def test_folder(self):
+        """TMPDIR may be any, also a relative one."""
+        self.some()
+        for folder in "%41?#", "a b":
+            os.mkdir(self.s.dir + "/" + folder)
+            for path in self.s.dir + "/" + folder, os.path.relpath(self.s.dir + "/" + folder):
+                self.assertEqual(self.verify(env={"TMPDIR": path}), [])
+                self.assertEqual(os.listdir(path), [])
 
     def test_not_comparable(self):
         s = self.s
@@ -228,6 +240,29 @@ class Verify(stack.Case):
             self.assertEqual(s.sql("SELECT * FROM items"), whole)
             self.assertEqual(self.verify(), [])
             self.assertEqual(s.daemon.stop(), 0)
+
+
+class Partitions(Case):
+
+    partitions = 2
+
+    def test_keys_that_are_missing(self):
+        """Those that the daemon would still have; whatever others there are, and in
+        which partition."""
+        s = self.s
+        self.assertEqual(s.daemon.stop(), 0)
+        s.write_conf(idempotency_keys=4)
+        s.start_daemon()
+        # a partition that falls silent, and more keys than are kept in another
+        for partition, sku in (1, "silent"), (0, "A"), (0, "B"), (0, "C"), (0, "D"), (0, "E"):
+            s.produce([ADD % sku], headers=KEY, partition=partition)
+            s.wait_caught_up()
+        self.assertEqual(s.sql("SELECT sku FROM keys ORDER BY id"), [("B",), ("C",), ("D",), ("E",)])
+        self.assertEqual(self.verify(), [])
+        self.assertEqual(s.daemon.stop(), 0)
+        s.sql("DELETE FROM keys WHERE sku = 'D'")
+        self.assertEqual(self.verify(status=5), ['item "D", key "k": in the database it was not used, '
+                                                 'by notifications used by command 0:3 for 5'])
 
 
 if __name__ == "__main__":

@@ -186,6 +186,12 @@ class Trimmed(Case):
 
 class Compacted(Case):
 
+    def verify(self, path):
+        """Returns what verify prints of a copy of the database."""
+        return subprocess.run([stack.BUILD + "/warehouse-consumer", "verify", "-c", self.s.conf,
+                               "--database=" + path], capture_output=True, text=True,
+                              timeout=2 * stack.DEADLINE).stdout.splitlines()[2:]
+
     def test_lost_database(self):
         s = self.s
         self.own_broker(extra="log.cleaner.backoff.ms=200\n"
@@ -200,6 +206,7 @@ class Compacted(Case):
         s.start_daemon()
         for n in range(6 if fault.LONG else 1):
             self.processed(400, "compacted", n)
+            self.backup()
             written = s.processed()
 
             def compacted():
@@ -207,6 +214,14 @@ class Compacted(Case):
                 self.processed(5, "roll", n, s.end(s.commands))
                 return len(s.read(s.notifications)) < written // 3
             stack.wait(compacted, "compaction", 120)
+            # what the copy stands for is gone from the topic, all or in part
+            for path in s.dir + "/backup", s.db:
+                self.assertEqual(self.verify(path), ["0 differences"])
+            with contextlib.closing(sqlite3.connect(s.dir + "/backup")) as db:
+                db.execute("UPDATE items SET version = version + 100000 WHERE sku = "
+                           "(SELECT min(sku) FROM items)")
+                db.commit()
+            self.assertEqual(self.verify(s.dir + "/backup")[1:], ["1 difference"])
             s.daemon.stop(signal.SIGKILL)
             self.remove()
             s.start_daemon()

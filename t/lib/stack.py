@@ -262,7 +262,7 @@ class Stack:
             parts = [TopicPartition(topic, p) for p in known]
             return sum(consumer.end_offsets(parts).values())
 
-    def produce(self, values, key=None, headers=None, timestamp=None):
+    def produce(self, values, key=None, headers=None, timestamp=None, partition=None):
         """Writes values (bytes, text or None) straight into commands; headers
         are (name, bytes), timestamp is in milliseconds."""
         producer = KafkaProducer(bootstrap_servers=self.brokers, acks="all",
@@ -270,7 +270,7 @@ class Stack:
         with contextlib.closing(producer):
             for v in values:
                 producer.send(self.commands, v.encode() if isinstance(v, str) else v, key=key,
-                              headers=headers, timestamp_ms=timestamp)
+                              headers=headers, timestamp_ms=timestamp, partition=partition)
             producer.flush()
 
     # the daemon
@@ -483,8 +483,17 @@ class Stack:
         except sqlite3.OperationalError:
             return False
 
+    def progress(self):
+        try:
+            return self.positions()
+        except sqlite3.OperationalError:
+            return None
+
     def wait_caught_up(self):
-        wait(self.caught_up, "the daemon to catch up")
+        """However long it takes, as long as it goes on."""
+        while not self.caught_up():
+            at = self.progress()
+            wait(lambda: self.caught_up() or self.progress() != at, "the daemon to catch up")
 
     def remove_database(self):
         """With what an interrupted rebuild has left."""
