@@ -67,8 +67,8 @@ wh_signal_handler(int signo)
     int                saved;
     ssize_t            n;
     static const char  text[] =
-        "the stop took too long: leaving in mid-batch, the next start "
-        "recovers it\n";
+        "the stop took too long: leaving at once, the next start goes on "
+        "from the last commit\n";
 
     saved = errno;
 

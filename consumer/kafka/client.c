@@ -200,7 +200,7 @@ wh_client_set_all(rd_kafka_conf_t *rkconf, wh_client_kind_t kind,
         return WH_ERROR;
     }
 
-    /* unknown before 2.2, where wh_query_wake() does the same */
+    /* unknown before 2.2, where wh_query_wake() does what it does */
 
     if ((unsigned) kind & WH_CLIENT_READS) {
         (void) rd_kafka_conf_set(rkconf, "fetch.queue.backoff.ms", "1", NULL,

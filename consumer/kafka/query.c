@@ -26,6 +26,10 @@ wh_query_wake(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list)
     int                               i;
     rd_kafka_topic_partition_list_t  *asked;
 
+    if (rd_kafka_version() >= 0x02020000) {
+        return;
+    }
+
     asked = rd_kafka_topic_partition_list_copy(list);
 
     for (i = 0; i < asked->cnt; i++) {

@@ -17,8 +17,8 @@
 /*
  * Has librdkafka look at its queue.  Before 2.2 a fetcher that has filled it
  * sleeps for a second unless something comes to its thread, however empty the
- * queue gets meanwhile; a question to the leaders of the partitions does.
- * Returns at once.
+ * queue gets meanwhile; a question to the leaders of the partitions does.  From
+ * then on it does nothing: fetch.queue.backoff.ms says how long.  Returns at once.
  */
 void wh_query_wake(rd_kafka_t *rk,
     const rd_kafka_topic_partition_list_t *partitions);
