@@ -5,6 +5,10 @@
 #include "ngx_http_warehouse_request.h"
 
 
+/* ms: a look at the database that comes in time even where none may wait */
+#define NGX_HTTP_WAREHOUSE_AFTER_LEAST  20
+
+
 /* A request that waits. */
 
 typedef struct {
@@ -83,7 +87,8 @@ ngx_http_warehouse_after(ngx_http_request_t *r, ngx_http_handler_pt handler)
 
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_warehouse_module);
 
-    ngx_add_timer(&after->timer, wlcf->wait);
+    ngx_add_timer(&after->timer,
+                  ngx_max(wlcf->wait, NGX_HTTP_WAREHOUSE_AFTER_LEAST));
 
     r->main->count++;
 

@@ -17,6 +17,8 @@
 
 static ngx_int_t ngx_http_warehouse_batch_write(ngx_http_request_t *r,
     ngx_array_t *lines);
+static ngx_int_t ngx_http_warehouse_batch_fits(ngx_http_request_t *r,
+    ngx_array_t *lines);
 static ngx_int_t ngx_http_warehouse_batch_send(
     ngx_http_warehouse_write_t *write, ngx_array_t *lines);
 static void ngx_http_warehouse_batch_written(
@@ -35,6 +37,17 @@ static ngx_int_t ngx_http_warehouse_batch_accepted(
     ngx_http_warehouse_write_t *write, ngx_http_warehouse_follow_t *follow);
 static u_char *ngx_http_warehouse_batch_outcome(u_char *p,
     const ngx_http_warehouse_followed_t *command);
+
+
+static const char  *ngx_http_warehouse_batch_fates[] = {
+    [NGX_HTTP_WAREHOUSE_PERSISTED] = "accepted",
+    [NGX_HTTP_WAREHOUSE_NOT_PERSISTED] = "not_written",
+    [NGX_HTTP_WAREHOUSE_BUSY] = "not_written",
+    [NGX_HTTP_WAREHOUSE_DENIED] = "not_written",
+    [NGX_HTTP_WAREHOUSE_TOO_LARGE] = "too_large",
+    [NGX_HTTP_WAREHOUSE_TOO_LARGE_HERE] = "too_large",
+    [NGX_HTTP_WAREHOUSE_UNKNOWN] = "unknown"
+};
 
 
 ngx_int_t
@@ -71,7 +84,14 @@ ngx_http_warehouse_batch(ngx_http_request_t *r, ngx_str_t *body)
 static ngx_int_t
 ngx_http_warehouse_batch_write(ngx_http_request_t *r, ngx_array_t *lines)
 {
+    ngx_int_t                    rc;
     ngx_http_warehouse_write_t  *write;
+
+    rc = ngx_http_warehouse_batch_fits(r, lines);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
 
     if (ngx_http_warehouse_write_crowded(r, lines->nelts)) {
         ngx_http_warehouse_count(overload);
@@ -92,6 +112,38 @@ ngx_http_warehouse_batch_write(ngx_http_request_t *r, ngx_array_t *lines)
 
     return (ngx_http_warehouse_write_wait(write) == NGX_DONE)
            ? NGX_DONE : ngx_http_warehouse_batch_failed(write);
+}
+
+
+/* Whether librdkafka takes all of them.  NGX_DECLINED; or r is answered. */
+
+static ngx_int_t
+ngx_http_warehouse_batch_fits(ngx_http_request_t *r, ngx_array_t *lines)
+{
+    ngx_uint_t                       i;
+    ngx_http_warehouse_line_t       *line;
+    ngx_http_warehouse_message_t     message;
+    ngx_http_warehouse_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_get_module_main_conf(r, ngx_http_warehouse_module);
+    line = lines->elts;
+
+    ngx_http_warehouse_command_message(r, &message);
+
+    if (message.idempotency_key.len != 0) {
+        message.idempotency_key.len += NGX_HTTP_WAREHOUSE_LINE;
+    }
+
+    for (i = 0; i < lines->nelts; i++) {
+        message.value = line[i].value;
+        message.key = line[i].sku;
+
+        if (ngx_http_warehouse_message_size(&message) > wmcf->kafka.largest) {
+            return ngx_http_warehouse_lines_too_large(r, i + 1);
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 
@@ -182,13 +234,16 @@ ngx_http_warehouse_batch_done(ngx_http_warehouse_write_t *write)
 }
 
 
-/* The worst fate is the reply's, all are in it. */
+/*
+ * The worst fate is the reply's, all are in it.  Where some are written it is
+ * no 413, although it does not help to send one again that is too large.
+ */
 
 static ngx_int_t
 ngx_http_warehouse_batch_failed(ngx_http_warehouse_write_t *write)
 {
     u_char                         *p, *members;
-    ngx_uint_t                      i;
+    ngx_uint_t                      i, written;
     ngx_http_warehouse_fate_e       worst;
     ngx_http_warehouse_report_t    *report;
     ngx_http_warehouse_problem_t    problem;
@@ -201,18 +256,17 @@ ngx_http_warehouse_batch_failed(ngx_http_warehouse_write_t *write)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    written = 0;
     worst = NGX_HTTP_WAREHOUSE_PERSISTED;
     p = ngx_cpymem(members, "\"lines\":[", sizeof("\"lines\":[") - 1);
 
     for (i = 0; i < write->n; i++) {
         report = &write->commands[i].report;
+        written += (report->fate == NGX_HTTP_WAREHOUSE_PERSISTED);
         worst = ngx_max(worst, report->fate);
 
         p = ngx_sprintf(p, "%s{\"status\":\"%s\"", i ? "," : "",
-                        report->fate == NGX_HTTP_WAREHOUSE_PERSISTED
-                        ? "accepted"
-                        : report->fate == NGX_HTTP_WAREHOUSE_UNKNOWN
-                          ? "unknown" : "not_written");
+                        ngx_http_warehouse_batch_fates[report->fate]);
 
         if (report->offset >= 0
             && report->fate == NGX_HTTP_WAREHOUSE_PERSISTED)
@@ -225,6 +279,10 @@ ngx_http_warehouse_batch_failed(ngx_http_warehouse_write_t *write)
     }
 
     (void) ngx_cpymem(p, "]", sizeof("]"));
+
+    if (written > 0 && worst != NGX_HTTP_WAREHOUSE_UNKNOWN) {
+        worst = ngx_min(worst, NGX_HTTP_WAREHOUSE_DENIED);
+    }
 
     problem = *ngx_http_warehouse_fate_problem(worst);
     problem.detail = "not all commands are known to be written: the lines say "

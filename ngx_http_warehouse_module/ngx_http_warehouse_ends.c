@@ -7,6 +7,10 @@
 #include <xxhash.h>
 
 
+/* s: of what the daemon writes every second; past it a partition may be longer */
+#define NGX_HTTP_WAREHOUSE_ENDS_OLD  3
+
+
 static ngx_atomic_uint_t ngx_http_warehouse_ends_key(const char *topic,
     size_t len, int32_t partition);
 static ngx_http_warehouse_end_t *ngx_http_warehouse_ends_find(
@@ -123,7 +127,7 @@ ngx_http_warehouse_ends_daemon(ngx_http_request_t *r, ngx_str_t *topic,
                                        ngx_http_warehouse_db_path(wlcf->db),
                                        &report)
         != NGX_OK
-        || report.age > NGX_HTTP_WAREHOUSE_STALE)
+        || report.age > NGX_HTTP_WAREHOUSE_ENDS_OLD)
     {
         return NGX_DECLINED;
     }

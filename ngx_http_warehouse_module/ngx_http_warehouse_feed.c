@@ -1,31 +1,22 @@
 #include "ngx_http_warehouse_feed.h"
-#include "ngx_http_warehouse_outcomes.h"
+#include "ngx_http_warehouse_behind.h"
 #include "ngx_http_warehouse_points.h"
 #include "ngx_http_warehouse_subscriber.h"
 #include "ngx_http_warehouse_zone.h"
 
 
-#define NGX_HTTP_WAREHOUSE_NEWS   2000     /* read in one turn of the loop */
-#define NGX_HTTP_WAREHOUSE_AHEAD  2000     /* ms a client may be */
-#define NGX_HTTP_WAREHOUSE_LOOK   100      /* ms between looks for heartbeats */
-#define NGX_HTTP_WAREHOUSE_LATE   16       /* who catch up in one turn */
+#define NGX_HTTP_WAREHOUSE_NEWS  2000      /* read in one turn of the loop */
+#define NGX_HTTP_WAREHOUSE_LOOK  100       /* ms between looks for heartbeats */
 
 
-static void ngx_http_warehouse_feed_join(ngx_http_warehouse_subscriber_t *s);
 static ngx_uint_t ngx_http_warehouse_feed_read(void *data,
     ngx_http_warehouse_reader_t *reader);
 static ngx_int_t ngx_http_warehouse_feed_live(ngx_http_warehouse_feed_t *feed,
     ngx_http_warehouse_reader_t *reader, int64_t position);
-static ngx_uint_t ngx_http_warehouse_feed_behind(
-    ngx_http_warehouse_feed_t *feed, ngx_http_warehouse_reader_t *reader);
-static ngx_int_t ngx_http_warehouse_feed_catch_up(
-    ngx_http_warehouse_subscriber_t *s, ngx_http_warehouse_reader_t *reader);
-static void ngx_http_warehouse_feed_spread(void *data,
+static ngx_int_t ngx_http_warehouse_feed_spread(void *data,
     const ngx_http_warehouse_news_t *news);
 static void ngx_http_warehouse_feed_give(ngx_http_warehouse_subscriber_t *s,
     ngx_http_warehouse_event_t *event);
-static void ngx_http_warehouse_feed_one(void *data,
-    const ngx_http_warehouse_news_t *news);
 static void ngx_http_warehouse_feed_reset_all(
     ngx_http_warehouse_feed_t *feed);
 static void ngx_http_warehouse_feed_tell(void *data);
@@ -78,21 +69,6 @@ ngx_http_warehouse_feed_begin(ngx_http_warehouse_feed_t *feed,
 }
 
 
-/* It has been told as much as the others. */
-
-static void
-ngx_http_warehouse_feed_join(ngx_http_warehouse_subscriber_t *s)
-{
-    s->behind = 0;
-    s->feed->live++;
-    ngx_queue_remove(&s->link);
-
-    if (s->n == 0) {
-        ngx_queue_insert_tail(&s->feed->broad, &s->link);
-    }
-}
-
-
 /* In the transaction that shows what was committed. */
 
 static ngx_uint_t
@@ -119,7 +95,7 @@ ngx_http_warehouse_feed_read(void *data, ngx_http_warehouse_reader_t *reader)
 
     /* who is behind follows up to where the others are */
 
-    return (rc == NGX_AGAIN) ? 1 : ngx_http_warehouse_feed_behind(feed, reader);
+    return (rc == NGX_AGAIN) ? 1 : ngx_http_warehouse_behind(feed, reader);
 }
 
 
@@ -129,9 +105,11 @@ static ngx_int_t
 ngx_http_warehouse_feed_live(ngx_http_warehouse_feed_t *feed,
     ngx_http_warehouse_reader_t *reader, int64_t position)
 {
-    ngx_int_t  rc;
+    ngx_int_t   rc;
+    ngx_uint_t  most;
 
     rc = NGX_DECLINED;
+    most = NGX_HTTP_WAREHOUSE_NEWS;
 
     if (feed->live == 0) {
         feed->next = position;
@@ -139,7 +117,7 @@ ngx_http_warehouse_feed_live(ngx_http_warehouse_feed_t *feed,
 
     if (feed->next <= position) {
         rc = ngx_http_warehouse_outcomes_feed(reader, &feed->next, position,
-                                              NGX_HTTP_WAREHOUSE_NEWS,
+                                              &most,
                                               ngx_http_warehouse_feed_spread,
                                               feed);
     }
@@ -157,158 +135,13 @@ ngx_http_warehouse_feed_live(ngx_http_warehouse_feed_t *feed,
 }
 
 
-/*
- * Each gets as much as its stream has room for, once it has sent what it got
- * before; one turn of the loop is enough for some.  True: others have to wait.
- */
-
-static ngx_uint_t
-ngx_http_warehouse_feed_behind(ngx_http_warehouse_feed_t *feed,
-    ngx_http_warehouse_reader_t *reader)
-{
-    ngx_int_t                         rc;
-    ngx_uint_t                        n;
-    ngx_queue_t                      *q, *next;
-    ngx_http_warehouse_subscriber_t  *s;
-
-    n = 0;
-
-    for (q = ngx_queue_head(&feed->behind);
-         q != ngx_queue_sentinel(&feed->behind);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        s = ngx_queue_data(q, ngx_http_warehouse_subscriber_t, link);
-
-        if (!s->begun) {
-            continue;
-        }
-
-        if (s->next == -1) {
-            /* from now on */
-            ngx_http_warehouse_feed_join(s);
-            ngx_http_warehouse_subscriber_id(s, "");
-            continue;
-        }
-
-        if (n++ == NGX_HTTP_WAREHOUSE_LATE) {
-            return 1;
-        }
-
-        rc = ngx_http_warehouse_feed_catch_up(s, reader);
-
-        if (rc == NGX_AGAIN) {
-            /* behind the others */
-            ngx_queue_remove(&s->link);
-            ngx_queue_insert_tail(&feed->behind, &s->link);
-            feed->observer.again = 1;
-
-            if (next == &s->link || n >= feed->observer.active) {
-                return 0;
-            }
-
-            continue;
-        }
-
-        ngx_http_warehouse_feed_join(s);
-
-        if (rc == NGX_DECLINED) {
-            ngx_http_warehouse_subscriber_reset(s);
-        }
-    }
-
-    return 0;
-}
-
-
-/* NGX_OK; NGX_AGAIN: it is still behind; NGX_DECLINED: some are missing. */
-
 static ngx_int_t
-ngx_http_warehouse_feed_catch_up(ngx_http_warehouse_subscriber_t *s,
-    ngx_http_warehouse_reader_t *reader)
-{
-    ngx_int_t  rc;
-
-    if (s->next > s->feed->next) {
-
-        /* it comes from another node, which is ahead of this one */
-
-        return (ngx_current_msec - s->since < NGX_HTTP_WAREHOUSE_AHEAD)
-               ? NGX_AGAIN : NGX_DECLINED;
-    }
-
-    if (s->stream.busy) {
-        return NGX_AGAIN;
-    }
-
-    rc = ngx_http_warehouse_outcomes_feed(reader, &s->next, s->feed->next,
-                                     ngx_http_warehouse_subscriber_room(s),
-                                     ngx_http_warehouse_feed_one, s);
-
-    if (rc == NGX_ERROR) {
-        /* a damaged row will not become a good one */
-        rc = (reader->rc == WH_ERROR) ? NGX_DECLINED : NGX_AGAIN;
-    }
-
-    return rc;
-}
-
-
-static void
 ngx_http_warehouse_feed_spread(void *data,
     const ngx_http_warehouse_news_t *news)
 {
-    ngx_http_warehouse_feed_t *feed = data;
+    ngx_http_warehouse_subscriber_offer(data, news, ngx_http_warehouse_feed_give);
 
-    ngx_str_t                           name;
-    ngx_queue_t                        *q, *next;
-    const wh_command_t                 *command;
-    ngx_http_warehouse_event_t          event;
-    ngx_http_warehouse_interest_t      *interest;
-    ngx_http_warehouse_subscriber_t    *s;
-    ngx_http_warehouse_followed_sku_t  *sku;
-
-    event.news = news;
-    event.len = 0;
-
-    command = &news->kept->command;
-
-    for (q = ngx_queue_head(&feed->broad);
-         q != ngx_queue_sentinel(&feed->broad);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        s = ngx_queue_data(q, ngx_http_warehouse_subscriber_t, link);
-
-        if (ngx_http_warehouse_subscriber_wants(s, command)) {
-            ngx_http_warehouse_feed_give(s, &event);
-        }
-    }
-
-    if (feed->skus.root == &feed->sentinel) {
-        return;
-    }
-
-    name.data = (u_char *) command->sku;
-    name.len = command->sku_len;
-
-    sku = (ngx_http_warehouse_followed_sku_t *)
-              ngx_str_rbtree_lookup(&feed->skus, &name,
-                                    ngx_crc32_short(name.data, name.len));
-    if (sku == NULL) {
-        return;
-    }
-
-    for (q = ngx_queue_head(&sku->interests);
-         q != ngx_queue_sentinel(&sku->interests);
-         q = ngx_queue_next(q))
-    {
-        interest = ngx_queue_data(q, ngx_http_warehouse_interest_t, link);
-
-        if (!interest->subscriber->behind) {
-            ngx_http_warehouse_feed_give(interest->subscriber, &event);
-        }
-    }
+    return NGX_OK;
 }
 
 
@@ -321,13 +154,13 @@ static void
 ngx_http_warehouse_feed_give(ngx_http_warehouse_subscriber_t *s,
     ngx_http_warehouse_event_t *event)
 {
-    if (s->stream.busy || ngx_http_warehouse_subscriber_room(s) > 0) {
-        ngx_http_warehouse_subscriber_give(s, event);
+    if (s->behind) {
         return;
     }
 
-    if (s->n == 0) {
-        ngx_queue_remove(&s->link);
+    if (s->stream.busy || ngx_http_warehouse_subscriber_room(s) > 0) {
+        ngx_http_warehouse_subscriber_give(s, event);
+        return;
     }
 
     s->behind = 1;
@@ -335,25 +168,7 @@ ngx_http_warehouse_feed_give(ngx_http_warehouse_subscriber_t *s,
     s->since = ngx_current_msec;
     s->feed->live--;
 
-    ngx_queue_insert_tail(&s->feed->behind, &s->link);
-}
-
-
-/* To one who catches up. */
-
-static void
-ngx_http_warehouse_feed_one(void *data, const ngx_http_warehouse_news_t *news)
-{
-    ngx_http_warehouse_subscriber_t *s = data;
-
-    ngx_http_warehouse_event_t  event;
-
-    if (ngx_http_warehouse_subscriber_wants(s, &news->kept->command)) {
-        event.news = news;
-        event.len = 0;
-
-        ngx_http_warehouse_subscriber_give(s, &event);
-    }
+    ngx_queue_insert_tail(&s->feed->behind, &s->behind_link);
 }
 
 

@@ -381,8 +381,9 @@ static ngx_int_t
 ngx_http_warehouse_kafka_limits(ngx_conf_t *cf,
     ngx_http_warehouse_kafka_t *kafka)
 {
-    ngx_int_t  queue, timeout;
+    ngx_int_t  queue, timeout, largest;
 
+    largest = ngx_http_warehouse_kafka_number(kafka, "message.max.bytes");
     queue = ngx_http_warehouse_kafka_number(kafka,
                                             "queue.buffering.max.messages");
     timeout = ngx_http_warehouse_kafka_number(kafka, "message.timeout.ms");
@@ -394,7 +395,7 @@ ngx_http_warehouse_kafka_limits(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    if (queue == NGX_ERROR || timeout == NGX_ERROR) {
+    if (queue == NGX_ERROR || timeout == NGX_ERROR || largest == NGX_ERROR) {
         return NGX_ERROR;
     }
 
@@ -402,6 +403,7 @@ ngx_http_warehouse_kafka_limits(ngx_conf_t *cf,
 
     kafka->queue = (queue > 0) ? (ngx_uint_t) queue : NGX_MAX_INT_T_VALUE;
     kafka->timeout = (ngx_msec_t) timeout;
+    kafka->largest = (size_t) largest;
 
     return NGX_OK;
 }

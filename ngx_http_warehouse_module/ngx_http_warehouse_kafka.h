@@ -17,6 +17,7 @@ typedef struct {
     ngx_str_t         brokers;       /* bootstrap.servers, with NUL */
     ngx_msec_t        timeout;       /* message.timeout.ms */
     ngx_uint_t        queue;         /* queue.buffering.max.messages */
+    size_t            largest;       /* message.max.bytes */
     ngx_array_t       topics;        /* of ngx_str_t, with NUL */
 } ngx_http_warehouse_kafka_t;
 

@@ -7,7 +7,8 @@
 static ngx_int_t ngx_http_warehouse_lines_add(ngx_http_request_t *r,
     ngx_array_t *lines, ngx_str_t *value, ngx_uint_t *conditional);
 static ngx_int_t ngx_http_warehouse_lines_malformed(ngx_http_request_t *r,
-    ngx_uint_t line, const wh_error_t *err);
+    ngx_uint_t line, ngx_uint_t status, const char *detail,
+    const char *pointer);
 
 
 ngx_int_t
@@ -47,6 +48,10 @@ ngx_http_warehouse_lines(ngx_http_request_t *r, ngx_str_t *body,
                                          "batch may have");
         }
 
+        if (line.len > wlcf->command_size) {
+            return ngx_http_warehouse_lines_too_large(r, lines->nelts + 1);
+        }
+
         rc = ngx_http_warehouse_lines_add(r, lines, &line, &conditional);
         if (rc != NGX_DECLINED) {
             return rc;
@@ -79,7 +84,9 @@ ngx_http_warehouse_lines_add(ngx_http_request_t *r, ngx_array_t *lines,
                            &err);
 
     if (rc == WH_EJSON || rc == WH_ECOMMAND) {
-        return ngx_http_warehouse_lines_malformed(r, lines->nelts + 1, &err);
+        return ngx_http_warehouse_lines_malformed(r, lines->nelts + 1,
+                                          NGX_HTTP_WAREHOUSE_UNPROCESSABLE,
+                                          err.text, err.pointer);
     }
 
     line = (rc == WH_OK) ? ngx_array_push(lines) : NULL;
@@ -105,22 +112,32 @@ ngx_http_warehouse_lines_add(ngx_http_request_t *r, ngx_array_t *lines,
 }
 
 
+ngx_int_t
+ngx_http_warehouse_lines_too_large(ngx_http_request_t *r, ngx_uint_t line)
+{
+    return ngx_http_warehouse_lines_malformed(r, line,
+                                     NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                     "it is larger than a command may be",
+                                     NULL);
+}
+
+
 static ngx_int_t
 ngx_http_warehouse_lines_malformed(ngx_http_request_t *r, ngx_uint_t line,
-    const wh_error_t *err)
+    ngx_uint_t status, const char *detail, const char *pointer)
 {
-    u_char                        detail[sizeof(err->text) + 64];
+    u_char                        text[sizeof(((wh_error_t *) 0)->text) + 64];
     u_char                        member[sizeof("\"line\":") + NGX_INT_T_LEN];
     ngx_http_warehouse_problem_t  problem;
 
     ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
 
-    (void) ngx_sprintf(detail, "line %ui: %s%Z", line, err->text);
+    (void) ngx_snprintf(text, sizeof(text), "line %ui: %s%Z", line, detail);
     (void) ngx_sprintf(member, "\"line\":%ui%Z", line);
 
-    problem.status = NGX_HTTP_WAREHOUSE_UNPROCESSABLE;
-    problem.detail = (char *) detail;
-    problem.pointer = err->pointer;
+    problem.status = status;
+    problem.detail = (char *) text;
+    problem.pointer = pointer;
     problem.members = (char *) member;
 
     return ngx_http_warehouse_problem(r, &problem);

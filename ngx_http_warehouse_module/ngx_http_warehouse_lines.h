@@ -25,7 +25,9 @@ typedef struct {
 ngx_int_t ngx_http_warehouse_lines(ngx_http_request_t *r, ngx_str_t *body,
     ngx_array_t *lines);
 
-/* Answers r with a problem. */
+/* Answers r with a problem: that of a line, from 1, or any. */
+ngx_int_t ngx_http_warehouse_lines_too_large(ngx_http_request_t *r,
+    ngx_uint_t line);
 ngx_int_t ngx_http_warehouse_lines_refuse(ngx_http_request_t *r,
     ngx_uint_t status, const char *detail);
 

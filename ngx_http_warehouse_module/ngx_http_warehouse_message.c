@@ -3,8 +3,26 @@
 #include "wh_trace.h"
 
 
+/*
+ * bytes of a record besides key, value and headers' values: its numbers, of at
+ * most 10 bytes each (KIP-98), and the headers' names
+ */
+#define NGX_HTTP_WAREHOUSE_RECORD  (7 * 10                                    \
+                                    + 3 * 2 * 10 + sizeof(WH_KEY_HEADER       \
+                                               WH_TRACE_PARENT WH_TRACE_STATE))
+
+
 static rd_kafka_resp_err_t ngx_http_warehouse_message_headers(
     rd_kafka_headers_t *headers, const ngx_http_warehouse_message_t *m);
+
+
+size_t
+ngx_http_warehouse_message_size(const ngx_http_warehouse_message_t *m)
+{
+    return m->value.len + m->key.len + m->idempotency_key.len
+           + m->traceparent.len + m->tracestate.len
+           + NGX_HTTP_WAREHOUSE_RECORD;
+}
 
 
 rd_kafka_resp_err_t

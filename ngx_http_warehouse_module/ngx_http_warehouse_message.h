@@ -24,6 +24,10 @@ typedef struct {
 } ngx_http_warehouse_message_t;
 
 
+/* What a message takes on its way to the brokers, bytes, at most. */
+size_t ngx_http_warehouse_message_size(
+    const ngx_http_warehouse_message_t *message);
+
 /*
  * Produces a message, which is copied; what is behind its key becomes headers.
  * Its delivery report will have opaque.  Returns librdkafka's error.

@@ -199,6 +199,15 @@ ngx_http_warehouse_metrics_kafka(wh_text_t *t)
                                    WH_COUNTER, "Clients that read the "
                                    "notifications too slowly.",
                                    (int64_t) z->cut);
+    ngx_http_warehouse_metrics_one(t, "warehouse_nginx_events_total",
+                                   WH_COUNTER, "Notifications given to "
+                                   "clients that follow them.",
+                                   (int64_t) z->events);
+    ngx_http_warehouse_metrics_one(t,
+                                   "warehouse_nginx_subscribers_reset_total",
+                                   WH_COUNTER, "Clients told that "
+                                   "notifications are missing.",
+                                   (int64_t) z->resets);
     ngx_http_warehouse_metrics_one(t, "warehouse_nginx_batches_total",
                                    WH_COUNTER, "Batches of commands handed to "
                                    "the producer.", (int64_t) z->batches);

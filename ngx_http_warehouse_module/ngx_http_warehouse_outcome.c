@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_warehouse_outcome_ahead(ngx_http_request_t *r,
     ngx_str_t *topic, const wh_position_t *position, ngx_str_t *body);
 static void ngx_http_warehouse_outcome_put(wh_text_t *t,
     const wh_kept_t *kept);
+static ngx_uint_t ngx_http_warehouse_outcome_same(const wh_command_t *a,
+    const wh_command_t *b);
 static void ngx_http_warehouse_outcome_members(wh_text_t *t,
     const wh_kept_t *kept);
 static void ngx_http_warehouse_outcome_number(wh_text_t *t, const char *name,
@@ -212,19 +214,28 @@ ngx_http_warehouse_outcome_first(ngx_http_request_t *r,
     ngx_http_warehouse_reader_t *reader, ngx_str_t *topic, wh_kept_t *kept,
     ngx_str_t *members)
 {
-    char       buf[NGX_HTTP_WAREHOUSE_OUTCOME_LEN];
-    wh_text_t  text;
-    wh_kept_t  original;
+    char          buf[NGX_HTTP_WAREHOUSE_OUTCOME_LEN], sku[WH_SKU_MAX];
+    wh_text_t     text;
+    wh_kept_t     original;
+    wh_command_t  repeated;
 
     wh_text_init(&text, buf, sizeof(buf));
     ngx_http_warehouse_outcome_members(&text, kept);
+
+    if (kept->verdict == WH_DUPLICATE) {
+        /* its texts are gone with the next one */
+        repeated = kept->command;
+        ngx_memcpy(sku, repeated.sku, repeated.sku_len);
+        repeated.sku = sku;
+    }
 
     if (kept->verdict == WH_DUPLICATE
         && ngx_http_warehouse_outcomes_find(reader, topic,
                                             kept->original.partition,
                                             kept->original.offset, &original)
            == NGX_OK
-        && original.verdict == WH_APPLIED)
+        && original.verdict == WH_APPLIED
+        && ngx_http_warehouse_outcome_same(&original.command, &repeated))
     {
         wh_text_init(&text, buf, sizeof(buf));
         ngx_http_warehouse_outcome_members(&text, &original);
@@ -232,6 +243,18 @@ ngx_http_warehouse_outcome_first(ngx_http_request_t *r,
     }
 
     return ngx_http_warehouse_outcome_copy(r, &text, members);
+}
+
+
+/* Keys outlive a change of commands_topic: the original may be of another one. */
+
+static ngx_uint_t
+ngx_http_warehouse_outcome_same(const wh_command_t *a, const wh_command_t *b)
+{
+    return a->action == b->action && a->qty == b->qty
+           && a->expected_version == b->expected_version
+           && a->expected_qty == b->expected_qty && a->sku_len == b->sku_len
+           && ngx_memcmp(a->sku, b->sku, a->sku_len) == 0;
 }
 
 

@@ -12,8 +12,7 @@ static ngx_uint_t ngx_http_warehouse_outcomes_within(
     int64_t offset);
 static ngx_int_t ngx_http_warehouse_outcomes_news(
     ngx_http_warehouse_reader_t *r, int64_t *next, ngx_uint_t *most,
-    void (*give)(void *data, const ngx_http_warehouse_news_t *news),
-    void *data);
+    ngx_http_warehouse_give_pt give, void *data);
 static ngx_int_t ngx_http_warehouse_outcomes_damaged(
     ngx_http_warehouse_reader_t *r);
 
@@ -239,8 +238,7 @@ ngx_http_warehouse_outcomes_row(ngx_http_warehouse_reader_t *r,
 
 ngx_int_t
 ngx_http_warehouse_outcomes_feed(ngx_http_warehouse_reader_t *r, int64_t *next,
-    int64_t upto, ngx_uint_t most,
-    void (*give)(void *data, const ngx_http_warehouse_news_t *news),
+    int64_t upto, ngx_uint_t *most, ngx_http_warehouse_give_pt give,
     void *data)
 {
     int        step;
@@ -260,7 +258,7 @@ ngx_http_warehouse_outcomes_feed(ngx_http_warehouse_reader_t *r, int64_t *next,
 
         rc = (sqlite3_column_int64(r->feed, 3) > behind)
              ? NGX_DECLINED
-             : ngx_http_warehouse_outcomes_news(r, next, &most, give, data);
+             : ngx_http_warehouse_outcomes_news(r, next, most, give, data);
 
         if (rc == NGX_OK) {
             behind = sqlite3_column_int64(r->feed, 4);
@@ -282,9 +280,7 @@ ngx_http_warehouse_outcomes_feed(ngx_http_warehouse_reader_t *r, int64_t *next,
 
 static ngx_int_t
 ngx_http_warehouse_outcomes_news(ngx_http_warehouse_reader_t *r, int64_t *next,
-    ngx_uint_t *most,
-    void (*give)(void *data, const ngx_http_warehouse_news_t *news),
-    void *data)
+    ngx_uint_t *most, ngx_http_warehouse_give_pt give, void *data)
 {
     int                        rc;
     wh_kept_t                  kept;
@@ -311,12 +307,11 @@ ngx_http_warehouse_outcomes_news(ngx_http_warehouse_reader_t *r, int64_t *next,
             continue;
         }
 
-        if (*most == 0) {
+        if (*most == 0 || give(data, &news) != NGX_OK) {
             return NGX_AGAIN;
         }
 
         (*most)--;
-        give(data, &news);
         *next = kept.notified + 1;
     }
 

@@ -47,17 +47,19 @@ typedef struct {
 } ngx_http_warehouse_news_t;
 
 
+/* NGX_OK: taken; NGX_AGAIN: no more, not even this one. */
+typedef ngx_int_t (*ngx_http_warehouse_give_pt)(void *data,
+    const ngx_http_warehouse_news_t *news);
+
 /*
- * The notifications from position *next on, in order, most of them at a time;
- * moves *next behind those that were given.  upto: the database's position.
- * NGX_OK: *next has reached it; NGX_AGAIN: there are more; NGX_DECLINED: from
- * *next on not all are there; NGX_ERROR.
+ * The notifications from position *next on, in order, *most of them at a time,
+ * which it counts down; moves *next behind those that were given.  upto: the
+ * database's position.  NGX_OK: *next has reached it; NGX_AGAIN: there are more;
+ * NGX_DECLINED: from *next on not all are there; NGX_ERROR.
  */
 ngx_int_t ngx_http_warehouse_outcomes_feed(
     ngx_http_warehouse_reader_t *reader, int64_t *next, int64_t upto,
-    ngx_uint_t most,
-    void (*give)(void *data, const ngx_http_warehouse_news_t *news),
-    void *data);
+    ngx_uint_t *most, ngx_http_warehouse_give_pt give, void *data);
 
 
 #endif /* _NGX_HTTP_WAREHOUSE_OUTCOMES_H_INCLUDED_ */

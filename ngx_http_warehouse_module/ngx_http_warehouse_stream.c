@@ -2,6 +2,7 @@
 #include "ngx_http_warehouse_conf.h"
 #include "ngx_http_warehouse_reply.h"
 #include "ngx_http_warehouse_request.h"
+#include "ngx_http_warehouse_zone.h"
 
 
 #define NGX_HTTP_WAREHOUSE_STREAM_BLOCK  4096    /* bytes at first */
@@ -248,6 +249,7 @@ ngx_http_warehouse_stream_writable(ngx_http_request_t *r)
 
     if (r->connection->write->timedout) {
         r->connection->timedout = 1;
+        ngx_http_warehouse_count(cut);
         ngx_http_warehouse_stream_end(stream, NGX_HTTP_REQUEST_TIME_OUT);
         return;
     }

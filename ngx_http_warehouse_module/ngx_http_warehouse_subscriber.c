@@ -2,10 +2,14 @@
 #include "ngx_http_warehouse_zone.h"
 
 
+static ngx_int_t ngx_http_warehouse_subscriber_choose(
+    ngx_http_warehouse_subscriber_t *s, const wh_args_t *args);
 static ngx_int_t ngx_http_warehouse_subscriber_interest(
     ngx_http_warehouse_feed_t *feed, ngx_http_warehouse_interest_t *interest,
     const wh_args_text_t *sku);
 static void ngx_http_warehouse_subscriber_leave(void *data);
+static ngx_uint_t ngx_http_warehouse_subscriber_wants(
+    ngx_http_warehouse_subscriber_t *s, const wh_command_t *command);
 static void ngx_http_warehouse_event_write(ngx_http_warehouse_event_t *event);
 
 
@@ -13,10 +17,7 @@ ngx_http_warehouse_subscriber_t *
 ngx_http_warehouse_feed_subscribe(ngx_http_warehouse_feed_t *feed,
     ngx_http_request_t *r, const wh_args_t *args)
 {
-    size_t                            i;
-    ngx_int_t                         rc;
     ngx_pool_cleanup_t               *cln;
-    ngx_http_warehouse_interest_t    *interest;
     ngx_http_warehouse_subscriber_t  *s;
 
     cln = ngx_pool_cleanup_add(r->pool,
@@ -49,26 +50,45 @@ ngx_http_warehouse_feed_subscribe(ngx_http_warehouse_feed_t *feed,
     cln->handler = ngx_http_warehouse_subscriber_leave;
 
     s->behind = 1;
-    ngx_queue_insert_tail(&feed->behind, &s->link);
+    ngx_queue_init(&s->link);
+    ngx_queue_insert_tail(&feed->behind, &s->behind_link);
     ngx_queue_insert_tail(&feed->quiet, &s->quiet_link);
     feed->observer.active++;
     ngx_http_warehouse_slot->subscribers++;
+
+    return (ngx_http_warehouse_subscriber_choose(s, args) == NGX_OK) ? s : NULL;
+}
+
+
+/* What it wants: some skus, or whatever has its prefix. */
+
+static ngx_int_t
+ngx_http_warehouse_subscriber_choose(ngx_http_warehouse_subscriber_t *s,
+    const wh_args_t *args)
+{
+    size_t                          i;
+    ngx_int_t                       rc;
+    ngx_http_warehouse_interest_t  *interest;
 
     for (i = 0; i < args->n; i++) {
         interest = &s->interests[s->n];
         interest->subscriber = s;
 
-        rc = ngx_http_warehouse_subscriber_interest(feed, interest,
+        rc = ngx_http_warehouse_subscriber_interest(s->feed, interest,
                                                     &args->skus[i]);
 
         if (rc == NGX_ERROR) {
-            return NULL;
+            return NGX_ERROR;
         }
 
         s->n += (rc == NGX_OK);
     }
 
-    return s;
+    if (s->n == 0) {
+        ngx_queue_insert_tail(&s->feed->broad, &s->link);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -141,8 +161,10 @@ ngx_http_warehouse_subscriber_leave(void *data)
         }
     }
 
-    if (s->behind || s->n == 0) {
-        ngx_queue_remove(&s->link);
+    ngx_queue_remove(&s->link);
+
+    if (s->behind) {
+        ngx_queue_remove(&s->behind_link);
     }
 
     if (s->dirty) {
@@ -159,24 +181,74 @@ ngx_http_warehouse_subscriber_leave(void *data)
 }
 
 
-ngx_uint_t
-ngx_http_warehouse_subscriber_wants(ngx_http_warehouse_subscriber_t *s,
-    const wh_command_t *command)
+void
+ngx_http_warehouse_subscriber_join(ngx_http_warehouse_subscriber_t *s)
 {
-    ngx_str_t   *name;
-    ngx_uint_t   i;
+    s->behind = 0;
+    s->feed->live++;
+    ngx_queue_remove(&s->behind_link);
+}
 
-    for (i = 0; i < s->n; i++) {
-        name = &s->interests[i].sku->sn.str;
 
-        if (name->len == command->sku_len
-            && ngx_memcmp(name->data, command->sku, name->len) == 0)
-        {
-            return 1;
+void
+ngx_http_warehouse_subscriber_offer(ngx_http_warehouse_feed_t *feed,
+    const ngx_http_warehouse_news_t *news,
+    void (*take)(ngx_http_warehouse_subscriber_t *s,
+                 ngx_http_warehouse_event_t *event))
+{
+    ngx_str_t                           name;
+    ngx_queue_t                        *q;
+    const wh_command_t                 *command;
+    ngx_http_warehouse_event_t          event;
+    ngx_http_warehouse_subscriber_t    *s;
+    ngx_http_warehouse_followed_sku_t  *sku;
+
+    event.news = news;
+    event.len = 0;
+
+    command = &news->kept->command;
+
+    for (q = ngx_queue_head(&feed->broad);
+         q != ngx_queue_sentinel(&feed->broad);
+         q = ngx_queue_next(q))
+    {
+        s = ngx_queue_data(q, ngx_http_warehouse_subscriber_t, link);
+
+        if (ngx_http_warehouse_subscriber_wants(s, command)) {
+            take(s, &event);
         }
     }
 
-    return s->n == 0 && s->prefix.len <= command->sku_len
+    if (feed->skus.root == &feed->sentinel) {
+        return;
+    }
+
+    name.data = (u_char *) command->sku;
+    name.len = command->sku_len;
+
+    sku = (ngx_http_warehouse_followed_sku_t *)
+              ngx_str_rbtree_lookup(&feed->skus, &name,
+                                    ngx_crc32_short(name.data, name.len));
+    if (sku == NULL) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&sku->interests);
+         q != ngx_queue_sentinel(&sku->interests);
+         q = ngx_queue_next(q))
+    {
+        take((ngx_queue_data(q, ngx_http_warehouse_interest_t, link))
+                 ->subscriber,
+             &event);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_warehouse_subscriber_wants(ngx_http_warehouse_subscriber_t *s,
+    const wh_command_t *command)
+{
+    return s->prefix.len <= command->sku_len
            && ngx_memcmp(s->prefix.data, command->sku, s->prefix.len) == 0;
 }
 
@@ -197,6 +269,7 @@ ngx_http_warehouse_subscriber_give(ngx_http_warehouse_subscriber_t *s,
     }
 
     ngx_http_warehouse_subscriber_put(s, event->text, event->len);
+    ngx_http_warehouse_count(events);
 }
 
 
@@ -236,6 +309,8 @@ ngx_http_warehouse_subscriber_reset(ngx_http_warehouse_subscriber_t *s)
     u_char  *p;
 
     static const char  event[] = "event: reset\n";
+
+    ngx_http_warehouse_count(resets);
 
     ngx_http_warehouse_subscriber_put(s, event, sizeof(event) - 1);
 

@@ -42,10 +42,12 @@ struct ngx_http_warehouse_subscriber_s {
     ngx_msec_t                        since;       /* when it got behind */
     ngx_msec_t                        told;        /* when, last */
     ngx_msec_t                        heartbeat;
-    ngx_queue_t                       link;        /* broad or behind */
+    ngx_queue_t                       link;        /* broad, where n is 0 */
+    ngx_queue_t                       behind_link;
     ngx_queue_t                       dirty_link;
     ngx_queue_t                       quiet_link;
     unsigned                          behind:1;
+    unsigned                          along:1;     /* in a pass, see behind.c */
     unsigned                          dirty:1;
     unsigned                          begun:1;
 };
@@ -60,9 +62,14 @@ typedef struct {
 } ngx_http_warehouse_event_t;
 
 
-/* Whether a command's notification is among those it wants. */
-ngx_uint_t ngx_http_warehouse_subscriber_wants(
-    ngx_http_warehouse_subscriber_t *s, const wh_command_t *command);
+/* Offers a notification to all who want it, whether they are behind or not. */
+void ngx_http_warehouse_subscriber_offer(ngx_http_warehouse_feed_t *feed,
+    const ngx_http_warehouse_news_t *news,
+    void (*take)(ngx_http_warehouse_subscriber_t *s,
+                 ngx_http_warehouse_event_t *event));
+
+/* It has been told as much as the others. */
+void ngx_http_warehouse_subscriber_join(ngx_http_warehouse_subscriber_t *s);
 
 /* How many events its stream has room for, whatever they are like. */
 ngx_uint_t ngx_http_warehouse_subscriber_room(

@@ -74,6 +74,8 @@ typedef struct {
     ngx_atomic_t  unfollowed;                /* the same, for the daemon */
     ngx_atomic_t  unsubscribed;              /* the same, to notifications */
     ngx_atomic_t  cut;                       /* subscribers, too slow */
+    ngx_atomic_t  events;                    /* for all of them */
+    ngx_atomic_t  resets;                    /* some were missing */
     ngx_atomic_t  batches;                   /* of commands */
     ngx_atomic_t  producers;                 /* created, ... */
     ngx_atomic_t  retired;                   /* ... of no more use */

@@ -339,6 +339,9 @@ SABOTAGES = [
     ("verify replays more than the database stands for", [
         ("consumer/follow/follow.c", "    if (m->offset >= f->high) {", "    if (m->offset < 0) {")],
      VERIFY, ["Verify.test_backups_under_load", "Verify.test_what_the_database_has_forgotten"]),
+    ("verify forgets keys that the daemon keeps", [
+        ("consumer/verify/compare.c", "(SELECT max(id) FROM then_keys) - :keys", "(SELECT max(id) FROM then_keys) - 1")],
+     VERIFY, ["Partitions.test_keys_that_are_missing"]),
     ("verify does not look at versions", [
         ("consumer/verify/compare.c", " OR r.qty != h.qty OR r.version != h.version", " OR r.qty != h.qty")],
      VERIFY, ["Verify.test_every_difference"]),
@@ -357,9 +360,20 @@ SABOTAGES = [
          "            break;\n        }\n    }")],
      OUTCOMES, ["Batches.test_brokers_away"]),
     ("a batch with a line that is none", [
-        (NGX + "lines.c", "        return ngx_http_warehouse_lines_malformed(r, lines->nelts + 1, &err);",
-         "        return NGX_DECLINED;")],
+        (NGX + "lines.c", "    if (rc == WH_EJSON || rc == WH_ECOMMAND) {",
+         "    if (rc == WH_EJSON || rc == WH_ECOMMAND) {\n        return NGX_DECLINED;")],
      OUTCOMES, ["Batches.test_refused_as_a_whole"]),
+    ("a batch with a line that librdkafka does not take", [
+        (NGX + "batch.c", "        if (ngx_http_warehouse_message_size(&message) > wmcf->kafka.largest) {",
+         "        if (0) {")],
+     OUTCOMES, ["Batches.test_too_large"]),
+    ("a batch of which a part is written called accepted", [
+        (NGX + "batch.c", "            return ngx_http_warehouse_batch_failed(write);\n        }\n    }",
+         "            continue;\n        }\n    }")],
+     OUTCOMES, ["Batches.test_too_large"]),
+    ("what became of a command of another topic told as the first one's", [
+        (NGX + "outcome.c", "    return a->action == b->action", "    return 1 || a->action == b->action")],
+     OUTCOMES, ["Waiting.test_another_topic"]),
     ("a batch under one key", [
         (NGX + "batch.c", '"%V:%ui", &key, i + 1)', '"%V", &key)')],
      OUTCOMES, ["Batches.test_sent_again"]),
@@ -370,6 +384,19 @@ SABOTAGES = [
     ("a condition that is not looked at", [
         ("consumer/ledger/rule.c", '        return "version_mismatch";', "        (void) 0;")],
      OUTCOMES, ["Outcomes.test_of_all_kinds"]),
+    ("a condition on the stock that is not looked at", [
+        ("consumer/ledger/rule.c", '        return "qty_mismatch";', "        (void) 0;")],
+     OUTCOMES, ["Outcomes.test_of_all_kinds"]),
+    ("a reference that is lost", [
+        ("common/wh_kept.c", "    if (k->command.reference != NULL) {", "    if (0) {"),
+        ("common/wh_kept.c", "    if (c->reference != NULL) {", "    if (0) {")],
+     OUTCOMES, ["Outcomes.test_of_all_kinds"]),
+    ("a trace that ends in Kafka", [
+        ("consumer/ledger/message.c", "    m->traceparent = o->traceparent;", "    m->traceparent = NULL;")],
+     OUTCOMES, ["Traces.test_handed_on"]),
+    ("a wait without a limit to how many there are", [
+        (NGX + "follow.c", "    if (ngx_http_warehouse_slot->following >= wmcf->max_waiting) {", "    if (0) {")],
+     OUTCOMES, ["Waiting.test_too_many"]),
     ("the condition of a key forgotten", [
         ("consumer/store/keys.c",
          "    (void) sqlite3_bind_int64(stmt, 7, use->expected_version);",
@@ -386,6 +413,27 @@ SABOTAGES = [
      NOTIFICATIONS, ["Notifications.test_further_back_than_is_kept"]),
     ("an event twice", [
         (NGX + "outcomes.c", "            || kept.notified < *next)", "            || kept.notified < 0)")],
+     NOTIFICATIONS, ["Notifications.test_all_of_them"]),
+    ("an event twice to one who catches up with others", [
+        (NGX + "behind.c", "    if (!s->behind || !s->along || position < s->next) {",
+         "    if (!s->behind || !s->along) {")],
+     NOTIFICATIONS, ["Notifications.test_many_catch_up"]),
+    ("an event lost to one who has no room", [
+        (NGX + "behind.c", "        s->along = 0;\n        return;", "        s->next++;\n        return;")],
+     NOTIFICATIONS, ["Notifications.test_many_catch_up"]),
+    ("a prefix that is not looked at", [
+        (NGX + "subscriber.c", "    return s->prefix.len <= command->sku_len", "    return 1 || s->prefix.len <= command->sku_len")],
+     NOTIFICATIONS, ["Notifications.test_filters"]),
+    ("Last-Event-ID not looked at", [
+        (NGX + "notifications.c", "    if (ngx_http_warehouse_read_event_id(r, &args.offset) != NGX_OK) {", "    if (0) {")],
+     NOTIFICATIONS, ["Notifications.test_all_of_them"]),
+    ("followers without a limit", [
+        (NGX + "notifications.c", "    if (ngx_http_warehouse_slot->subscribers >= wmcf->max_subscribers) {",
+         "    if (0) {")],
+     NOTIFICATIONS, ["Streams.test_too_many"]),
+    ("a reset for no reason", [
+        (NGX + "behind.c", "        if (rc == NGX_OK) {\n            ngx_http_warehouse_subscriber_join(s);",
+         "        if (rc == NGX_OK) {\n            ngx_http_warehouse_behind_reset(s);")],
      NOTIFICATIONS, ["Notifications.test_all_of_them"]),
     ("a stream that holds its worker", [
         (NGX + "feed.c", "    if (ngx_exiting || ngx_quit || ngx_terminate) {", "    if (0) {")],

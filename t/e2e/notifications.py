@@ -3,6 +3,7 @@
 something is missing, the client is told."""
 
 import json
+import random
 import signal
 import subprocess
 import threading
@@ -114,6 +115,34 @@ class Notifications(Case):
                             if json.loads(e.data)["sku"] in wanted]
                 self.assertEqual(followed[query].wait(len(expected)), expected, query)
 
+    def test_many_catch_up(self):
+        """From anywhere, whatever they choose, while more comes: they go along with
+        one another and get what they want, once, in order."""
+        s = self.s
+        self.start(extra="warehouse_notifications_buffer 16k;", workers=2)
+        rnd = random.Random(1)
+        skus = ["S%d" % n for n in range(10)]
+        s.produce([increase(rnd.choice(skus), reference="x" * 200) for _ in range(3000)])
+        s.wait_caught_up()
+        there = self.sent()
+        streams = []
+        for n in range(60):
+            wanted, after = rnd.sample(skus, 1 + n % 2), rnd.choice(there[:2900] + [there[0]] * 300)
+            query = "?sku=" + ",".join(wanted) if n % 3 else rnd.choice(["", "?prefix=S"])
+            stream = self.stream(query, after.id, buffer=4096 if n % 10 == 0 else None)
+            streams.append((stream, wanted if n % 3 else skus, after.id))
+        for _ in range(5):
+            s.produce([increase(rnd.choice(skus)) for _ in range(200)])
+        s.wait_caught_up()
+        sent = self.sent()
+        for stream, wanted, after in streams:
+            expected = [e for e in sent if e.id > after and json.loads(e.data)["sku"] in wanted]
+            self.assertEqual(stream.wait(len(expected)), expected)
+            self.assertEqual(len(stream.events), len(expected))
+        self.assertEqual(self.metric("warehouse_nginx_subscribers_reset_total"), 0)
+        self.assertEqual(self.metric("warehouse_nginx_events_total"),
+                         sum(len(stream.events) for stream, *_ in streams))
+
     def test_http2_and_gzip(self):
         """Each event is there when it comes, not when a buffer is full."""
         s = self.s
@@ -173,6 +202,7 @@ class Notifications(Case):
                              ("reset", {"position": "0:%d" % s.end(s.notifications)}))
             self.assertEqual(reset.id, s.end(s.notifications) - 1)
             self.assertEqual(stream.last, s.end(s.notifications) - 1)
+        self.assertEqual(self.metric("warehouse_nginx_subscribers_reset_total"), 3)
         stream = self.stream("?after=%d" % sent[-5].id)
         self.assertEqual(stream.wait(4), sent[-4:])
 

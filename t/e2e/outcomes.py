@@ -10,6 +10,7 @@ import time
 
 import stack
 from kafka import KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 
 ADD = '{"action":"increase","sku":"A","qty":5}'
 TAKE = '{"action":"decrease","sku":"A","qty":100}'
@@ -115,7 +116,7 @@ class Outcomes(Case):
         stack.wait(lambda: s.request("GET", ahead)[0] == 404, "a 404")
         for never in ("%d:%d" % (1 - partition, 0), "%d:%d" % (partition, 10**15), "7:0",
                       "2147483647:0"):
-            self.outcome(never, 404)
+            stack.wait(lambda: s.request("GET", "/commands/" + never)[0] == 404, "a 404 of " + never)
         for no_position in ("0", ":", "0:", ":0", "-1:0", "0:-1", "0:01", "00:1", "0:1:2", "0:1 ",
                             "2147483648:0", "0:9223372036854775808", "0%3A0x", "x", "0:1/"):
             self.outcome(no_position.replace(" ", "%20"), 404)
@@ -280,6 +281,34 @@ class Waiting(Case):
         self.start(extra="warehouse_wait 0;")
         header, document = self.post(ADD, WAIT)
         self.assertEqual((header["Preference-Applied"], document), (None, {"status": "accepted"}))
+        # what is there already can be asked for all the same
+        self.s.wait_caught_up()
+        for _ in range(20):
+            self.get("/items", headers={"Warehouse-Min-Position": header["Warehouse-Position"]})
+        self.get("/items", 503, headers={"Warehouse-Min-Position": "0:100"})
+
+    def test_another_topic(self):
+        """A key's first command may be of the topic before: another one that lies at
+        its position now is not what it did."""
+        s = self.s
+        self.start()
+        headers = {**WAIT, "Idempotency-Key": "k"}
+        self.assertEqual(self.post(ADD, headers)[1]["status"], "applied")
+        position = self.post(ADD, headers)[0]["Warehouse-Position"]
+        partition, offset = map(int, position.split(":"))
+        self.assertEqual(s.daemon.stop(), 0)
+        s.nginx.stop()
+        s.commands += "-2"
+        s.write_conf()
+        with s.admin() as admin:
+            admin.create_topics([NewTopic(s.commands, self.partitions, 1)])
+        stack.wait(lambda: s.end(s.commands) is not None, "the topic")
+        s.produce([increase("B"), increase("B")], key=b"A")
+        self.start()
+        s.wait_caught_up()
+        self.assertEqual(self.outcome("%d:0" % partition)["sku"], "B")
+        self.assertEqual(self.post(ADD, headers)[1],
+                         {"status": "duplicate", "original": "%d:%d" % (partition, offset - 1)})
 
     def test_not_in_time(self):
         s = self.s
@@ -474,6 +503,35 @@ class Batches(Case):
         self.post(lines(*[ADD + " " * 1020] * 1000), NDJSON, 413)
         self.post(ADD + " " * 17000, None, 413)
         self.assertEqual(s.end(s.commands), end)
+        self.check()
+
+    def test_too_large(self):
+        """A line that librdkafka would not take is found before any is written; one
+        that the brokers do not take is told of, with what became of the others."""
+        s = self.s
+        s.start_daemon()
+        s.start_nginx(extra="warehouse_kafka message.max.bytes 10000; warehouse_command_size 12k;")
+        with s.admin() as admin:
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, s.commands,
+                                                {"max.message.bytes": "4000"})])
+        end = s.end(s.commands)
+        for size in 9950, 9999, 12288, 13000:
+            for key in {}, {"Idempotency-Key": "k" * 200}:
+                document = self.post(lines(ADD, ADD + " " * (size - len(ADD))), {**NDJSON, **key}, 413)[1]
+                self.assertEqual(document["line"], 2)
+        self.assertEqual(s.end(s.commands), end)
+        skus = ["S%d" % n for n in range(20)]
+        bad = increase("S0", reference="x" * 200).replace(" ", " " * 1000)
+        self.assertGreater(len(bad), 4000)
+        document = self.post(lines(*map(increase, skus[1:]), bad), NDJSON, 503)[1]
+        fates = document["lines"]
+        self.assertEqual(fates[-1], {"status": "too_large"})
+        written = {sku: fate["position"] for sku, fate in zip(skus[1:], fates) if fate["status"] == "accepted"}
+        # those that came with it, in one batch of Kafka's, are not taken either
+        self.assertEqual({fate["status"] for fate in fates}, {"accepted", "too_large"})
+        records = {"%d:%d" % (r.partition, r.offset): json.loads(r.value)["sku"] for r in s.read(s.commands)}
+        self.assertEqual(records, {position: sku for sku, position in written.items()})
+        self.assertEqual(self.post(lines(bad), NDJSON, 413)[1]["lines"], [{"status": "too_large"}])
         self.check()
 
     def test_brokers_away(self):

@@ -55,6 +55,10 @@ class Seen:
             self.rows.append(kept.Row(max(found), "commands", 0, min(found), max(found), since,
                                           offset, True, found))
         self.items = dict(self.ledger.items)
+        self.log = []
+
+    def logged(self, text):
+        return [line for line in self.log if text in line]
 
     def wait_caught_up(self):
         pass
@@ -81,15 +85,20 @@ class Poster:
 
 
 class Waiter:
-    def __init__(self, *told):
+    def __init__(self, *told, asked=(), listed=()):
         self.told = list(told)
+        self.asked = asked
+        self.listed = listed
 
 
 class Subscriber:
-    def __init__(self, begun, events):
+    wanted = fault.Subscriber.wanted
+
+    def __init__(self, begun, events, skus=None):
         self.begun = begun
         self.complete = True
         self.events = events
+        self.skus = skus
 
 
 RIGHT = ["[]", '[{"sku":"A","qty":6}]', '[{"sku":"A","qty":6},{"sku":"B","qty":7}]',
@@ -114,7 +123,7 @@ class Checkers(unittest.TestCase):
         self.s = Seen()
         self.case = fault.Case()
         self.case.s = self.s
-        self.case.posters = self.case.readers = self.case.waiters = []
+        self.case.posters = self.case.readers = self.case.waiters = self.case.batchers = []
 
     def objects(self, check):
         with self.assertRaises(AssertionError):
@@ -239,6 +248,43 @@ class Checkers(unittest.TestCase):
                                            "version": 2}))]:
             self.case.waiters = [Waiter(*right[:n], wrong, *right[n + 1:])]
             self.objects(lambda: self.case.check_told(self.s.ledger))
+        self.case.waiters = [Waiter(*[right[2]] * 20)]       # as if nobody ever waited
+        self.objects(lambda: self.case.check_told(self.s.ledger))
+
+    def test_asked(self):
+        """Another outcome than the one told; a pending, or none, of what was told."""
+        told = [(200, "0:0", {"status": "applied", "sku": "A", "stock": 10, "version": 1}),
+                (409, "0:2", {"status": 409, "reason": "insufficient_stock", "stock": 6,
+                              "version": 2}), (200, "0:4", {"status": "accepted"})]
+        a, b, c = (dict(self.s.ledger.outcomes[0, n]) for n in (0, 2, 4))
+        pending = {"status": "pending"}
+        right = [(0, 200, a), (1, 200, b), (2, 200, pending), (2, 200, c), (2, 410, None),
+                 (0, 503, None)]
+        check = lambda *asked: (self.case.__setattr__("waiters", [Waiter(*told, asked=asked)]),
+                                self.case.check_told(self.s.ledger))
+        check(*right)
+        for wrong in [(0, 200, {**a, "stock": 9}), (0, 200, pending), (0, 410, None), (0, 404, None),
+                      (1, 200, a), (1, 200, {**b, "reason": "unknown_sku"}), (2, 200, b)]:
+            self.objects(lambda: check(*right, wrong))
+        self.s.log = ["rebuilding it from the beginning"]
+        check((1, 410, None), (0, 200, pending))
+
+    def test_listed(self):
+        """A list that is older than what was told."""
+        told = (200, "0:1", {"status": "applied", "sku": "A", "stock": 6, "version": 2})
+        for stands in 2, 3, 9:
+            self.case.waiters = [Waiter(told, listed=[("0:1", stands), ("0:2", 0)])]
+            self.case.check_told(self.s.ledger)
+        self.case.waiters = [Waiter(told, listed=[("0:1", 1)])]
+        self.objects(lambda: self.case.check_told(self.s.ledger))
+
+    def test_batches(self):
+        """A line that is not there, or twice, or not where the reply said."""
+        self.case.batchers = [Poster((body(0), 200, "0:0"), ("lost", 503, None))]
+        self.case.check_replies()
+        for wrong in ("lost", 200, "0:9"), (body(0), 200, "0:1"), (body(0), 503, None):
+            self.case.batchers = [Poster(wrong)]
+            self.objects(self.case.check_replies)
 
     def test_events(self):
         """One missing, twice, out of order, changed; a reset allows for what it says."""
@@ -246,8 +292,16 @@ class Checkers(unittest.TestCase):
                 for r in self.s.records["notifications"]]
         reset = events.Event("reset", 2, '{"position":"0:3"}')
         for right in sent, [sent[0], reset] + sent[2:], [reset] + sent[2:]:
-            self.case.subscribers = [Subscriber(-1, right)]
+            self.case.subscribers = [Subscriber(-1, right), Subscriber(-1, sent[:2], ["A"])]
+            # for no reason there is none
+            if reset in right:
+                self.objects(self.case.check_subscribers)
+                self.s.log = ["rebuilding it from the beginning"]
             self.case.check_subscribers()
+            self.s.log = []
+        self.s.log = ["rebuilding it from the beginning"]
+        self.case.subscribers = [Subscriber(-1, sent, ["A"])]
+        self.objects(self.case.check_subscribers)
         for wrong in (sent[1:], sent[:1] + sent[2:], sent[:2] + sent, sent[::-1],
                       [sent[0]._replace(data="{}")] + sent[1:], [sent[0]._replace(id=1)] + sent[1:],
                       sent[:-1], [reset] + sent[3:], [reset] + sent):

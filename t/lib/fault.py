@@ -135,12 +135,14 @@ class Poster(Worker):
 
 class Waiter(Poster):
     """Posts commands, some with a condition, waits for what becomes of them,
-    and looks for what it was told in the next answer."""
+    and looks for what it was told in the next answers."""
 
     def __init__(self, s, name, keys=True, pause=0.01):
         super().__init__(s, name, keys, pause)
         self.versions = {}
         self.told = []                 # (status, position, document)
+        self.asked = []                # (told's index, status, document): what GET says then
+        self.listed = []               # (position, notifications' position of the list read then)
 
     def step(self):
         body, key = self.commands.next()
@@ -156,10 +158,13 @@ class Waiter(Poster):
             headers["Idempotency-Key"] = key
         status = position = None
         try:
-            status, position, text = self.exchange("POST", "/commands", body, headers)
+            status, fields, text = self.exchange("POST", "/commands", body, headers)
+            position = fields["Warehouse-Position"]
             if status in (200, 409):
                 self.told.append((status, position, json.loads(text)))
                 self.look(command["sku"])
+                if position is not None:
+                    self.ask(position)
         except (OSError, http.client.HTTPException):
             self.leave()
         # it was accepted, whatever became of it then
@@ -179,20 +184,88 @@ class Waiter(Poster):
             assert item["version"] >= document["version"], "%s, then %s" % (document, item)
             self.versions[sku] = item["version"]
 
+    def ask(self, position):
+        """What became of it, by its position; and a list that has it."""
+        waited = self.told[-1][2]["status"] != "accepted"
+        if self.commands.rnd.random() < 0.5:
+            status, _, text = self.exchange("GET", "/commands/" + position)
+            self.asked.append((len(self.told) - 1, status, json.loads(text) if status == 200 else None))
+        if self.commands.rnd.random() < 0.5:
+            status, fields, _ = self.exchange(
+                "GET", "/items", headers={} if waited else {"Warehouse-Min-Position": position})
+            if status == 200 and (stands := fields["Warehouse-Notifications-Position"]):
+                self.listed.append((position, int(stands.split(":")[1])))
+
     def exchange(self, method, path, body=None, headers=None):
         if self.connection is None:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
         self.connection.request(method, path, body, headers or {})
         reply = self.connection.getresponse()
-        return reply.status, reply.headers["Warehouse-Position"], reply.read().decode()
+        return reply.status, reply.headers, reply.read().decode()
+
+
+class Batcher(Poster):
+    """Posts batches, and keeps what was answered for each line; one that failed
+    is sent again under its key, as http.md has it."""
+
+    def __init__(self, s, name, pause=0.01):
+        super().__init__(s, name, False, pause)
+        self.again = None              # key and commands
+        self.failed = 0
+
+    def step(self):
+        rnd = self.commands.rnd
+        if self.again:
+            key, commands = self.again
+            # the same commands, told from those sent before by what nobody reads
+            commands = [{**c, "n": c["n"] + "+"} for c in commands]
+        else:
+            key = "%s.%d" % (self.commands.name, self.commands.count) if rnd.random() < 0.5 else None
+            commands = [json.loads(self.commands.next()[0]) for _ in range(rnd.randint(1, 20))]
+        self.again = None
+        headers = {"Content-Type": "application/x-ndjson"}
+        if key:
+            headers["Idempotency-Key"] = key
+        bodies = [json.dumps(c) for c in commands]
+        try:
+            fates = self.send("".join(b + "\n" for b in bodies), headers)
+        except (OSError, http.client.HTTPException):
+            self.leave()
+            fates = None
+        if fates is None:
+            fates = [(None, None)] * len(bodies)
+        self.replies.extend((b, *fate) for b, fate in zip(bodies, fates, strict=True))
+        if any(status != 200 for status, _ in fates):
+            self.failed += 1
+            self.again = (key, commands) if key else None
+            self.done.wait(0.02)
+        self.done.wait(self.pause)
+
+    def send(self, body, headers):
+        """(status, position) of each line, as if it had been a request; None: no answer."""
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
+        self.connection.request("POST", "/commands", body, headers)
+        reply = self.connection.getresponse()
+        document = json.loads(reply.read())
+        if reply.status == 200:
+            return [(200, position) for position in document["positions"]]
+        if "lines" not in document:
+            return [(reply.status, None)] * body.count("\n")
+        lines = [line["status"] for line in document["lines"]]
+        assert reply.status == (504 if "unknown" in lines else 503), (reply.status, lines)
+        return [({"accepted": 200, "not_written": 503, "unknown": 504}[line["status"]],
+                 line.get("position")) for line in document["lines"]]
 
 
 class Subscriber(Worker):
-    """Follows the notifications, and comes back behind the last one it got."""
+    """Follows the notifications, or those of some skus, and comes back behind the
+    last one it got."""
 
-    def __init__(self, s):
+    def __init__(self, s, skus=None):
         super().__init__()
         self.s = s
+        self.skus = skus
         self.stream = None
         self.last = None
         self.begun = None              # the id before the first event
@@ -202,7 +275,9 @@ class Subscriber(Worker):
     def step(self):
         try:
             if self.stream is None:
-                self.stream = events.Stream(self.s.port, last=self.last, timeout=5)
+                self.stream = events.Stream(
+                    self.s.port, "?sku=" + ",".join(self.skus) if self.skus else "",
+                    last=self.last, timeout=5)
                 if self.stream.status != 200:
                     raise ConnectionError("%d" % self.stream.status)
                 self.stream.socket.settimeout(0.5)
@@ -221,6 +296,9 @@ class Subscriber(Worker):
         self.take()
         if self.stream.closed:
             self.leave()
+
+    def wanted(self, records):
+        return [r for r in records if self.skus is None or json.loads(r.value)["sku"] in self.skus]
 
     def take(self):
         if self.begun is None:
@@ -344,7 +422,7 @@ class Case(stack.Case):
     def setUp(self):
         super().setUp()
         self.posters, self.writers, self.readers = [], [], []
-        self.waiters, self.subscribers = [], []
+        self.waiters, self.subscribers, self.batchers = [], [], []
         self.addCleanup(self.stop_traffic)
 
     def own_broker(self, extra=""):
@@ -353,7 +431,8 @@ class Case(stack.Case):
         return broker
 
     def traffic(self):
-        return (self.posters + self.writers + self.readers + self.waiters + self.subscribers)
+        return (self.posters + self.writers + self.readers + self.waiters + self.batchers
+                + self.subscribers)
 
     def stop_traffic(self):
         for worker in self.traffic():
@@ -369,7 +448,9 @@ class Case(stack.Case):
         self.readers = [Reader(self.s) for _ in range(readers)]
         if readers and self.conditions:
             self.waiters = [Waiter(self.s, "waiter", self.keys)]
-            self.subscribers = [Subscriber(self.s)]
+            self.subscribers = [Subscriber(self.s), Subscriber(self.s, ["S1", "S2", "none"])]
+            if self.keys:
+                self.batchers = [Batcher(self.s, "batcher")]
         for worker in self.traffic():
             worker.start()
 
@@ -397,7 +478,7 @@ class Case(stack.Case):
     def finish(self, **limits):
         """Ends the traffic, lets the daemon catch up and checks everything;
         returns the oracle's ledger."""
-        for worker in self.posters + self.writers + self.waiters:
+        for worker in self.posters + self.writers + self.waiters + self.batchers:
             worker.finish()
         self.s.wait_caught_up()
         self.subscribers_up_to_date()
@@ -412,8 +493,9 @@ class Case(stack.Case):
 
     def subscribers_up_to_date(self):
         if self.s.nginx and self.s.nginx.running():
-            last = max((r.offset for r in self.s.read(self.s.notifications)), default=-1)
+            records = self.s.read(self.s.notifications)
             for subscriber in self.subscribers:
+                last = max((r.offset for r in subscriber.wanted(records)), default=-1)
                 try:
                     stack.wait(lambda s=subscriber: s.last is not None and s.last >= last
                                or not s.is_alive(), "the events of a subscriber")
@@ -423,9 +505,17 @@ class Case(stack.Case):
                 # one that the test has stopped before is not
                 subscriber.complete = subscriber.is_alive()
 
+    def rebuilt(self):
+        """Whether a database was lost, and with it what notifications do not tell."""
+        return bool(self.s.logged("rebuilding it from the beginning"))
+
     def check_told(self, ledger):
         """What who waited was told is what became of the command."""
         for waiter in self.waiters:
+            self.check_asked(waiter, ledger)
+            self.check_listed(waiter)
+            known = [d for _, _, d in waiter.told if d["status"] != "accepted"]
+            self.assertTrue(known or len(waiter.told) < 20, "no wait had an end")
             for status, position, document in waiter.told:
                 if position is None or document["status"] == "accepted":
                     continue
@@ -440,30 +530,61 @@ class Case(stack.Case):
                 self.assertEqual([document.get(n) for n in names], [expected[n] for n in names],
                                  (position, document, expected))
 
-    def check_subscribers(self):
-        """No event twice, none missing, in order; after a reset, from there on."""
-        records = self.s.read(self.s.notifications)
-        offsets = [r.offset for r in records]
+    def check_asked(self, waiter, ledger):
+        """What GET said of a command is what became of it; and who was told that it
+        was processed is not told that it is pending."""
+        for told, status, document in waiter.asked:
+            _, position, waited = waiter.told[told]
+            expected = ledger.outcomes[tuple(map(int, position.split(":")))]
+            what = (position, waited, status, document, expected)
+            if status == 200 and document["status"] != "pending":
+                names = {"applied": ("sku", "qty", "stock", "version"), "malformed": (),
+                         "refused": ("reason", "stock", "version"),
+                         "duplicate": ("original",)}[expected["status"]]
+                for name in ("status", *names):
+                    self.assertEqual(document[name], expected[name], what)
+            elif waited["status"] != "accepted":
+                # a database that is away, or was lost meanwhile
+                self.assertTrue(status == 503 or status in (410, 200) and self.rebuilt(), what)
 
-        def record_from(offset):
-            """The first at an offset or behind it."""
-            i = bisect.bisect_left(offsets, offset)
-            return records[i] if i < len(records) else None
+    def check_listed(self, waiter):
+        """The list read next has what it was told of."""
+        notified = {}
+        for r in self.s.read(self.s.notifications):
+            source = json.loads(r.value)["source"]
+            notified["%d:%d" % (source["partition"], source["offset"])] = r.offset
+        for position, stands in waiter.listed:
+            self.assertLess(notified.get(position, -1), stands, (position, stands))
+
+    def check_subscribers(self):
+        """No event twice, none missing, in order; after a reset, from there on, which
+        comes only where a database was lost."""
+        everything = self.s.read(self.s.notifications)
 
         for subscriber in self.subscribers:
             if subscriber.begun is None:
                 continue
+            if not self.rebuilt():
+                self.assertEqual([e for e in subscriber.events if e.type == "reset"], [])
+            records = subscriber.wanted(everything)
+            offsets = [r.offset for r in records]
+
+            def record_from(offset):
+                """The first at an offset or behind it."""
+                i = bisect.bisect_left(offsets, offset)
+                return records[i] if i < len(records) else None
+
             next = subscriber.begun + 1
             for event in subscriber.events:
                 if event.type == "reset":
                     next = int(json.loads(event.data)["position"].split(":")[1])
                     continue
                 record = record_from(next)
+                self.assertIsNotNone(record, "%s: it is not for him" % (event,))
                 self.assertEqual((event.id, event.data), (record.offset, record.value.decode()))
                 next = event.id + 1
             if subscriber.complete:
                 self.assertIsNone(record_from(next), "events are missing")
-
 
     def check_replies(self):
         """Every 200 is in the topic once, where the reply said; a 503 is not
@@ -472,7 +593,7 @@ class Case(stack.Case):
         for r in self.s.read(self.s.commands):
             if r.value is not None:
                 written[r.value].append("%d:%d" % (r.partition, r.offset))
-        for p in self.posters + self.waiters:
+        for p in self.posters + self.waiters + self.batchers:
             for body, status, position in p.replies:
                 places = written.get(body.encode(), [])
                 told = "%s, %s %s: at %s of %d values" % (body, status, position, places,
