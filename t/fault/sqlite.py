@@ -221,6 +221,7 @@ class Full(Case):
     def test_in_a_checkpoint(self):
         """The log has room, the file behind it has none."""
         s = self.s
+        self.few = True
         s.write_conf(wal_limit="1m", outcomes=100)
         s.start_daemon()
         s.start_nginx()
