@@ -137,7 +137,7 @@ class Waiter(Poster):
     """Posts commands, some with a condition, waits for what becomes of them,
     and looks for what it was told in the next answers."""
 
-    def __init__(self, s, name, keys=True, pause=0.01):
+    def __init__(self, s, name, keys=True, pause=0.03):
         super().__init__(s, name, keys, pause)
         self.versions = {}
         self.told = []                 # (status, position, document)
@@ -208,7 +208,7 @@ class Batcher(Poster):
     """Posts batches, and keeps what was answered for each line; one that failed
     is sent again under its key, as http.md has it."""
 
-    def __init__(self, s, name, pause=0.2):
+    def __init__(self, s, name, pause=0.3):
         super().__init__(s, name, False, pause)
         self.again = None              # key and commands
         self.failed = 0
@@ -386,7 +386,7 @@ class Reader(Worker):
             self.done.wait(0.02)
         elif not self.lists or self.lists[-1] != text:
             self.lists.append(text)
-        self.done.wait(0.002)
+        self.done.wait(0.005)
 
     def leave(self):
         if self.connection is not None:
