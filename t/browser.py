@@ -293,7 +293,7 @@ class Page(stack.Case):
         expect(live).to_have_text("asleep")
         self.assertEqual(page.evaluate("open_streams()"), 0)
         page.unroute("**/items")
-        page.route("**/items", held.append)
+        page.route("**/items", lambda route: held.append(route))
         page.evaluate("see(true)")
         expect(live).to_have_text("loading")
         page.clock.fast_forward(20000)
@@ -308,7 +308,7 @@ class Page(stack.Case):
         self.assertEqual(self.s.post("increase", "A", 7)[0], 200)
         expect(page.locator("#events li")).to_have_count(1)
         # asked for before it went to sleep, come after
-        page.route("**/items", held.append)
+        page.route("**/items", lambda route: held.append(route))
         del held[:]
         page.evaluate("load(), see(false)")
         stack.wait(lambda: page.evaluate("1") and held, "a list to be asked for")
