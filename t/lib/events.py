@@ -3,6 +3,7 @@
 
 import collections
 import socket
+import time
 
 Event = collections.namedtuple("Event", "type id data")
 
@@ -100,8 +101,11 @@ class Stream:
         self.chunks()
 
     def wait(self, n):
-        """Until there are n events; returns them."""
+        """Until there are n events, a minute at most; returns them."""
+        deadline = time.monotonic() + 60
         while len(self.events) < n:
+            # heartbeats go on
+            assert time.monotonic() < deadline, "%d events, not %d" % (len(self.events), n)
             assert not self.closed, "closed after %d events" % len(self.events)
             self.step()
         return self.events[:n]
