@@ -89,16 +89,36 @@ class Commands:
                            "n": "%s.%d" % (self.name, self.count)}), key
 
 
-class Poster(Worker):
+class Client(Worker):
+    """One with a connection to nginx, which it keeps as long as it can."""
+
+    def __init__(self, s):
+        super().__init__()
+        self.s = s
+        self.connection = None
+
+    def exchange(self, method, path, body=None, headers=None):
+        """Returns status, fields and text."""
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
+        self.connection.request(method, path, body, headers or {})
+        reply = self.connection.getresponse()
+        return reply.status, reply.headers, reply.read().decode()
+
+    def leave(self):
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+class Poster(Client):
     """Posts commands one after another and keeps what was answered.  A
     command that got 503 or no answer is not sent again."""
 
     def __init__(self, s, name, keys=True, pause=0):
-        super().__init__()
-        self.s = s
+        super().__init__(s)
         self.commands = Commands(rng("poster", name), "p%s" % name, keys)
         self.pause = pause
-        self.connection = None
         self.replies = []              # (body, status or None, position or None)
 
     def step(self):
@@ -118,17 +138,8 @@ class Poster(Worker):
             self.done.wait(self.pause)
 
     def post(self, body, headers):
-        if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
-        self.connection.request("POST", "/commands", body, headers)
-        reply = self.connection.getresponse()
-        reply.read()
-        return reply.status, reply.headers["Warehouse-Position"]
-
-    def leave(self):
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
+        status, fields, _ = self.exchange("POST", "/commands", body, headers)
+        return status, fields["Warehouse-Position"]
 
     def accepted(self):
         return sum(1 for _, status, _ in self.replies if status == 200)
@@ -197,13 +208,6 @@ class Waiter(Poster):
             if status == 200 and (stands := fields["Warehouse-Notifications-Position"]):
                 self.listed.append((position, int(stands.split(":")[1])))
 
-    def exchange(self, method, path, body=None, headers=None):
-        if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
-        self.connection.request(method, path, body, headers or {})
-        reply = self.connection.getresponse()
-        return reply.status, reply.headers, reply.read().decode()
-
 
 class Batcher(Poster):
     """Posts batches, and keeps what was answered for each line; one that failed
@@ -212,7 +216,6 @@ class Batcher(Poster):
     def __init__(self, s, name, pause=0.3):
         super().__init__(s, name, False, pause)
         self.again = None              # key and commands
-        self.failed = 0
 
     def step(self):
         rnd = self.commands.rnd
@@ -232,29 +235,23 @@ class Batcher(Poster):
             fates = self.send("".join(b + "\n" for b in bodies), headers)
         except (OSError, http.client.HTTPException):
             self.leave()
-            fates = None
-        if fates is None:
             fates = [(None, None)] * len(bodies)
         self.replies.extend((b, *fate) for b, fate in zip(bodies, fates, strict=True))
         if any(status != 200 for status, _ in fates):
-            self.failed += 1
             self.again = (key, commands) if key else None
             self.done.wait(0.02)
         self.done.wait(self.pause)
 
     def send(self, body, headers):
-        """(status, position) of each line, as if it had been a request; None: no answer."""
-        if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
-        self.connection.request("POST", "/commands", body, headers)
-        reply = self.connection.getresponse()
-        document = json.loads(reply.read())
-        if reply.status == 200:
+        """(status, position) of each line, as if it had been a request."""
+        status, _, text = self.exchange("POST", "/commands", body, headers)
+        document = json.loads(text)
+        if status == 200:
             return [(200, position) for position in document["positions"]]
         if "lines" not in document:
-            return [(reply.status, None)] * body.count("\n")
+            return [(status, None)] * body.count("\n")
         lines = [line["status"] for line in document["lines"]]
-        assert reply.status == (504 if "unknown" in lines else 503), (reply.status, lines)
+        assert status == (504 if "unknown" in lines else 503), (status, lines)
         return [({"accepted": 200, "not_written": 503, "unknown": 504}[line["status"]],
                  line.get("position")) for line in document["lines"]]
 
@@ -359,40 +356,29 @@ class Writer(Worker):
             self.producer.close(timeout=10)
 
 
-class Reader(Worker):
+class Reader(Client):
     """Polls GET /items all the time and keeps each list that differs from the
     one before."""
 
     def __init__(self, s):
-        super().__init__()
-        self.s = s
+        super().__init__(s)
         self.lists = []
         self.statuses = collections.Counter()
-        self.connection = None
 
     def step(self):
         try:
-            if self.connection is None:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.s.port, timeout=30)
-            self.connection.request("GET", "/items")
-            reply = self.connection.getresponse()
-            text = reply.read().decode()
+            status, _, text = self.exchange("GET", "/items")
         except (OSError, http.client.HTTPException):
             self.statuses[None] += 1
             self.leave()
             self.done.wait(0.02)
             return
-        self.statuses[reply.status] += 1
-        if reply.status != 200:
+        self.statuses[status] += 1
+        if status != 200:
             self.done.wait(0.02)
         elif not self.lists or self.lists[-1] != text:
             self.lists.append(text)
         self.done.wait(0.005)
-
-    def leave(self):
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
 
 
 def states(records):
