@@ -85,22 +85,24 @@ layered() {
         mount --rbind "/$folder" "$tree/$folder"
     done
     mount -t proc proc "$tree/proc"
-    # in a condition, or before ||, a shell goes on behind what fails
     local status
-    set +e
-    (set -e; "$@")
-    status=$?
-    set -e
+    strictly "$@"
     umount -lR "$tree"
     return $status
 }
 
-sees_failure() {
-    local status
+# strictly COMMAND...: until something fails; its status is in $status.  In a
+# condition, or before ||, a shell would go on behind what fails.
+strictly() {
     set +e
-    (set -e; in_layer fails)
+    (set -e; "$@")
     status=$?
     set -e
+}
+
+sees_failure() {
+    local status
+    strictly in_layer fails
     [ "$status" -eq 1 ]
 }
 
