@@ -190,6 +190,10 @@ ngx_http_warehouse_metrics_kafka(wh_text_t *t)
                                    WH_COUNTER, "Requests refused because too "
                                    "many waited for the daemon.",
                                    (int64_t) z->unfollowed);
+    ngx_http_warehouse_metrics_one(t, "warehouse_nginx_polls_total",
+                                   WH_COUNTER, "Looks at the database for all "
+                                   "that wait for the daemon.",
+                                   (int64_t) z->polls);
     ngx_http_warehouse_metrics_one(t,
                                    "warehouse_nginx_subscribers_refused_total",
                                    WH_COUNTER, "Clients refused because too "

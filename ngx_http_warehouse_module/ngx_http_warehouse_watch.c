@@ -1,5 +1,6 @@
 #include "ngx_http_warehouse_watch.h"
 #include "ngx_http_warehouse_outcomes.h"
+#include "ngx_http_warehouse_zone.h"
 
 
 #define NGX_HTTP_WAREHOUSE_TICK  2       /* ms between two looks */
@@ -244,6 +245,8 @@ ngx_http_warehouse_watch_tick(ngx_event_t *ev)
 
     watch->stale |= watch->more;
     watch->more = 0;
+
+    ngx_http_warehouse_count(polls);
 
     if (watch->ask->begin(watch->db, watch->stale, &reader) == NGX_OK) {
         watch->stale = 0;

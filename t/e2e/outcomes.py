@@ -4,6 +4,7 @@ of a state that new, batches, conditions, references and traces."""
 
 import concurrent.futures
 import contextlib
+import functools
 import json
 import signal
 import time
@@ -396,6 +397,27 @@ class Waiting(Case):
         for f in futures:
             self.assertEqual(f.result()[0], 200)
         self.waiting(0)
+
+    def test_one_poll_for_all(self):
+        """However many wait: a worker looks at most once in 2 ms, and not at all for nobody."""
+        s = self.s
+        self.start()
+        s.daemon.send(signal.SIGSTOP)
+        polls = functools.partial(self.metric, "warehouse_nginx_polls_total")
+        self.assertEqual(polls(), 0)
+        futures = self.many(200, lambda i: ADD, WAIT)
+        self.waiting(200)
+        before, begin = polls(), time.monotonic()
+        stack.wait(lambda: polls() >= before + 100, "a hundred polls")
+        done = polls() - before
+        self.assertLessEqual(done, (time.monotonic() - begin) * 500 + 3)
+        s.daemon.send(signal.SIGCONT)
+        for f in futures:
+            self.assertEqual(f.result()[0], 200)
+        self.waiting(0)
+        last = polls()
+        self.metric("warehouse_nginx_workers")
+        self.assertEqual(polls(), last)
 
     def test_clients_that_go_away(self):
         s = self.s
