@@ -2,6 +2,7 @@
 #include "ngx_http_warehouse_command.h"
 #include "ngx_http_warehouse_conf.h"
 #include "ngx_http_warehouse_problem.h"
+#include "wh_ndjson.h"
 
 
 static ngx_int_t ngx_http_warehouse_lines_add(ngx_http_request_t *r,
@@ -15,9 +16,10 @@ ngx_int_t
 ngx_http_warehouse_lines(ngx_http_request_t *r, ngx_str_t *body,
     ngx_array_t *lines)
 {
-    u_char                         *p, *end;
+    size_t                          left;
     ngx_int_t                       rc;
     ngx_str_t                       line;
+    const char                     *text, *p;
     ngx_uint_t                      conditional;
     ngx_http_warehouse_loc_conf_t  *wlcf;
 
@@ -30,16 +32,12 @@ ngx_http_warehouse_lines(ngx_http_request_t *r, ngx_str_t *body,
     }
 
     conditional = 0;
-    end = body->data + body->len;
+    text = (const char *) body->data;
+    left = body->len;
 
-    for (line.data = body->data; line.data < end; line.data = p + 1) {
+    while (wh_ndjson_next(&p, &line.len, &text, &left) == WH_OK) {
 
-        p = ngx_strlchr(line.data, end, '\n');
-        if (p == NULL) {
-            p = end;
-        }
-
-        line.len = p - line.data;
+        line.data = (u_char *) p;
 
         if (lines->nelts == wlcf->batch_commands) {
             return ngx_http_warehouse_lines_refuse(r,

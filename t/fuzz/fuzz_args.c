@@ -1,15 +1,21 @@
 /*
- * The bytes are a query string: what wh_args_parse() takes keeps within its
- * limits, comes back the same when every byte is percent-encoded, and what it
- * refuses is refused in words that can be shown.
+ * The bytes are a query string, of the items and of the notifications: what is
+ * taken keeps within its limits, comes back the same when every byte is
+ * percent-encoded, and what is refused is refused in words that can be shown.
  */
 
 #include "fuzz.h"
+
+#include <inttypes.h>
 
 #include "wh_args.h"
 
 
 #define FUZZ_ROOM  (WH_ARGS_SKUS * 3 * (WH_SKU_MAX + 1) + 64)
+
+
+typedef int (*fuzz_parse_pt)(wh_args_t *args, const char *text, size_t len,
+    char *buf, wh_error_t *err);
 
 
 static char *
@@ -42,10 +48,21 @@ fuzz_encode(char *p, const wh_args_text_t *text)
 }
 
 
+static char *
+fuzz_prefix(char *p, int more, const wh_args_text_t *prefix)
+{
+    if (prefix->data == NULL) {
+        return p;
+    }
+
+    return fuzz_encode(fuzz_put(p, more ? "&prefix=" : "prefix="), prefix);
+}
+
+
 /* The same question in other words; returns how many bytes. */
 
 static size_t
-fuzz_ask(char *text, const wh_args_t *args)
+fuzz_ask(char *text, const wh_args_t *args, fuzz_parse_pt parse)
 {
     char    *p;
     size_t   i;
@@ -57,8 +74,13 @@ fuzz_ask(char *text, const wh_args_t *args)
         p = fuzz_encode(p, &args->skus[i]);
     }
 
-    if (args->n > 0) {
-        return (size_t) (p - text);
+    if (args->offset != WH_ARGS_NOW) {
+        p += sprintf(p, "%safter=%" PRId64, args->n > 0 ? "&" : "",
+                     args->offset);
+    }
+
+    if (args->n > 0 || parse == wh_args_parse_feed) {
+        return (size_t) (fuzz_prefix(p, p > text, &args->prefix) - text);
     }
 
     if (args->after.data != NULL) {
@@ -66,12 +88,9 @@ fuzz_ask(char *text, const wh_args_t *args)
         p = fuzz_put(p, "&");
     }
 
-    if (args->prefix.data != NULL) {
-        p = fuzz_encode(fuzz_put(p, "prefix="), &args->prefix);
-        p = fuzz_put(p, "&");
-    }
+    p += sprintf(p, "limit=%u", args->limit);
 
-    return (size_t) (p + sprintf(p, "limit=%u", args->limit) - text);
+    return (size_t) (fuzz_prefix(p, 1, &args->prefix) - text);
 }
 
 
@@ -86,7 +105,7 @@ fuzz_text_same(const wh_args_text_t *a, const wh_args_text_t *b)
 
 
 static void
-fuzz_again(const wh_args_t *args)
+fuzz_again(const wh_args_t *args, fuzz_parse_pt parse)
 {
     char        *text, *exact, *buf;
     size_t       i, len;
@@ -94,14 +113,15 @@ fuzz_again(const wh_args_t *args)
     wh_error_t   err;
 
     text = fuzz_alloc(FUZZ_ROOM);
-    len = fuzz_ask(text, args);
+    len = fuzz_ask(text, args, parse);
 
     exact = fuzz_alloc(len);
     memcpy(exact, text, len);
     buf = fuzz_alloc(len);
 
-    fuzz_check(wh_args_parse(&again, exact, len, buf, &err) == WH_OK);
+    fuzz_check(parse(&again, exact, len, buf, &err) == WH_OK);
     fuzz_check(again.n == args->n);
+    fuzz_check(again.offset == args->offset);
     fuzz_check(again.limit == args->limit);
     fuzz_text_same(&again.prefix, &args->prefix);
     fuzz_text_same(&again.after, &args->after);
@@ -116,8 +136,8 @@ fuzz_again(const wh_args_t *args)
 }
 
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+static void
+fuzz_query(const uint8_t *data, size_t len, fuzz_parse_pt parse)
 {
     int          rc;
     char        *text, *buf;
@@ -130,18 +150,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     memcpy(text, data, len);
     fuzz_error_init(&err);
 
-    rc = wh_args_parse(&args, text, len, buf, &err);
+    rc = parse(&args, text, len, buf, &err);
 
     if (rc == WH_OK) {
         fuzz_check(args.n <= WH_ARGS_SKUS);
         fuzz_check(args.limit >= 1 && args.limit <= WH_ARGS_LIMIT);
         fuzz_check(args.n == 0 || !args.page);
+        fuzz_check(args.offset == WH_ARGS_NOW
+                   || (parse == wh_args_parse_feed && args.offset >= -1));
 
         for (i = 0; i < args.n; i++) {
             fuzz_check(wh_sku_valid(args.skus[i].data, args.skus[i].len));
         }
 
-        fuzz_again(&args);
+        fuzz_again(&args, parse);
 
     } else {
         fuzz_check(rc == WH_ECOMMAND);
@@ -154,6 +176,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     free(text);
     free(buf);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    fuzz_query(data, len, wh_args_parse);
+    fuzz_query(data, len, wh_args_parse_feed);
 
     return 0;
 }
