@@ -172,11 +172,24 @@ upstream() {
         make -s module BUILD=/warehouse/upstream/build NGINX_SRC=/warehouse/upstream/nginx
         cd /warehouse/upstream/run
         echo "load_module /warehouse/upstream/build/ngx_http_warehouse_module.so;
-              events { } http { warehouse_kafka bootstrap.servers 127.0.0.1:1;
-              server { listen unix:/tmp/none; location /commands { warehouse_commands; } } }" > conf/nginx.conf
+              events { } http { warehouse_kafka bootstrap.servers '"$KAFKA_BOOTSTRAP_SERVERS"';
+              server { listen 127.0.0.1:'"$port"';
+                       location /commands { warehouse_commands commands-none; }
+                       location /health/writes { warehouse_health writes; } } }" > conf/nginx.conf
         sbin/nginx -v
-        sbin/nginx -t'
+        sbin/nginx -t
+        sbin/nginx'
+    url=http://127.0.0.1:$port
+    # the brokers have no such topic, and it is they who say so
+    wait_for 30 "the brokers" curl -fs -m 5 -o /dev/null "$url/health/writes"
+    is "$(posted '{"action":"increase","sku":"A","qty":-1}')" 422
+    is "$(posted '{"action":"increase","sku":"A","qty":1}')" 503
+    stop_process "$(cat "$tree/warehouse/upstream/run/logs/nginx.pid")" QUIT 15
+    grep -q "Unknown topic" "$tree/warehouse/upstream/run/logs/error.log"
 }
+
+# posted COMMAND: the status of the answer
+posted() { curl -sS -m 20 -o /dev/null -w '%{http_code}' "$url/commands" -H 'Content-Type: application/json' -d "$1"; }
 
 install() {
     in_tree apt-get update -qq
