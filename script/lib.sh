@@ -1,5 +1,8 @@
 # Shared by the scripts: sourced, not run.
 
+MAKEFLAGS=-j$(nproc)
+export MAKEFLAGS
+
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds; says what it
 # waits for when that takes more than a second.
 wait_for() {
