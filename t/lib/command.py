@@ -102,12 +102,12 @@ def decode(data):
 
 
 ESCAPES = {'"': '\\"', "\\": "\\\\"}
+ESCAPED = re.compile('["\\\\\x00-\x1f]')
 
 
 def quote(text):
     """As the C code writes a string: what need not be escaped is not."""
-    return '"%s"' % "".join(ESCAPES.get(c, "\\u%04x" % ord(c) if c < " " else c)
-                            for c in text)
+    return '"%s"' % ESCAPED.sub(lambda m: ESCAPES.get(m[0]) or "\\u%04x" % ord(m[0]), text)
 
 
 def fields(command):

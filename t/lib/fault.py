@@ -6,7 +6,6 @@ run (but not the timing of processes).  FAULT_LONG asks for the long one."""
 
 import bisect
 import collections
-import contextlib
 import http.client
 import json
 import os
@@ -472,23 +471,13 @@ class Case(stack.Case):
         self.subscribers_up_to_date()
         for reader in self.readers + self.subscribers:
             reader.finish()
-        with self.read_once():
+        with self.s.read_once():
             ledger = self.check(**limits)
             self.check_replies()
             self.check_readers()
             self.check_told(ledger)
             self.check_subscribers()
         return ledger
-
-    @contextlib.contextmanager
-    def read_once(self):
-        """Nobody writes any more: each topic is read once for all checks."""
-        read, seen = self.s.read, {}
-        self.s.read = lambda topic: seen[topic] if topic in seen else seen.setdefault(topic, read(topic))
-        try:
-            yield
-        finally:
-            self.s.read = read
 
     def subscribers_up_to_date(self):
         if self.s.nginx and self.s.nginx.running():
