@@ -471,7 +471,7 @@ class Case(stack.Case):
         self.subscribers_up_to_date()
         for reader in self.readers + self.subscribers:
             reader.finish()
-        with self.s.read_once():
+        with stack.read_once(self.s):
             ledger = self.check(**limits)
             self.check_replies()
             self.check_readers()

@@ -248,16 +248,6 @@ class Stack:
             wait(lambda: self.read_some(consumer, records, ends), "records of " + topic)
         return sorted(records, key=lambda r: (r.partition, r.offset))
 
-    @contextlib.contextmanager
-    def read_once(self):
-        """Nobody writes any more: each topic is read once for all that is done then."""
-        read, seen = self.read, {}
-        self.read = lambda topic: seen[topic] if topic in seen else seen.setdefault(topic, read(topic))
-        try:
-            yield
-        finally:
-            self.read = read
-
     @staticmethod
     def read_some(consumer, records, ends):
         for batch in consumer.poll(timeout_ms=100).values():
@@ -528,6 +518,17 @@ def headers(record):
     return {name: value.decode() for name, value in record.headers}
 
 
+@contextlib.contextmanager
+def read_once(s):
+    """Nobody writes any more: each topic is read once for all that is done then."""
+    read, seen = s.read, {}
+    s.read = lambda topic: seen[topic] if topic in seen else seen.setdefault(topic, read(topic))
+    try:
+        yield
+    finally:
+        s.read = read
+
+
 def replay(stack, **limits):
     """Replays commands: what the stock and the notifications have to be."""
     ledger = command.Ledger(stack.commands, **limits)
@@ -566,7 +567,7 @@ class Case(unittest.TestCase):
         those, that commands lead to."""
         s = stack or self.s
         s.wait_caught_up()
-        with s.read_once():
+        with read_once(s):
             return self.check_all(s, limits)
 
     def check_all(self, s, limits):
