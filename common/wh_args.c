@@ -273,14 +273,7 @@ wh_args_offset(wh_args_t *args, const wh_parameter_t *p, char **buf,
 {
     (void) buf;
 
-    /* from the first one on */
-
-    if (p->len == 2 && memcmp(p->value, "-1", 2) == 0) {
-        args->offset = -1;
-        return WH_OK;
-    }
-
-    if (wh_offset_parse(&args->offset, p->value, p->len) != WH_OK) {
+    if (wh_offset_behind_parse(&args->offset, p->value, p->len) != WH_OK) {
         return wh_error_set(err, WH_ECOMMAND, "the parameter \"after\" is not "
                             "the offset of a notification, or -1");
     }

@@ -1,5 +1,7 @@
 #include "wh_position.h"
 
+#include <string.h>
+
 
 static int wh_position_number(const char *text, size_t len, int64_t max,
     int64_t *n);
@@ -35,6 +37,18 @@ int
 wh_offset_parse(int64_t *offset, const char *text, size_t len)
 {
     return wh_position_number(text, len, INT64_MAX, offset);
+}
+
+
+int
+wh_offset_behind_parse(int64_t *offset, const char *text, size_t len)
+{
+    if (len == 2 && memcmp(text, "-1", 2) == 0) {
+        *offset = -1;
+        return WH_OK;
+    }
+
+    return wh_offset_parse(offset, text, len);
 }
 
 

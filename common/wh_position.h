@@ -26,6 +26,9 @@ int wh_position_parse(wh_position_t *position, const char *text, size_t len);
 /* The same for an offset alone. */
 int wh_offset_parse(int64_t *offset, const char *text, size_t len);
 
+/* The same for the one behind which to begin: -1 before the first one. */
+int wh_offset_behind_parse(int64_t *offset, const char *text, size_t len);
+
 /*
  * Takes the next of several, between commas with blanks around them (RFC 9110
  * §5.6.1), off *len bytes at *text.  WH_OK; WH_NONE: there are no more;

@@ -56,9 +56,11 @@
     "SELECT coalesce((SELECT max(id) FROM outcomes) -"                        \
     " (SELECT id - min(last - first, 127) - 1 FROM outcomes"                  \
     " ORDER BY id LIMIT 1), 0)"
+
+/* those that have notifications */
 #define WH_SQL_FEED                                                           \
     "SELECT topic, partition, first, since, until, data FROM outcomes"        \
-    " WHERE until > ?1 ORDER BY until, id"
+    " WHERE until > ?1 AND since < until ORDER BY until, id"
 
 /* see wh_schema_ready() */
 #define WH_SQL_STATE       "SELECT value FROM meta WHERE name = 'state'"

@@ -162,6 +162,12 @@ ngx_http_warehouse_behind_pass(ngx_http_warehouse_feed_t *feed,
         if (rc == NGX_OK) {
             ngx_http_warehouse_subscriber_join(s);
 
+            /* there may have been nothing for it */
+
+            if (ngx_http_warehouse_subscriber_room(s) > 0) {
+                ngx_http_warehouse_subscriber_id(s, "");
+            }
+
         } else if (rc != NGX_AGAIN) {
             /* some are missing; a damaged row will not become a good one */
             ngx_http_warehouse_behind_reset(s);
@@ -178,7 +184,7 @@ ngx_http_warehouse_behind_give(void *data,
 {
     ngx_http_warehouse_feed_t *feed = data;
 
-    ngx_http_warehouse_subscriber_offer(feed, news,
+    ngx_http_warehouse_subscriber_offer(feed, &feed->broad_behind, news,
                                         ngx_http_warehouse_behind_take);
 
     return feed->last->along ? NGX_OK : NGX_AGAIN;

@@ -29,14 +29,14 @@ ngx_http_warehouse_crowd(ngx_uint_t waiting)
 
     ev = &ngx_http_warehouse_crowd_timer;
 
-    if (!ev->timer_set) {
-        ev->handler = ngx_http_warehouse_crowd_event;
-        ev->data = &ngx_http_warehouse_crowd_dummy;    /* for debug lines */
-        ev->cancelable = 1;
-        ev->log = ngx_cycle->log;
+    ev->handler = ngx_http_warehouse_crowd_event;
+    ev->data = &ngx_http_warehouse_crowd_dummy;        /* for debug lines */
+    ev->cancelable = 1;
+    ev->log = ngx_cycle->log;
 
-        ngx_add_timer(ev, ngx_http_warehouse_crowd_next);
-    }
+    /* that of the crowd before may be far away */
+
+    ngx_add_timer(ev, ngx_http_warehouse_crowd_next);
 }
 
 

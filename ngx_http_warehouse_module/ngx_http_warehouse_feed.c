@@ -37,6 +37,7 @@ ngx_http_warehouse_feed_init(ngx_http_warehouse_feed_t *feed,
                     ngx_str_rbtree_insert_value);
 
     ngx_queue_init(&feed->broad);
+    ngx_queue_init(&feed->broad_behind);
     ngx_queue_init(&feed->behind);
     ngx_queue_init(&feed->dirty);
     ngx_queue_init(&feed->quiet);
@@ -139,7 +140,10 @@ static ngx_int_t
 ngx_http_warehouse_feed_spread(void *data,
     const ngx_http_warehouse_news_t *news)
 {
-    ngx_http_warehouse_subscriber_offer(data, news, ngx_http_warehouse_feed_give);
+    ngx_http_warehouse_feed_t *feed = data;
+
+    ngx_http_warehouse_subscriber_offer(feed, &feed->broad, news,
+                                        ngx_http_warehouse_feed_give);
 
     return NGX_OK;
 }
@@ -163,12 +167,7 @@ ngx_http_warehouse_feed_give(ngx_http_warehouse_subscriber_t *s,
         return;
     }
 
-    s->behind = 1;
-    s->next = event->news->kept->notified;
-    s->since = ngx_current_msec;
-    s->feed->live--;
-
-    ngx_queue_insert_tail(&s->feed->behind, &s->behind_link);
+    ngx_http_warehouse_subscriber_fall_behind(s, event->news->kept->notified);
 }
 
 
@@ -221,7 +220,7 @@ ngx_http_warehouse_feed_tell(void *data)
         ngx_queue_remove(&s->quiet_link);
         ngx_queue_insert_tail(&feed->quiet, &s->quiet_link);
 
-        if (s->stream.full) {
+        if (s->stream.full && !s->stream.ended) {
             ngx_http_warehouse_count(cut);
             ngx_http_warehouse_stream_cut(&s->stream);
 

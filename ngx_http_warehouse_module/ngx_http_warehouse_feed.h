@@ -23,7 +23,8 @@ typedef struct {
     ngx_http_warehouse_observer_t   observer;
     ngx_rbtree_t                    skus;        /* that somebody names */
     ngx_rbtree_node_t               sentinel;
-    ngx_queue_t                     broad;       /* who names none */
+    ngx_queue_t                     broad;       /* who names none, ... */
+    ngx_queue_t                     broad_behind;     /* ... and catches up */
     ngx_queue_t                     behind;      /* those who catch up */
     ngx_http_warehouse_subscriber_t  *last;      /* of a pass among those */
     ngx_queue_t                     dirty;       /* have something to send */

@@ -362,7 +362,8 @@ ngx_http_warehouse_read_event_id(ngx_http_request_t *r, int64_t *offset)
         return NGX_OK;
     }
 
-    return (wh_offset_parse(offset, (char *) value.data, value.len) == WH_OK)
+    return (wh_offset_behind_parse(offset, (char *) value.data, value.len)
+            == WH_OK)
            ? NGX_OK : NGX_ERROR;
 }
 

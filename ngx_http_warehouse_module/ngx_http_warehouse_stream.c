@@ -121,7 +121,7 @@ ngx_http_warehouse_stream_put(ngx_http_warehouse_stream_t *stream,
 void
 ngx_http_warehouse_stream_flush(ngx_http_warehouse_stream_t *stream)
 {
-    if (stream->busy) {
+    if (stream->busy || stream->ended) {
         return;
     }
 
@@ -284,6 +284,10 @@ ngx_http_warehouse_stream_end(ngx_http_warehouse_stream_t *stream,
     ngx_connection_t  *c;
 
     c = stream->request->connection;
+
+    /* HTTP/2 keeps a request until what it has sent is gone */
+
+    stream->ended = 1;
 
     ngx_http_finalize_request(stream->request, rc);
     ngx_http_run_posted_requests(c);

@@ -21,6 +21,7 @@ typedef struct {
     unsigned             busy:1;         /* it is */
     unsigned             full:1;         /* something found no room */
     unsigned             closing:1;      /* no more is to come */
+    unsigned             ended:1;        /* nor is anything sent */
 } ngx_http_warehouse_stream_t;
 
 

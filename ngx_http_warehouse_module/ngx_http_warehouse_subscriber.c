@@ -85,7 +85,7 @@ ngx_http_warehouse_subscriber_choose(ngx_http_warehouse_subscriber_t *s,
     }
 
     if (s->n == 0) {
-        ngx_queue_insert_tail(&s->feed->broad, &s->link);
+        ngx_queue_insert_tail(&s->feed->broad_behind, &s->link);
     }
 
     return NGX_OK;
@@ -187,17 +187,39 @@ ngx_http_warehouse_subscriber_join(ngx_http_warehouse_subscriber_t *s)
     s->behind = 0;
     s->feed->live++;
     ngx_queue_remove(&s->behind_link);
+
+    if (s->n == 0) {
+        ngx_queue_remove(&s->link);
+        ngx_queue_insert_tail(&s->feed->broad, &s->link);
+    }
+}
+
+
+void
+ngx_http_warehouse_subscriber_fall_behind(ngx_http_warehouse_subscriber_t *s,
+    int64_t next)
+{
+    s->behind = 1;
+    s->next = next;
+    s->since = ngx_current_msec;
+    s->feed->live--;
+    ngx_queue_insert_tail(&s->feed->behind, &s->behind_link);
+
+    if (s->n == 0) {
+        ngx_queue_remove(&s->link);
+        ngx_queue_insert_tail(&s->feed->broad_behind, &s->link);
+    }
 }
 
 
 void
 ngx_http_warehouse_subscriber_offer(ngx_http_warehouse_feed_t *feed,
-    const ngx_http_warehouse_news_t *news,
+    ngx_queue_t *broad, const ngx_http_warehouse_news_t *news,
     void (*take)(ngx_http_warehouse_subscriber_t *s,
                  ngx_http_warehouse_event_t *event))
 {
     ngx_str_t                           name;
-    ngx_queue_t                        *q;
+    ngx_queue_t                        *q, *next;
     const wh_command_t                 *command;
     ngx_http_warehouse_event_t          event;
     ngx_http_warehouse_subscriber_t    *s;
@@ -208,10 +230,13 @@ ngx_http_warehouse_subscriber_offer(ngx_http_warehouse_feed_t *feed,
 
     command = &news->kept->command;
 
-    for (q = ngx_queue_head(&feed->broad);
-         q != ngx_queue_sentinel(&feed->broad);
-         q = ngx_queue_next(q))
+    for (q = ngx_queue_head(broad);
+         q != ngx_queue_sentinel(broad);
+         q = next)
     {
+        /* who takes it may fall behind */
+        next = ngx_queue_next(q);
+
         s = ngx_queue_data(q, ngx_http_warehouse_subscriber_t, link);
 
         if (ngx_http_warehouse_subscriber_wants(s, command)) {
@@ -327,7 +352,7 @@ void
 ngx_http_warehouse_subscriber_put(ngx_http_warehouse_subscriber_t *s,
     const void *text, size_t len)
 {
-    if (!s->begun) {
+    if (!s->begun || s->stream.ended) {
         return;
     }
 
@@ -349,13 +374,7 @@ ngx_http_warehouse_subscriber_id(ngx_http_warehouse_subscriber_t *s,
     u_char   text[sizeof(":\nid: \n\n") + NGX_INT64_LEN];
     u_char  *p;
 
-    p = ngx_sprintf(text, "%s", before);
-
-    if (s->feed->next > 0) {
-        p = ngx_sprintf(p, "id: %L\n", s->feed->next - 1);
-    }
-
-    *p++ = '\n';
+    p = ngx_sprintf(text, "%sid: %L\n\n", before, s->feed->next - 1);
 
     ngx_http_warehouse_subscriber_put(s, text, p - text);
 }

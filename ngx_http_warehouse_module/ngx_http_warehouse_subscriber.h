@@ -42,7 +42,7 @@ struct ngx_http_warehouse_subscriber_s {
     ngx_msec_t                        since;       /* when it got behind */
     ngx_msec_t                        told;        /* when, last */
     ngx_msec_t                        heartbeat;
-    ngx_queue_t                       link;        /* broad, where n is 0 */
+    ngx_queue_t                       link;        /* where n is 0 */
     ngx_queue_t                       behind_link;
     ngx_queue_t                       dirty_link;
     ngx_queue_t                       quiet_link;
@@ -62,14 +62,19 @@ typedef struct {
 } ngx_http_warehouse_event_t;
 
 
-/* Offers a notification to all who want it, whether they are behind or not. */
+/*
+ * Offers a notification to all who want it: of those who name no sku, to a queue
+ * of the feed's, broad or broad_behind; of the others, to all.
+ */
 void ngx_http_warehouse_subscriber_offer(ngx_http_warehouse_feed_t *feed,
-    const ngx_http_warehouse_news_t *news,
+    ngx_queue_t *broad, const ngx_http_warehouse_news_t *news,
     void (*take)(ngx_http_warehouse_subscriber_t *s,
                  ngx_http_warehouse_event_t *event));
 
-/* It has been told as much as the others. */
+/* It has been told as much as the others; or from next on it has not. */
 void ngx_http_warehouse_subscriber_join(ngx_http_warehouse_subscriber_t *s);
+void ngx_http_warehouse_subscriber_fall_behind(
+    ngx_http_warehouse_subscriber_t *s, int64_t next);
 
 /* How many events its stream has room for, whatever they are like. */
 ngx_uint_t ngx_http_warehouse_subscriber_room(

@@ -326,6 +326,48 @@ class Streams(Case):
         self.assertEqual(got, self.sent()[1:len(got) + 1])
         stack.wait(lambda: self.metric("warehouse_nginx_subscribers") == 1, "the slow one to go")
 
+    def test_slow_reader_over_http2(self):
+        """nginx keeps its request until the connection can be written to, or times out;
+        it is cut off once all the same."""
+        s = self.s
+        port, = stack.free_ports()
+        self.start(extra="warehouse_notifications_buffer 64k; send_timeout 5s; "
+                         "server { listen 127.0.0.1:%d http2; warehouse_database %s; location /notifications { warehouse_notifications; } }"
+                         % (port, s.db))
+        curl = subprocess.Popen(["curl", "-sSN", "--http2-prior-knowledge", "-o", "/dev/null",
+                                 "http://127.0.0.1:%d/notifications" % port])
+        self.addCleanup(curl.wait)
+        self.addCleanup(curl.kill)
+        stack.wait(lambda: self.metric("warehouse_nginx_subscribers") == 1, "curl")
+        curl.send_signal(signal.SIGSTOP)
+        n = 0
+        while not self.metric("warehouse_nginx_subscribers_cut_total"):
+            # with more at once it might catch up instead, until send_timeout is over
+            self.assertLess(n, 60000, "nobody is cut off")
+            s.produce([increase("x" * 250)] * 100)
+            s.wait_caught_up()
+            n += 100
+        stream = self.follow()
+        for n in range(1, 6):
+            s.produce([increase("A")])
+            stream.wait(n)
+        self.assertEqual(self.metric("warehouse_nginx_subscribers_cut_total"), 1)
+
+    def test_ids(self):
+        """Who gets no events knows how far it is, too, and comes back from there."""
+        s = self.s
+        self.start(extra="warehouse_notifications_heartbeat 60s;")
+        empty = self.follow()
+        self.assertEqual(empty.last, -1)
+        empty.close()
+        s.produce([increase("A")] * 3)
+        s.wait_caught_up()
+        sent = self.sent()
+        self.assertEqual(self.follow(last=-1).wait(3), sent)
+        other = self.follow("?sku=B&after=-1")
+        self.assertEqual(other.events, [])
+        self.assertGreaterEqual(other.last, sent[-1].id)
+
     def test_too_many(self):
         s = self.s
         self.start(extra="warehouse_max_subscribers 3;")
