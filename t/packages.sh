@@ -185,7 +185,7 @@ upstream() {
     is "$(posted '{"action":"increase","sku":"A","qty":-1}')" 422
     is "$(posted '{"action":"increase","sku":"A","qty":1}')" 503
     stop_process "$(cat "$tree/warehouse/upstream/run/logs/nginx.pid")" QUIT 15
-    grep -q "Unknown topic" "$tree/warehouse/upstream/run/logs/error.log"
+    grep -q 'topic "commands-none": ' "$tree/warehouse/upstream/run/logs/error.log"
 }
 
 # posted COMMAND: the status of the answer

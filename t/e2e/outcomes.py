@@ -93,6 +93,7 @@ class Outcomes(Case):
         self.start()
         self.post(ADD)
         s.produce([ADD, TAKE, '{"action":"increase","sku":"B","qty":1,"expected_version":1}',
+                   '{"action":"decrease","sku":"A","qty":1,"expected_qty":11}',
                    '{"action":"increase","sku":"B","qty":1,"expected_version":0,'
                    '"expected_qty":0,"reference":"\\u00e9\\n\\"\\\\"}',
                    b"", None, b"\xff", b"[]", b'{"action":"increase","sku":"A","qty":0}',
