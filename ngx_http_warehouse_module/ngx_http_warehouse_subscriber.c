@@ -8,6 +8,8 @@ static ngx_int_t ngx_http_warehouse_subscriber_interest(
     ngx_http_warehouse_feed_t *feed, ngx_http_warehouse_interest_t *interest,
     const wh_args_text_t *sku);
 static void ngx_http_warehouse_subscriber_leave(void *data);
+static void ngx_http_warehouse_subscriber_file(
+    ngx_http_warehouse_subscriber_t *s);
 static ngx_uint_t ngx_http_warehouse_subscriber_wants(
     ngx_http_warehouse_subscriber_t *s, const wh_command_t *command);
 static void ngx_http_warehouse_event_write(ngx_http_warehouse_event_t *event);
@@ -84,9 +86,7 @@ ngx_http_warehouse_subscriber_choose(ngx_http_warehouse_subscriber_t *s,
         s->n += (rc == NGX_OK);
     }
 
-    if (s->n == 0) {
-        ngx_queue_insert_tail(&s->feed->broad_behind, &s->link);
-    }
+    ngx_http_warehouse_subscriber_file(s);
 
     return NGX_OK;
 }
@@ -188,10 +188,7 @@ ngx_http_warehouse_subscriber_join(ngx_http_warehouse_subscriber_t *s)
     s->feed->live++;
     ngx_queue_remove(&s->behind_link);
 
-    if (s->n == 0) {
-        ngx_queue_remove(&s->link);
-        ngx_queue_insert_tail(&s->feed->broad, &s->link);
-    }
+    ngx_http_warehouse_subscriber_file(s);
 }
 
 
@@ -205,9 +202,20 @@ ngx_http_warehouse_subscriber_fall_behind(ngx_http_warehouse_subscriber_t *s,
     s->feed->live--;
     ngx_queue_insert_tail(&s->feed->behind, &s->behind_link);
 
+    ngx_http_warehouse_subscriber_file(s);
+}
+
+
+/* One who names no sku is in the queue of those who are as far as it is. */
+
+static void
+ngx_http_warehouse_subscriber_file(ngx_http_warehouse_subscriber_t *s)
+{
     if (s->n == 0) {
         ngx_queue_remove(&s->link);
-        ngx_queue_insert_tail(&s->feed->broad_behind, &s->link);
+        ngx_queue_insert_tail(s->behind ? &s->feed->broad_behind
+                                        : &s->feed->broad,
+                              &s->link);
     }
 }
 

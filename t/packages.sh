@@ -180,7 +180,7 @@ upstream() {
         sbin/nginx -t
         sbin/nginx'
     url=http://127.0.0.1:$port
-    # the brokers have no such topic, and it is they who say so
+    # the brokers answer, and have no such topic
     wait_for 30 "the brokers" curl -fs -m 5 -o /dev/null "$url/health/writes"
     is "$(posted '{"action":"increase","sku":"A","qty":-1}')" 422
     is "$(posted '{"action":"increase","sku":"A","qty":1}')" 503

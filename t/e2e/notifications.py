@@ -333,7 +333,8 @@ class Streams(Case):
         s = self.s
         port, = stack.free_ports()
         self.start(extra="warehouse_notifications_buffer 64k; send_timeout 5s; "
-                         "server { listen 127.0.0.1:%d http2; warehouse_database %s; location /notifications { warehouse_notifications; } }"
+                         "server { listen 127.0.0.1:%d http2; warehouse_database %s; "
+                         "location /notifications { warehouse_notifications; } }"
                          % (port, s.db))
         curl = subprocess.Popen(["curl", "-sSN", "--http2-prior-knowledge", "-o", "/dev/null",
                                  "http://127.0.0.1:%d/notifications" % port])
