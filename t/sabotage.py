@@ -414,7 +414,7 @@ SABOTAGES = [
      NOTIFICATIONS, ["Notifications.test_further_back_than_is_kept"]),
     ("an event twice", [
         (NGX + "outcomes.c", "            || kept.notified < *next)", "            || kept.notified < 0)")],
-     NOTIFICATIONS, ["Notifications.test_all_of_them"]),
+     NOTIFICATIONS, ["Notifications.test_many_at_once"]),
     ("an event twice to one who catches up with others", [
         (NGX + "behind.c", "    if (!s->behind || !s->along || position < s->next) {",
          "    if (!s->behind || !s->along) {")],

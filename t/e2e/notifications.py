@@ -3,6 +3,7 @@
 something is missing, the client is told."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -114,6 +115,21 @@ class Notifications(Case):
                 expected = [e for e in sent[1 if after else before:]
                             if json.loads(e.data)["sku"] in wanted]
                 self.assertEqual(followed[query].wait(len(expected)), expected, query)
+
+    def test_many_at_once(self):
+        """More than a worker reads in one turn: the next one goes on within a row."""
+        s = self.s
+        self.start(extra="warehouse_notifications_buffer 64m;")
+        stream = self.follow()
+        worker, = s.workers()
+        os.kill(worker, signal.SIGSTOP)
+        self.addCleanup(os.kill, worker, signal.SIGCONT)
+        s.produce([increase("A")] * 5000)
+        s.wait_caught_up()
+        os.kill(worker, signal.SIGCONT)
+        self.assertEqual(stream.wait(5000), self.sent())
+        s.produce([increase("last")])
+        self.assertEqual(stream.wait(5001)[-1:], self.sent()[-1:])
 
     def test_many_catch_up(self):
         """From anywhere, whatever they choose, while more comes: they go along with
