@@ -84,6 +84,7 @@ test_environment() {
 test_broker() {
     export TEST_NGINX_KAFKA=127.0.0.1:$kafka_port
     export KAFKA_BOOTSTRAP_SERVERS=$TEST_NGINX_KAFKA
+    export KAFKA_FORMATTED=$dir/kafka-formatted
     setsid "$root/script/kafka" run "$dir/kafka" "$kafka_port" "$controller_port" \
         > "$dir/kafka.log" 2>&1 &
     kafka_pid=$!
