@@ -54,7 +54,10 @@ ngx_http_warehouse_crowd_event(ngx_event_t *ev)
 {
     ev->log = ngx_cycle->log;
 
-    if (ngx_http_warehouse_slot->waiting >= NGX_HTTP_WAREHOUSE_CROWD) {
+    if (ngx_max(ngx_http_warehouse_slot->waiting,
+                ngx_http_warehouse_slot->following)
+        >= NGX_HTTP_WAREHOUSE_CROWD)
+    {
         ngx_http_warehouse_crowd_seen = ngx_current_msec;
     }
 

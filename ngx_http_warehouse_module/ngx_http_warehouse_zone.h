@@ -72,8 +72,8 @@ typedef struct {
     ngx_atomic_t  messages[NGX_HTTP_WAREHOUSE_RESULTS];
     ngx_atomic_t  overload;                  /* refused: too many waited */
     ngx_atomic_t  unfollowed;                /* the same, for the daemon */
-    ngx_atomic_t  polls;                     /* for all that wait */
     ngx_atomic_t  unsubscribed;              /* the same, to notifications */
+    ngx_atomic_t  polls;                     /* for all that wait */
     ngx_atomic_t  cut;                       /* subscribers, too slow */
     ngx_atomic_t  events;                    /* for all of them */
     ngx_atomic_t  resets;                    /* some were missing */
