@@ -10,6 +10,9 @@
 static void ngx_http_warehouse_behind_sort(ngx_http_warehouse_feed_t *feed);
 static ngx_http_warehouse_subscriber_t *ngx_http_warehouse_behind_last(
     ngx_http_warehouse_feed_t *feed);
+static ngx_uint_t ngx_http_warehouse_behind_before(
+    ngx_http_warehouse_feed_t *feed, ngx_http_warehouse_subscriber_t *one,
+    ngx_http_warehouse_subscriber_t *two);
 static ngx_int_t ngx_http_warehouse_behind_pass(
     ngx_http_warehouse_feed_t *feed, ngx_http_warehouse_reader_t *reader,
     ngx_http_warehouse_subscriber_t *last, ngx_uint_t *most);
@@ -91,7 +94,9 @@ ngx_http_warehouse_behind_sort(ngx_http_warehouse_feed_t *feed)
 
 /*
  * The furthest behind of those who have sent what they got before, and have room
- * for more; all of them go along.  NULL: there is none.
+ * for more; those who are further go along.  Who has come since the round began
+ * is of the next one: otherwise, as long as others come who have further to go,
+ * nobody gets there.  NULL: there is none.
  */
 
 static ngx_http_warehouse_subscriber_t *
@@ -111,12 +116,46 @@ ngx_http_warehouse_behind_last(ngx_http_warehouse_feed_t *feed)
         s->along = s->begun && !s->stream.busy && s->next <= feed->next
                    && ngx_http_warehouse_subscriber_room(s) > 0;
 
-        if (s->along && (last == NULL || s->next < last->next)) {
+        if (s->along
+            && (last == NULL
+                || ngx_http_warehouse_behind_before(feed, s, last)))
+        {
             last = s;
         }
     }
 
+    if (last == NULL) {
+        return NULL;
+    }
+
+    feed->round = ngx_max(feed->round, last->round);
+
+    for (q = ngx_queue_head(&feed->behind);
+         q != ngx_queue_sentinel(&feed->behind);
+         q = ngx_queue_next(q))
+    {
+        s = ngx_queue_data(q, ngx_http_warehouse_subscriber_t, behind_link);
+
+        if (s->next < last->next) {
+            s->along = 0;
+        }
+    }
+
     return last;
+}
+
+
+static ngx_uint_t
+ngx_http_warehouse_behind_before(ngx_http_warehouse_feed_t *feed,
+    ngx_http_warehouse_subscriber_t *one,
+    ngx_http_warehouse_subscriber_t *two)
+{
+    ngx_uint_t  one_waits, two_waits;
+
+    one_waits = one->round > feed->round;
+    two_waits = two->round > feed->round;
+
+    return (one_waits == two_waits) ? one->next < two->next : two_waits;
 }
 
 

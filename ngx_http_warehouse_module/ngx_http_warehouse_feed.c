@@ -220,7 +220,7 @@ ngx_http_warehouse_feed_tell(void *data)
         ngx_queue_remove(&s->quiet_link);
         ngx_queue_insert_tail(&feed->quiet, &s->quiet_link);
 
-        if (s->stream.full && !s->stream.ended) {
+        if (s->stream.full && ngx_http_warehouse_stream_goes_on(&s->stream)) {
             ngx_http_warehouse_count(cut);
             ngx_http_warehouse_stream_cut(&s->stream);
 

@@ -27,6 +27,7 @@ typedef struct {
     ngx_queue_t                     broad_behind;     /* ... and catches up */
     ngx_queue_t                     behind;      /* those who catch up */
     ngx_http_warehouse_subscriber_t  *last;      /* of a pass among those */
+    ngx_uint_t                      round;       /* of passes, see behind.c */
     ngx_queue_t                     dirty;       /* have something to send */
     ngx_queue_t                     quiet;       /* by when they were told last */
     int64_t                         next;        /* position they were told of */

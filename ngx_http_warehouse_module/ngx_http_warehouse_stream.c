@@ -81,6 +81,14 @@ ngx_http_warehouse_stream_headers(ngx_http_request_t *r)
 }
 
 
+ngx_uint_t
+ngx_http_warehouse_stream_goes_on(const ngx_http_warehouse_stream_t *stream)
+{
+    return !stream->closing && !stream->ended
+           && !stream->request->connection->error;
+}
+
+
 void
 ngx_http_warehouse_stream_put(ngx_http_warehouse_stream_t *stream,
     const void *text, size_t len)

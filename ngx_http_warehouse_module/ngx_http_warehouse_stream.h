@@ -33,6 +33,10 @@ typedef struct {
 ngx_int_t ngx_http_warehouse_stream_open(ngx_http_warehouse_stream_t *stream,
     ngx_http_request_t *r, size_t limit);
 
+/* Whether what is put is sent: not where the stream is closed, cut off or broken. */
+ngx_uint_t ngx_http_warehouse_stream_goes_on(
+    const ngx_http_warehouse_stream_t *stream);
+
 /* Puts text behind what is to be sent, or sets full. */
 void ngx_http_warehouse_stream_put(ngx_http_warehouse_stream_t *stream,
     const void *text, size_t len);

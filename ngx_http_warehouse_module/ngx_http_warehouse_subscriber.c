@@ -13,6 +13,8 @@ static void ngx_http_warehouse_subscriber_file(
 static ngx_uint_t ngx_http_warehouse_subscriber_wants(
     ngx_http_warehouse_subscriber_t *s, const wh_command_t *command);
 static void ngx_http_warehouse_event_write(ngx_http_warehouse_event_t *event);
+static ngx_uint_t ngx_http_warehouse_subscriber_listens(
+    ngx_http_warehouse_subscriber_t *s);
 
 
 ngx_http_warehouse_subscriber_t *
@@ -52,6 +54,7 @@ ngx_http_warehouse_feed_subscribe(ngx_http_warehouse_feed_t *feed,
     cln->handler = ngx_http_warehouse_subscriber_leave;
 
     s->behind = 1;
+    s->round = feed->round + 1;
     ngx_queue_init(&s->link);
     ngx_queue_insert_tail(&feed->behind, &s->behind_link);
     ngx_queue_insert_tail(&feed->quiet, &s->quiet_link);
@@ -198,6 +201,7 @@ ngx_http_warehouse_subscriber_fall_behind(ngx_http_warehouse_subscriber_t *s,
 {
     s->behind = 1;
     s->next = next;
+    s->round = s->feed->round + 1;
     s->since = ngx_current_msec;
     s->feed->live--;
     ngx_queue_insert_tail(&s->feed->behind, &s->behind_link);
@@ -297,6 +301,10 @@ void
 ngx_http_warehouse_subscriber_give(ngx_http_warehouse_subscriber_t *s,
     ngx_http_warehouse_event_t *event)
 {
+    if (!ngx_http_warehouse_subscriber_listens(s)) {
+        return;
+    }
+
     if (event->len == 0) {
         ngx_http_warehouse_event_write(event);
     }
@@ -354,13 +362,20 @@ ngx_http_warehouse_subscriber_reset(ngx_http_warehouse_subscriber_t *s)
 }
 
 
+static ngx_uint_t
+ngx_http_warehouse_subscriber_listens(ngx_http_warehouse_subscriber_t *s)
+{
+    return s->begun && ngx_http_warehouse_stream_goes_on(&s->stream);
+}
+
+
 /* It is sent when the transaction is over. */
 
 void
 ngx_http_warehouse_subscriber_put(ngx_http_warehouse_subscriber_t *s,
     const void *text, size_t len)
 {
-    if (!s->begun || s->stream.ended) {
+    if (!ngx_http_warehouse_subscriber_listens(s)) {
         return;
     }
 

@@ -39,6 +39,7 @@ struct ngx_http_warehouse_subscriber_s {
     ngx_uint_t                        n;           /* of those; 0: a prefix */
     ngx_str_t                         prefix;
     int64_t                           next;        /* while it is behind */
+    ngx_uint_t                        round;       /* the same: the first */
     ngx_msec_t                        since;       /* when it got behind */
     ngx_msec_t                        told;        /* when, last */
     ngx_msec_t                        heartbeat;

@@ -444,6 +444,14 @@ SABOTAGES = [
          "    if (stream->full || (size_t) 1 << 30 < len) {"),
         (NGX + "stream.c", "stream->limit);", "(size_t) 1 << 30);")],
      NOTIFICATIONS, ["Streams.test_slow_readers"]),
+    ("newcomers served before those who are on their way", [
+        (NGX + "behind.c", "    return (one_waits == two_waits) ? one->next < two->next : two_waits;",
+         "    (void) one_waits;\n    (void) two_waits;\n    return one->next < two->next;")],
+     NOTIFICATIONS, ["Notifications.test_newcomers"]),
+    ("events for a stream that is to end", [
+        (NGX + "stream.c", "    return !stream->closing && !stream->ended",
+         "    return !stream->ended")],
+     NOTIFICATIONS, ["Streams.test_reload_while_events_come"]),
 ]
 
 

@@ -2,10 +2,12 @@
 """GET /notifications: the topic notifications over HTTP, as it grows; where
 something is missing, the client is told."""
 
+import collections
 import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -158,6 +160,36 @@ class Notifications(Case):
         self.assertEqual(self.metric("warehouse_nginx_subscribers_reset_total"), 0)
         self.assertEqual(self.metric("warehouse_nginx_events_total"),
                          sum(len(stream.events) for stream, *_ in streams))
+
+    def test_newcomers(self):
+        """Who catches up gets there, however many come that have further to go."""
+        s = self.s
+        self.start()
+        s.produce([increase("B")] * 30000 + [increase("A")], key=b"x")
+        s.wait_caught_up()
+        request = b"GET /notifications?sku=nobody&after=-1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        enough, came = threading.Event(), []
+
+        def come():
+            there = collections.deque()
+            while len(came) < 10000 and not enough.wait(0.001):
+                there.append(socket.create_connection(("127.0.0.1", s.port)))
+                there[-1].sendall(request)
+                came.append(1)
+                if len(there) > 100:
+                    there.popleft().close()
+            for newcomer in there:
+                newcomer.close()
+
+        thread = threading.Thread(target=come)
+        thread.start()
+        try:
+            stack.wait(lambda: self.metric("warehouse_nginx_subscribers") > 50, "newcomers")
+            self.assertEqual(self.stream("?sku=A&after=20000").wait(1), self.sent()[-1:])
+            self.assertLess(len(came), 10000, "no more of them have to come first")
+        finally:
+            enough.set()
+            thread.join()
 
     def test_http2_and_gzip(self):
         """Each event is there when it comes, not when a buffer is full."""
@@ -319,6 +351,28 @@ class Streams(Case):
                 self.assertEqual(again.wait(1), self.sent()[-1:])
                 again.close()
         self.assertEqual(s.nginx.p.wait(stack.DEADLINE), 0)
+
+    def test_reload_while_events_come(self):
+        """A stream that is being sent ends with what it had when its worker was to
+        leave; what comes later is for another one."""
+        s = self.s
+        self.start(extra="limit_rate 10k;")
+        s.produce([increase("A")])
+        s.wait_caught_up()
+        stream = self.follow()
+        s.produce([increase("A", reference="x" * 200)] * 150)
+        s.wait_caught_up()
+        stream.wait(1)
+        before = s.workers()
+        s.nginx.send(signal.SIGHUP)
+        stack.wait(lambda: s.workers() and not set(s.workers()) & set(before), "other workers")
+        s.produce([increase("A")] * 100)
+        s.wait_caught_up()
+        while not stream.ended:
+            stream.step()
+        sent = self.sent()
+        self.assertEqual(stream.events, sent[1:151])
+        self.assertEqual(self.stream(last=stream.last).wait(100), sent[151:])
 
     def test_slow_readers(self):
         """They are cut off at a bound; others do not notice."""
