@@ -380,7 +380,7 @@ wh_main_verify(const wh_args_t *args, const wh_conf_t *conf)
     rc = wh_signal_init(&err);
 
     if (rc == WH_OK) {
-        rc = wh_signal_hangup(&err);
+        rc = wh_signal_by_hand(&err);
     }
 
     if (rc == WH_OK) {

@@ -11,6 +11,7 @@
 
 static volatile sig_atomic_t  wh_stop;
 static volatile sig_atomic_t  wh_reopen;
+static int                    wh_by_hand;
 
 
 static void wh_signal_handler(int signo);
@@ -48,9 +49,11 @@ failed:
 
 
 int
-wh_signal_hangup(wh_error_t *err)
+wh_signal_by_hand(wh_error_t *err)
 {
     struct sigaction  sa;
+
+    wh_by_hand = 1;
 
     memset(&sa, 0, sizeof(sa));
     (void) sigemptyset(&sa.sa_mask);
@@ -86,7 +89,7 @@ wh_signal_handler(int signo)
     default:
         if (!wh_stop) {
             wh_stop = 1;
-            (void) alarm(WH_STOP_TIMEOUT);
+            (void) alarm(wh_by_hand ? 0 : WH_STOP_TIMEOUT);
         }
         break;
     }

@@ -19,8 +19,11 @@ int wh_signal_init(wh_error_t *err);
 #define WH_STOP_TIMEOUT  8
 #define WH_EXIT_FORCED   4
 
-/* SIGHUP asks to stop, too: a terminal that is closed.  WH_OK, WH_ERROR. */
-int wh_signal_hangup(wh_error_t *err);
+/*
+ * For what is run by hand: SIGHUP asks to stop, too (a terminal that is closed),
+ * and a stop may take its time.  WH_OK, WH_ERROR.
+ */
+int wh_signal_by_hand(wh_error_t *err);
 
 /* True once the daemon was asked to stop. */
 int wh_stopping(void);

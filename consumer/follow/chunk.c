@@ -44,6 +44,8 @@ static int wh_chunk_keep(wh_chunk_t *chunk, int64_t offset,
     const wh_notification_t *n, wh_error_t *err);
 static int wh_chunk_learn(wh_chunk_t *chunk, const wh_notification_t *n,
     const wh_key_t *key, int64_t time, wh_error_t *err);
+static int wh_chunk_remember(const wh_chunk_t *chunk, wh_store_t *store,
+    const wh_conf_t *conf, wh_error_t *err);
 static int wh_chunk_apply(wh_chunk_t *chunk, const wh_store_t *store,
     uint64_t *applied, wh_error_t *err);
 static int wh_chunk_contradiction(const wh_change_t *change,
@@ -217,10 +219,7 @@ int
 wh_chunk_write(wh_chunk_t *c, wh_store_t *store, const wh_conf_t *conf,
     int64_t next, uint64_t *applied, wh_error_t *err)
 {
-    int            rc;
-    size_t         i;
-    wh_change_t   *change;
-    wh_learned_t  *l;
+    int  rc;
 
     *applied = 0;
 
@@ -234,23 +233,62 @@ wh_chunk_write(wh_chunk_t *c, wh_store_t *store, const wh_conf_t *conf,
         rc = wh_items_write(c->items, store, err);
     }
 
-    /*
-     * A key that was used is learned even where the item is newer: somebody
-     * else may have changed that.
-     */
-
-    for (i = 0; rc == WH_OK && i < c->nlearned; i++) {
-        l = &c->learned[i];
-        change = wh_items_at(c->items, l->i);
-
-        rc = wh_store_put_key(store, change->sku, change->len, l->key, &l->use,
-                              conf->idempotency_retention * 1000,
-                              conf->idempotency_keys, err);
+    if (rc == WH_OK) {
+        rc = wh_chunk_remember(c, store, conf, err);
     }
 
     return (rc == WH_OK) ? wh_keeper_write(c->keeper, store, next,
                                            conf->outcomes, err)
                          : rc;
+}
+
+
+/*
+ * A key that was used is learned even where the item is newer: somebody else may
+ * have changed that.  One that is known stays where it is among the others: the
+ * oldest is forgotten for each that is put.
+ */
+
+static int
+wh_chunk_remember(const wh_chunk_t *c, wh_store_t *store,
+    const wh_conf_t *conf, wh_error_t *err)
+{
+    int            rc;
+    size_t         i;
+    wh_use_t       known;
+    wh_change_t   *change;
+    wh_learned_t  *l;
+
+    for (i = 0; i < c->nlearned; i++) {
+        l = &c->learned[i];
+        change = wh_items_at(c->items, l->i);
+
+        /* of a database that is being built none is known */
+
+        if (!wh_store_unpublished(store)) {
+            rc = wh_store_get_key(store, change->sku, change->len, l->key,
+                                  &known, err);
+            if (rc != WH_OK) {
+                return rc;
+            }
+
+            if (known.change == l->use.change && known.time == l->use.time
+                && known.partition == l->use.partition
+                && known.offset == l->use.offset)
+            {
+                continue;
+            }
+        }
+
+        rc = wh_store_put_key(store, change->sku, change->len, l->key, &l->use,
+                              conf->idempotency_retention * 1000,
+                              conf->idempotency_keys, err);
+        if (rc != WH_OK) {
+            return rc;
+        }
+    }
+
+    return WH_OK;
 }
 
 

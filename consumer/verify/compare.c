@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 
 /* bytes for a text of a database, every byte of it escaped */
@@ -22,6 +23,19 @@ static const char  wh_compare_then_sql[] =
     "CREATE TEMP TABLE then_keys AS SELECT * FROM replay.keys;"
     "CREATE INDEX temp.then_keys_sku ON then_keys(sku, key);"
     "CREATE INDEX temp.held_keys_sku ON held_keys(sku, key);"
+    "CREATE TEMP TABLE held_newest AS"
+    " SELECT partition, max(time) AS time FROM held_keys GROUP BY partition;"
+    "CREATE TEMP TABLE then_newest AS"
+    " SELECT partition, max(time) AS time FROM then_keys GROUP BY partition;"
+
+    /* the ids of the oldest one that is held, here and there; the newest ones */
+
+    "CREATE TEMP TABLE ends AS SELECT"
+    " (SELECT min(id) FROM held_keys) AS oldest,"
+    " (SELECT r.id FROM held_keys h JOIN then_keys r USING(sku, key)"
+    "  ORDER BY h.id LIMIT 1) AS oldest_then,"
+    " (SELECT max(id) FROM held_keys) AS newest,"
+    " (SELECT max(id) FROM then_keys) AS newest_then;"
     "CREATE TEMP TABLE then_positions AS SELECT * FROM replay.positions;"
     "DETACH replay;";
 
@@ -67,9 +81,11 @@ static const wh_compare_t  wh_compare_checks[] = {
       " WHERE h.sku IS NULL ORDER BY 1", wh_compare_say_item },
 
     /*
-     * Keys that are old enough may be forgotten, and their notifications
-     * compacted; time goes by the newest key of their partition, and the number
-     * that is kept by all that came since, as in the daemon (LIMIT_KEYS).
+     * The notification of a key that is old enough by now may be compacted.  The
+     * daemon forgets keys by the newest one of their partition and by how many
+     * came since (EXPIRE_KEYS, LIMIT_KEYS: two at a time), of which the replay
+     * may have fewer: where the database has as many as are kept, those before
+     * its oldest one are forgotten.
      */
 
     { "SELECT h.sku, h.key, h.change, h.partition, h.offset,"
@@ -82,14 +98,16 @@ static const wh_compare_t  wh_compare_checks[] = {
       " AND (a.sku IS NULL OR (a.change, a.time, a.partition, a.offset,"
       "  a.expected_version, a.expected_qty) != (h.change, h.time,"
       "  h.partition, h.offset, h.expected_version, h.expected_qty))"
-      " AND NOT (r.sku IS NULL AND h.time < -:retention +"
-      "  (SELECT max(time) FROM held_keys n WHERE n.partition = h.partition))"
+      " AND NOT (r.sku IS NULL AND h.time < -:retention + max(:now,"
+      "  (SELECT time FROM held_newest n WHERE n.partition = h.partition)))"
       " UNION ALL"
       " SELECT r.sku, r.key, NULL, NULL, NULL, r.change, r.partition, r.offset"
-      " FROM then_keys r LEFT JOIN held_keys h USING(sku, key)"
+      " FROM then_keys r LEFT JOIN held_keys h USING(sku, key), ends"
       " WHERE h.sku IS NULL AND r.time >= -:retention +"
-      "  (SELECT max(time) FROM then_keys n WHERE n.partition = r.partition)"
-      " AND r.id > (SELECT max(id) FROM then_keys) - :keys"
+      "  (SELECT time FROM then_newest n WHERE n.partition = r.partition)"
+      " AND r.id > newest_then - :keys"
+      " AND NOT (coalesce(newest - oldest + 1, 0) >= :keys - 2"
+      "  AND r.id < coalesce(oldest_then, newest_then + 1))"
       " ORDER BY 1, 2", wh_compare_say_key },
 
     { "SELECT r.topic, r.partition, coalesce(h.next, 0), r.next"
@@ -217,6 +235,9 @@ wh_compare_bind(sqlite3_stmt *stmt, const wh_conf_t *conf)
     (void) sqlite3_bind_int64(stmt,
                               sqlite3_bind_parameter_index(stmt, ":retention"),
                               conf->idempotency_retention * 1000);
+    (void) sqlite3_bind_int64(stmt,
+                              sqlite3_bind_parameter_index(stmt, ":now"),
+                              (int64_t) time(NULL) * 1000);
     (void) sqlite3_bind_int64(stmt,
                               sqlite3_bind_parameter_index(stmt, ":keys"),
                               conf->idempotency_keys);

@@ -27,10 +27,10 @@ static const char  wh_held_sql[] =
 /* keys: none in the first schema, without conditions before the fourth */
 
 #define WH_HELD_KEYS  "CREATE TEMP TABLE held_keys AS SELECT"
-#define WH_HELD_USE   " sku, key, change, time, partition, offset,"
+#define WH_HELD_USE   " id, sku, key, change, time, partition, offset,"
 
 static const char  *wh_held_keys_sql[] = {
-    WH_HELD_KEYS " NULL AS sku, NULL AS key, 0 AS change, 0 AS time,"
+    WH_HELD_KEYS " 0 AS id, NULL AS sku, NULL AS key, 0 AS change, 0 AS time,"
     " 0 AS partition, 0 AS offset, 0 AS expected_version, 0 AS expected_qty"
     " WHERE 0",
     WH_HELD_KEYS WH_HELD_USE " -1 AS expected_version, -1 AS expected_qty"

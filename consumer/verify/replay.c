@@ -57,12 +57,11 @@ wh_replay(wh_replay_t *replay, const wh_conf_t *conf, int64_t next,
         return rc;
     }
 
-    /* every key that was ever used, whatever the database may forget */
+    /* however many keys there are, whatever the database may forget */
 
     all = *conf;
     all.outcomes = 0;
     all.idempotency_keys = INT64_MAX;
-    all.idempotency_retention = INT64_MAX / 2000;
 
     rc = wh_replay_follow(replay, &all, store, next, err);
 

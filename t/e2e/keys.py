@@ -123,6 +123,21 @@ class Keys(stack.Case):
         s.produce([ADD], headers=key(b"k3"), timestamp=NOW)
         self.check()
 
+    def test_recovered_again(self):
+        """Keys that are known cost no others, which are as many as are kept."""
+        s = self.s
+        s.write_conf(idempotency_keys=4)
+        s.start_daemon()
+        for k in b"abcd":
+            before = s.sql("SELECT next FROM positions WHERE topic = ?", (s.notifications,))
+            s.produce([ADD], headers=key(bytes([k])))
+            self.check()
+        self.assertEqual(s.daemon.stop(), 0)
+        s.sql("UPDATE positions SET next = ? WHERE topic = ?", (*before[0], s.notifications))
+        s.start_daemon()
+        s.wait_caught_up()
+        self.assertEqual(s.sql("SELECT key FROM keys ORDER BY id"), [("a",), ("b",), ("c",), ("d",)])
+
     def test_sku_is_the_scope(self):
         s = self.s
         s.start_daemon()

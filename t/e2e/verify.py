@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import threading
+import time
 
 import stack
 from kafka import KafkaProducer
@@ -139,6 +140,41 @@ class Verify(Case):
         s.produce([ADD % "A"] * 100)
         s.wait_caught_up()
         self.assertEqual(self.verify("--database=" + backup), [])
+        self.assertEqual(self.verify(), [])
+
+    def test_what_was_compacted(self):
+        """The database may have keys whose notifications are gone, and have forgotten
+        one because of them."""
+        s = self.s
+        self.assertEqual(s.daemon.stop(), 0)
+        s.write_conf(idempotency_keys=4)
+        s.start_daemon()
+        week_ago = int(time.time() - 7 * 86400) * 1000
+        for n, sku in enumerate("ABCD"):
+            s.produce([ADD % sku], headers=KEY, timestamp=week_ago + n)
+            s.wait_caught_up()
+        self.assertEqual(s.sql("SELECT id, sku, time FROM keys ORDER BY id"),
+                         [(n + 1, sku, week_ago + n) for n, sku in enumerate("ABCD")])
+        self.assertEqual(self.verify(), [])
+        self.assertEqual(s.daemon.stop(), 0)
+        # as if there had been another one before C
+        s.sql("UPDATE keys SET id = 5 WHERE sku = 'D'")
+        s.sql("UPDATE keys SET id = 4 WHERE sku = 'C'")
+        s.sql("INSERT INTO keys(id, sku, key, change, time, partition, offset) "
+              "VALUES(3, 'X', 'k', 5, ?, 0, 0)", (week_ago + 1,))
+        s.sql("DELETE FROM keys WHERE sku = 'A'")
+        self.assertEqual(self.verify(), [])
+        s.sql("DELETE FROM keys WHERE sku = 'C'")
+        self.assertEqual(len(self.verify(status=5)), 1)
+
+    def test_many_keys(self):
+        """Each is looked up."""
+        s = self.s
+        with contextlib.closing(KafkaProducer(bootstrap_servers=s.brokers, linger_ms=20)) as producer:
+            for n in range(50000):
+                producer.send(s.commands, (ADD % "A").encode(), partition=0,
+                              headers=[("idempotency-key", b"%d" % n)])
+        s.wait_caught_up()
         self.assertEqual(self.verify(), [])
 
     def test_folder(self):
