@@ -43,7 +43,8 @@
 #define WH_SCHEMA_OUTCOMES  4
 #define WH_SQL_VERSION      "PRAGMA user_version"
 #define WH_SQL_NEXT                                                           \
-    "SELECT next FROM positions WHERE topic = ?1 AND partition = ?2"
+    "SELECT next, partition FROM positions"                                   \
+    " WHERE topic = ?1 AND partition >= ?2 ORDER BY partition LIMIT 1"
 #define WH_SQL_COMMANDS                                                       \
     "SELECT value FROM meta WHERE name = 'commands_topic'"
 #define WH_SQL_OUTCOME                                                        \

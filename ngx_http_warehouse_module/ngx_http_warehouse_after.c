@@ -1,6 +1,7 @@
 #include "ngx_http_warehouse_after.h"
 #include "ngx_http_warehouse_conf.h"
 #include "ngx_http_warehouse_follow.h"
+#include "ngx_http_warehouse_outcomes.h"
 #include "ngx_http_warehouse_problem.h"
 #include "ngx_http_warehouse_request.h"
 
@@ -14,9 +15,10 @@
 typedef struct {
     ngx_http_request_t            *request;
     ngx_http_handler_pt            handler;
-    ngx_http_warehouse_awaited_t  *awaited;
-    ngx_uint_t                     n;
-    ngx_uint_t                     pending;
+    wh_position_t                 *positions;
+    ngx_uint_t                     n;         /* of those */
+    ngx_uint_t                     reached;   /* that many from the first on */
+    ngx_http_warehouse_awaited_t   awaited;   /* the next one */
     ngx_event_t                    timer;
 } ngx_http_warehouse_after_t;
 
@@ -24,9 +26,12 @@ typedef struct {
 static ngx_http_warehouse_after_t *ngx_http_warehouse_after_create(
     ngx_http_request_t *r, ngx_http_handler_pt handler, ngx_array_t *positions);
 static ngx_int_t ngx_http_warehouse_after_wait(
-    ngx_http_warehouse_after_t *after, ngx_array_t *positions);
+    ngx_http_warehouse_after_t *after);
 static void ngx_http_warehouse_after_cleanup(void *data);
 static void ngx_http_warehouse_after_seen(
+    ngx_http_warehouse_awaited_t *awaited,
+    ngx_http_warehouse_reader_t *reader);
+static void ngx_http_warehouse_after_go_on(
     ngx_http_warehouse_awaited_t *awaited);
 static void ngx_http_warehouse_after_timeout(ngx_event_t *ev);
 static void ngx_http_warehouse_after_done(ngx_http_warehouse_after_t *after,
@@ -80,8 +85,7 @@ ngx_http_warehouse_after(ngx_http_request_t *r, ngx_http_handler_pt handler)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_warehouse_after_wait(after, &positions) != NGX_OK) {
-        ngx_http_warehouse_after_cleanup(after);
+    if (ngx_http_warehouse_after_wait(after) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -118,17 +122,16 @@ ngx_http_warehouse_after_create(ngx_http_request_t *r,
     after = cln->data;
     ngx_memzero(after, sizeof(ngx_http_warehouse_after_t));
 
-    after->awaited = ngx_pcalloc(r->pool, positions->nelts
-                                    * sizeof(ngx_http_warehouse_awaited_t));
-    if (after->awaited == NULL) {
-        return NULL;
-    }
-
     cln->handler = ngx_http_warehouse_after_cleanup;
 
     after->request = r;
     after->handler = handler;
+    after->positions = positions->elts;
     after->n = positions->nelts;
+
+    after->awaited.seen = ngx_http_warehouse_after_seen;
+    after->awaited.handler = ngx_http_warehouse_after_go_on;
+    after->awaited.data = after;
 
     after->timer.handler = ngx_http_warehouse_after_timeout;
     after->timer.data = after;
@@ -138,40 +141,28 @@ ngx_http_warehouse_after_create(ngx_http_request_t *r,
 }
 
 
+/*
+ * For one of them at a time: what a request costs does not depend on how many
+ * it names.
+ */
+
 static ngx_int_t
-ngx_http_warehouse_after_wait(ngx_http_warehouse_after_t *after,
-    ngx_array_t *positions)
+ngx_http_warehouse_after_wait(ngx_http_warehouse_after_t *after)
 {
-    ngx_uint_t                      i;
     wh_position_t                  *position;
-    ngx_http_warehouse_awaited_t   *awaited;
     ngx_http_warehouse_loc_conf_t  *wlcf;
 
     static ngx_str_t  any = ngx_null_string;
 
     wlcf = ngx_http_get_module_loc_conf(after->request,
                                         ngx_http_warehouse_module);
-    position = positions->elts;
+    position = &after->positions[after->reached];
 
-    for (i = 0; i < after->n; i++) {
-        awaited = &after->awaited[i];
+    after->awaited.offset = position->offset;
 
-        awaited->offset = position[i].offset;
-        awaited->handler = ngx_http_warehouse_after_seen;
-        awaited->data = after;
-
-        if (ngx_http_warehouse_watch_await(
-                                   ngx_http_warehouse_db_watch(wlcf->db), &any,
-                                   position[i].partition, awaited)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        after->pending++;
-    }
-
-    return NGX_OK;
+    return ngx_http_warehouse_watch_await(ngx_http_warehouse_db_watch(wlcf->db),
+                                          &any, position->partition,
+                                          &after->awaited);
 }
 
 
@@ -180,11 +171,7 @@ ngx_http_warehouse_after_cleanup(void *data)
 {
     ngx_http_warehouse_after_t *after = data;
 
-    ngx_uint_t  i;
-
-    for (i = 0; i < after->n; i++) {
-        ngx_http_warehouse_watch_cancel(&after->awaited[i]);
-    }
+    ngx_http_warehouse_watch_cancel(&after->awaited);
 
     if (after->timer.timer_set) {
         ngx_del_timer(&after->timer);
@@ -192,15 +179,47 @@ ngx_http_warehouse_after_cleanup(void *data)
 }
 
 
+/* Others may have been reached before. */
+
 static void
-ngx_http_warehouse_after_seen(ngx_http_warehouse_awaited_t *awaited)
+ngx_http_warehouse_after_seen(ngx_http_warehouse_awaited_t *awaited,
+    ngx_http_warehouse_reader_t *reader)
+{
+    int64_t                      next;
+    wh_position_t               *position;
+    ngx_http_warehouse_after_t  *after;
+
+    static ngx_str_t  any = ngx_null_string;
+
+    after = awaited->data;
+
+    while (++after->reached < after->n) {
+        position = &after->positions[after->reached];
+
+        if (ngx_http_warehouse_outcomes_next(reader, &any, position->partition,
+                                             &next)
+            != NGX_OK
+            || position->offset >= next)
+        {
+            /* what cannot be read now is waited for, too */
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_http_warehouse_after_go_on(ngx_http_warehouse_awaited_t *awaited)
 {
     ngx_http_warehouse_after_t  *after;
 
     after = awaited->data;
 
-    if (--after->pending == 0) {
+    if (after->reached == after->n) {
         ngx_http_warehouse_after_done(after, NGX_OK);
+
+    } else if (ngx_http_warehouse_after_wait(after) != NGX_OK) {
+        ngx_http_warehouse_after_done(after, NGX_ERROR);
     }
 }
 
@@ -231,8 +250,9 @@ ngx_http_warehouse_after_done(ngx_http_warehouse_after_t *after, ngx_int_t rc)
     ngx_http_warehouse_after_cleanup(after);
     ngx_http_warehouse_follow_exit(r);
 
-    ngx_http_finalize_request(r, (rc == NGX_OK)
-                                 ? after->handler(r)
-                                 : ngx_http_warehouse_problem(r, &late));
+    ngx_http_finalize_request(r, (rc == NGX_OK) ? after->handler(r)
+                                 : (rc == NGX_BUSY)
+                                 ? ngx_http_warehouse_problem(r, &late)
+                                 : NGX_HTTP_INTERNAL_SERVER_ERROR);
     ngx_http_run_posted_requests(c);
 }

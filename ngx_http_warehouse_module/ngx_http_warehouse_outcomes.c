@@ -85,20 +85,36 @@ ngx_int_t
 ngx_http_warehouse_outcomes_next(ngx_http_warehouse_reader_t *r,
     ngx_str_t *topic, int32_t partition, int64_t *next)
 {
-    ngx_int_t    rc;
-    const char  *name;
+    int32_t    known;
+    ngx_int_t  rc;
+
+    known = partition;
+    rc = ngx_http_warehouse_outcomes_next_from(r, topic, &known, next);
+
+    if (rc == NGX_DONE || (rc == NGX_OK && known != partition)) {
+        *next = -1;
+        return NGX_OK;
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_warehouse_outcomes_next_from(ngx_http_warehouse_reader_t *r,
+    ngx_str_t *topic, int32_t *partition, int64_t *next)
+{
+    int          rc;
     size_t       len;
+    ngx_int_t    result;
+    const char  *name;
 
     name = (const char *) topic->data;
     len = topic->len;
+    rc = SQLITE_OK;
 
     if (len == 0) {
         rc = sqlite3_step(r->commands);
-
-        if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
-            (void) sqlite3_reset(r->commands);
-            return ngx_http_warehouse_reader_fail(r, r->points);
-        }
 
         /* of a row that is not there this is NULL: no topic is named so */
 
@@ -106,19 +122,31 @@ ngx_http_warehouse_outcomes_next(ngx_http_warehouse_reader_t *r,
         len = (size_t) sqlite3_column_bytes(r->commands, 0);
     }
 
-    if (sqlite3_bind_text(r->next, 1, name, (int) len, SQLITE_STATIC)
-        != SQLITE_OK
-        || sqlite3_bind_int(r->next, 2, partition) != SQLITE_OK)
-    {
-        rc = ngx_http_warehouse_reader_fail(r, r->points);
-
-    } else {
-        rc = ngx_http_warehouse_reader_number(r, r->points, r->next, next);
+    if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE) {
+        rc = sqlite3_bind_text(r->next, 1, name, (int) len, SQLITE_STATIC);
     }
 
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_bind_int(r->next, 2, *partition);
+    }
+
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(r->next);
+    }
+
+    if (rc == SQLITE_ROW) {
+        *next = sqlite3_column_int64(r->next, 0);
+        *partition = sqlite3_column_int(r->next, 1);
+    }
+
+    result = (rc == SQLITE_ROW) ? NGX_OK
+             : (rc == SQLITE_DONE) ? NGX_DONE
+             : ngx_http_warehouse_reader_fail(r, r->points);
+
+    (void) sqlite3_reset(r->next);
     (void) sqlite3_reset(r->commands);
 
-    return rc;
+    return result;
 }
 
 

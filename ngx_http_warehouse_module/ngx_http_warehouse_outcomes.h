@@ -28,6 +28,14 @@ ngx_int_t ngx_http_warehouse_outcomes_next(
     int64_t *next);
 
 /*
+ * The same of the first partition from *partition on of which one is known.
+ * NGX_OK; NGX_DONE: there is none; NGX_ERROR.
+ */
+ngx_int_t ngx_http_warehouse_outcomes_next_from(
+    ngx_http_warehouse_reader_t *reader, ngx_str_t *topic, int32_t *partition,
+    int64_t *next);
+
+/*
  * The outcome of the command at a position that was processed.  NGX_OK: *kept,
  * whose texts are there until the next call or the transaction's end; NGX_DONE:
  * it is not known; NGX_DECLINED: there never was a command; NGX_ERROR.  Asked

@@ -1,4 +1,5 @@
 #include "ngx_http_warehouse_watch.h"
+#include "ngx_http_warehouse_lanes.h"
 #include "ngx_http_warehouse_outcomes.h"
 #include "ngx_http_warehouse_zone.h"
 
@@ -8,31 +9,14 @@
 #define NGX_HTTP_WAREHOUSE_TURN  250     /* told in one turn of the loop */
 
 
-/* Those that wait for positions in one partition. */
-
-struct ngx_http_warehouse_lane_s {
-    ngx_queue_t         link;
-    ngx_str_t           topic;
-    int32_t             partition;
-    ngx_rbtree_t        tree;         /* by offset */
-    ngx_rbtree_node_t   sentinel;
-};
-
-
-static ngx_http_warehouse_lane_t *ngx_http_warehouse_watch_lane(
-    ngx_http_warehouse_watch_t *watch, ngx_str_t *topic, int32_t partition);
-static void ngx_http_warehouse_watch_insert(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
-static ngx_http_warehouse_awaited_t *ngx_http_warehouse_watch_first(
-    ngx_http_warehouse_lane_t *lane);
-static void ngx_http_warehouse_watch_leave(
-    ngx_http_warehouse_awaited_t *awaited);
 static void ngx_http_warehouse_watch_tick(ngx_event_t *ev);
 static ngx_int_t ngx_http_warehouse_watch_look(
     ngx_http_warehouse_watch_t *watch, ngx_http_warehouse_reader_t *reader);
+static ngx_int_t ngx_http_warehouse_watch_lanes(
+    ngx_http_warehouse_watch_t *watch, ngx_http_warehouse_reader_t *reader);
 static ngx_int_t ngx_http_warehouse_watch_processed(
     ngx_http_warehouse_watch_t *watch, ngx_http_warehouse_lane_t *lane,
-    ngx_http_warehouse_reader_t *reader, ngx_uint_t *n);
+    ngx_http_warehouse_reader_t *reader, int64_t next, ngx_uint_t *n);
 
 
 void
@@ -42,7 +26,7 @@ ngx_http_warehouse_watch_init(ngx_http_warehouse_watch_t *watch,
     watch->ask = ask;
     watch->db = db;
 
-    ngx_queue_init(&watch->lanes);
+    ngx_http_warehouse_lanes_init(&watch->lanes, &watch->sentinel);
     ngx_queue_init(&watch->due);
 
     watch->tick.handler = ngx_http_warehouse_watch_tick;
@@ -57,12 +41,11 @@ ngx_http_warehouse_watch_close(ngx_http_warehouse_watch_t *watch)
     ngx_queue_t                *q;
     ngx_http_warehouse_lane_t  *lane;
 
-    while (!ngx_queue_empty(&watch->lanes)) {
-        q = ngx_queue_head(&watch->lanes);
-        lane = ngx_queue_data(q, ngx_http_warehouse_lane_t, link);
-
-        /* the last one takes the lane with it */
-        ngx_http_warehouse_watch_cancel(ngx_http_warehouse_watch_first(lane));
+    while (watch->lanes.root != &watch->sentinel) {
+        /* the last one takes its lane with it */
+        lane = ngx_rbtree_data(watch->lanes.root, ngx_http_warehouse_lane_t,
+                               node);
+        ngx_http_warehouse_watch_cancel(ngx_http_warehouse_lane_first(lane));
     }
 
     while (!ngx_queue_empty(&watch->due)) {
@@ -83,15 +66,14 @@ ngx_http_warehouse_watch_await(ngx_http_warehouse_watch_t *watch,
 {
     ngx_http_warehouse_lane_t  *lane;
 
-    lane = ngx_http_warehouse_watch_lane(watch, topic, partition);
+    lane = ngx_http_warehouse_lane(&watch->lanes, topic, partition);
     if (lane == NULL) {
         return NGX_ERROR;
     }
 
     awaited->watch = watch;
-    awaited->lane = lane;
 
-    ngx_rbtree_insert(&lane->tree, &awaited->node);
+    ngx_http_warehouse_lane_add(lane, awaited);
 
     ngx_http_warehouse_watch_observe(watch);
 
@@ -117,87 +99,6 @@ ngx_http_warehouse_watch_partition(const ngx_http_warehouse_awaited_t *awaited)
 }
 
 
-static ngx_http_warehouse_lane_t *
-ngx_http_warehouse_watch_lane(ngx_http_warehouse_watch_t *watch,
-    ngx_str_t *topic, int32_t partition)
-{
-    ngx_queue_t                *q;
-    ngx_http_warehouse_lane_t  *lane;
-
-    for (q = ngx_queue_head(&watch->lanes);
-         q != ngx_queue_sentinel(&watch->lanes);
-         q = ngx_queue_next(q))
-    {
-        lane = ngx_queue_data(q, ngx_http_warehouse_lane_t, link);
-
-        /* none of either is a NULL, which memcmp() must not be given */
-
-        if (lane->partition == partition && lane->topic.len == topic->len
-            && (topic->len == 0
-                || ngx_memcmp(lane->topic.data, topic->data, topic->len) == 0))
-        {
-            return lane;
-        }
-    }
-
-    lane = ngx_alloc(sizeof(ngx_http_warehouse_lane_t), ngx_cycle->log);
-    if (lane == NULL) {
-        return NULL;
-    }
-
-    lane->topic = *topic;
-    lane->partition = partition;
-
-    ngx_rbtree_init(&lane->tree, &lane->sentinel,
-                    ngx_http_warehouse_watch_insert);
-    ngx_queue_insert_tail(&watch->lanes, &lane->link);
-
-    return lane;
-}
-
-
-static void
-ngx_http_warehouse_watch_insert(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel)
-{
-    ngx_rbtree_node_t             **p;
-    ngx_http_warehouse_awaited_t   *a, *b;
-
-    a = ngx_rbtree_data(node, ngx_http_warehouse_awaited_t, node);
-
-    for ( ;; ) {
-        b = ngx_rbtree_data(temp, ngx_http_warehouse_awaited_t, node);
-        p = (a->offset < b->offset) ? &temp->left : &temp->right;
-
-        if (*p == sentinel) {
-            break;
-        }
-
-        temp = *p;
-    }
-
-    *p = node;
-    node->parent = temp;
-    node->left = sentinel;
-    node->right = sentinel;
-    ngx_rbt_red(node);
-}
-
-
-/* NULL: there is none. */
-
-static ngx_http_warehouse_awaited_t *
-ngx_http_warehouse_watch_first(ngx_http_warehouse_lane_t *lane)
-{
-    if (lane->tree.root == &lane->sentinel) {
-        return NULL;
-    }
-
-    return ngx_rbtree_data(ngx_rbtree_min(lane->tree.root, &lane->sentinel),
-                           ngx_http_warehouse_awaited_t, node);
-}
-
-
 void
 ngx_http_warehouse_watch_cancel(ngx_http_warehouse_awaited_t *awaited)
 {
@@ -213,23 +114,14 @@ ngx_http_warehouse_watch_cancel(ngx_http_warehouse_awaited_t *awaited)
         ngx_queue_remove(&awaited->queue);
 
     } else {
-        ngx_http_warehouse_watch_leave(awaited);
+        ngx_http_warehouse_lane_remove(awaited);
 
-        if (lane->tree.root == &lane->sentinel) {
-            ngx_queue_remove(&lane->link);
-            ngx_free(lane);
+        if (ngx_http_warehouse_lane_first(lane) == NULL) {
+            ngx_http_warehouse_lane_free(&awaited->watch->lanes, lane);
         }
     }
 
     awaited->watch = NULL;
-}
-
-
-static void
-ngx_http_warehouse_watch_leave(ngx_http_warehouse_awaited_t *awaited)
-{
-    ngx_rbtree_delete(&awaited->lane->tree, &awaited->node);
-    awaited->lane = NULL;
 }
 
 
@@ -274,7 +166,7 @@ ngx_http_warehouse_watch_tick(ngx_event_t *ev)
     }
 
     if (!ev->timer_set
-        && (!ngx_queue_empty(&watch->lanes)
+        && (watch->lanes.root != &watch->sentinel
             || (watch->observer && watch->observer->active)))
     {
         /* none of 0 ms: it would be run before anything else */
@@ -295,9 +187,6 @@ ngx_http_warehouse_watch_look(ngx_http_warehouse_watch_t *watch,
     ngx_http_warehouse_reader_t *reader)
 {
     ngx_int_t                       rc;
-    ngx_uint_t                      n;
-    ngx_queue_t                    *q, *next;
-    ngx_http_warehouse_lane_t      *lane;
     ngx_http_warehouse_observer_t  *observer;
 
     rc = ngx_http_warehouse_outcomes_open(reader);
@@ -307,17 +196,7 @@ ngx_http_warehouse_watch_look(ngx_http_warehouse_watch_t *watch,
         return (rc == NGX_DECLINED) ? NGX_OK : NGX_ERROR;
     }
 
-    n = 0;
-
-    for (q = ngx_queue_head(&watch->lanes);
-         rc == NGX_OK && q != ngx_queue_sentinel(&watch->lanes);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        lane = ngx_queue_data(q, ngx_http_warehouse_lane_t, link);
-
-        rc = ngx_http_warehouse_watch_processed(watch, lane, reader, &n);
-    }
+    rc = ngx_http_warehouse_watch_lanes(watch, reader);
 
     observer = watch->observer;
 
@@ -334,25 +213,69 @@ ngx_http_warehouse_watch_look(ngx_http_warehouse_watch_t *watch,
 }
 
 
-/* NGX_OK; NGX_AGAIN: that is enough for one turn; NGX_ERROR. */
+/*
+ * Clients name whatever partitions they like: those that the database does not
+ * know are passed over together.  NGX_OK; NGX_AGAIN: that is enough for one
+ * turn; NGX_ERROR.
+ */
+
+static ngx_int_t
+ngx_http_warehouse_watch_lanes(ngx_http_warehouse_watch_t *watch,
+    ngx_http_warehouse_reader_t *reader)
+{
+    int32_t                     known;
+    int64_t                     from, next;
+    ngx_int_t                   rc;
+    ngx_str_t                   topic;
+    ngx_uint_t                  n;
+    ngx_http_warehouse_lane_t  *lane;
+
+    n = 0;
+    ngx_str_null(&topic);
+
+    for (from = 0;
+         (lane = ngx_http_warehouse_lane_from(&watch->lanes, &topic, from))
+         != NULL;
+         /* void */)
+    {
+        topic = lane->topic;
+        known = lane->partition;
+
+        rc = ngx_http_warehouse_outcomes_next_from(reader, &topic, &known,
+                                                   &next);
+        if (rc == NGX_ERROR) {
+            return rc;
+        }
+
+        from = (rc == NGX_OK) ? known : NGX_MAX_INT32_VALUE + (int64_t) 1;
+
+        if (rc == NGX_OK && known == lane->partition) {
+
+            rc = ngx_http_warehouse_watch_processed(watch, lane, reader, next,
+                                                    &n);
+            if (rc != NGX_OK) {
+                return rc;
+            }
+
+            from++;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* What waits in a partition whose first offset not processed is next. */
 
 static ngx_int_t
 ngx_http_warehouse_watch_processed(ngx_http_warehouse_watch_t *watch,
     ngx_http_warehouse_lane_t *lane, ngx_http_warehouse_reader_t *reader,
-    ngx_uint_t *n)
+    int64_t next, ngx_uint_t *n)
 {
-    int64_t                        next;
     ngx_http_warehouse_awaited_t  *awaited;
 
-    if (ngx_http_warehouse_outcomes_next(reader, &lane->topic,
-                                         lane->partition, &next)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
     for ( ;; ) {
-        awaited = ngx_http_warehouse_watch_first(lane);
+        awaited = ngx_http_warehouse_lane_first(lane);
 
         if (awaited == NULL || awaited->offset >= next) {
             break;
@@ -367,13 +290,12 @@ ngx_http_warehouse_watch_processed(ngx_http_warehouse_watch_t *watch,
             awaited->seen(awaited, reader);
         }
 
-        ngx_http_warehouse_watch_leave(awaited);
+        ngx_http_warehouse_lane_remove(awaited);
         ngx_queue_insert_tail(&watch->due, &awaited->queue);
     }
 
     if (awaited == NULL) {
-        ngx_queue_remove(&lane->link);
-        ngx_free(lane);
+        ngx_http_warehouse_lane_free(&watch->lanes, lane);
     }
 
     return NGX_OK;

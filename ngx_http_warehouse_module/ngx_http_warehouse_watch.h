@@ -50,7 +50,8 @@ typedef struct {
 typedef struct {
     const ngx_http_warehouse_watch_db_t  *ask;
     void                                 *db;
-    ngx_queue_t                           lanes;
+    ngx_rbtree_t                          lanes;    /* by topic, partition */
+    ngx_rbtree_node_t                     sentinel;
     ngx_queue_t                           due;      /* to be told */
     ngx_event_t                           tick;
     ngx_http_warehouse_observer_t        *observer;

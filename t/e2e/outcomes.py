@@ -7,6 +7,7 @@ import contextlib
 import functools
 import json
 import signal
+import socket
 import time
 
 import stack
@@ -451,6 +452,44 @@ class Waiting(Case):
         self.assertEqual(self.get("/commands/" + positions[2], headers={
             "Warehouse-Min-Position": positions[2]})["status"], "applied")
         self.get("/items", 503, {"Warehouse-Min-Position": "0:0,1:0"})
+
+
+class Positions(Case):
+
+    partitions = 3
+
+    def test_of_all_partitions(self):
+        """In any order; those of partitions that nobody has heard of are waited for,
+        too, and hold nobody up."""
+        s = self.s
+        self.start(extra="warehouse_wait 10s;")
+        strangers = []
+        for n in range(300):
+            positions = ",".join("%d:0" % (1000 + 256 * n + i) for i in range(256))
+            strangers.append(socket.create_connection(("127.0.0.1", s.port)))
+            self.addCleanup(strangers[-1].close)
+            strangers[-1].sendall(("GET /items HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                                   "Warehouse-Min-Position: %s\r\n\r\n" % positions).encode())
+        self.waiting(300)
+        for _ in range(5):
+            header, document = self.post(increase("A"), {"Prefer": "wait=10"})
+            self.assertEqual(document["status"], "applied")
+        s.daemon.send(signal.SIGSTOP)
+        header, _ = self.post(lines(*(increase("S%d" % n) for n in range(50))), NDJSON)
+        positions = header["Warehouse-Position"].split(", ")
+        self.assertEqual(len(positions), 3)
+        pool = concurrent.futures.ThreadPoolExecutor(2)
+        self.addCleanup(pool.shutdown)
+        reads = [pool.submit(self.get, "/items", headers={"Warehouse-Min-Position": ",".join(order)})
+                 for order in (positions, positions[::-1])]
+        self.waiting(302)
+        s.daemon.send(signal.SIGCONT)
+        for read in reads:
+            self.assertEqual({item["sku"] for item in read.result()},
+                             {"A", *("S%d" % n for n in range(50))})
+        for stranger in strangers:
+            stranger.settimeout(stack.DEADLINE)
+            self.assertTrue(stranger.recv(100).startswith(b"HTTP/1.1 503 "))
 
 
 class Batches(Case):
