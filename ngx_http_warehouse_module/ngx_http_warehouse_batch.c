@@ -299,9 +299,9 @@ static ngx_int_t
 ngx_http_warehouse_batch_positions(ngx_http_warehouse_write_t *write)
 {
     u_char                       *p;
+    ngx_str_t                     position;
     ngx_uint_t                    i, k, n;
     ngx_http_request_t           *r;
-    ngx_http_warehouse_ctx_t     *ctx;
     ngx_http_warehouse_report_t  *report, *last;
 
     r = write->request;
@@ -337,18 +337,17 @@ ngx_http_warehouse_batch_positions(ngx_http_warehouse_write_t *write)
         return NGX_OK;
     }
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
-    ctx->position.data = p;
+    position.data = p;
 
     for (i = 0; i < n; i++) {
         p = ngx_sprintf(p, "%s%D:%L", i ? ", " : "", last[i].partition,
                         last[i].offset);
     }
 
-    ctx->position.len = p - ctx->position.data;
+    position.len = p - position.data;
 
-    return ngx_http_warehouse_add_header(r, "Warehouse-Position",
-                                         &ctx->position);
+    return ngx_http_warehouse_add_header(r, NGX_HTTP_WAREHOUSE_POSITION,
+                                         &position);
 }
 
 

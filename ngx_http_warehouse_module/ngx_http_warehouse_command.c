@@ -237,8 +237,8 @@ static ngx_int_t
 ngx_http_warehouse_command_position(ngx_http_request_t *r,
     const ngx_http_warehouse_report_t *report)
 {
-    u_char                    *p;
-    ngx_http_warehouse_ctx_t  *ctx;
+    u_char     *p;
+    ngx_str_t   position;
 
     if (report->offset < 0) {
         return NGX_OK;
@@ -249,15 +249,12 @@ ngx_http_warehouse_command_position(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
+    position.data = p;
+    position.len = ngx_sprintf(p, "%D:%L", report->partition, report->offset)
+                   - p;
 
-    ctx->position.data = p;
-    ctx->position.len = ngx_sprintf(p, "%D:%L", report->partition,
-                                    report->offset)
-                        - p;
-
-    return ngx_http_warehouse_add_header(r, "Warehouse-Position",
-                                         &ctx->position);
+    return ngx_http_warehouse_add_header(r, NGX_HTTP_WAREHOUSE_POSITION,
+                                         &position);
 }
 
 

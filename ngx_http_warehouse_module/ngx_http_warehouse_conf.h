@@ -30,6 +30,7 @@ typedef struct {
 typedef struct {
     ngx_http_handler_pt             handler;    /* what it serves, or NULL */
     ngx_int_t                       topic;      /* index among kafka's */
+    ngx_uint_t                      prefix;     /* it is for all below one */
     ngx_http_warehouse_db_t        *db;         /* it reads */
     ngx_http_warehouse_db_t        *database;   /* warehouse_database's */
     size_t                          buffer;     /* of memory, for a list */

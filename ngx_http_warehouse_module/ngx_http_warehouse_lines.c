@@ -20,10 +20,16 @@ ngx_http_warehouse_lines(ngx_http_request_t *r, ngx_str_t *body,
     ngx_int_t                       rc;
     ngx_str_t                       line;
     const char                     *text, *p;
-    ngx_uint_t                      conditional;
+    ngx_uint_t                      conditional, most;
     ngx_http_warehouse_loc_conf_t  *wlcf;
+    ngx_http_warehouse_main_conf_t  *wmcf;
 
+    wmcf = ngx_http_get_module_main_conf(r, ngx_http_warehouse_module);
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_warehouse_module);
+
+    /* more than the producer holds it would never take */
+
+    most = ngx_min(wlcf->batch_commands, wmcf->kafka.queue);
 
     if (ngx_array_init(lines, r->pool, 16, sizeof(ngx_http_warehouse_line_t))
         != NGX_OK)
@@ -39,7 +45,7 @@ ngx_http_warehouse_lines(ngx_http_request_t *r, ngx_str_t *body,
 
         line.data = (u_char *) p;
 
-        if (lines->nelts == wlcf->batch_commands) {
+        if (lines->nelts == most) {
             return ngx_http_warehouse_lines_refuse(r,
                                          NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
                                          "there are more commands than a "

@@ -36,6 +36,8 @@ static char *ngx_http_warehouse_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_warehouse_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_warehouse_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static ngx_uint_t ngx_http_warehouse_has_prefix(
+    const ngx_http_core_loc_conf_t *clcf);
 static char *ngx_http_warehouse_complete(ngx_conf_t *cf,
     ngx_http_warehouse_loc_conf_t *conf, ngx_str_t *name);
 static char *ngx_http_warehouse_kafka(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -421,6 +423,9 @@ ngx_http_warehouse_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
+    conf->prefix = clcf->noname ? prev->prefix
+                                : ngx_http_warehouse_has_prefix(clcf);
+
     if (clcf->noname && clcf->handler == NULL) {
         conf->handler = prev->handler;
         conf->topic = prev->topic;
@@ -437,6 +442,21 @@ ngx_http_warehouse_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return ngx_http_warehouse_complete(cf, conf, &clcf->name);
+}
+
+
+/* An address may go on behind its name. */
+
+static ngx_uint_t
+ngx_http_warehouse_has_prefix(const ngx_http_core_loc_conf_t *clcf)
+{
+#if (NGX_PCRE)
+    if (clcf->regex != NULL) {
+        return 0;
+    }
+#endif
+
+    return !clcf->exact_match && !clcf->named;
 }
 
 

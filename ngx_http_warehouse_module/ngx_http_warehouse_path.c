@@ -1,32 +1,41 @@
 #include "ngx_http_warehouse_path.h"
+#include "ngx_http_warehouse_conf.h"
 #include "wh_error.h"
 #include "wh_sku.h"
 
 
-static ngx_uint_t ngx_http_warehouse_path_rest(ngx_http_request_t *r,
+static ngx_int_t ngx_http_warehouse_path_rest(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *rest);
 
 
 ngx_int_t
 ngx_http_warehouse_path(ngx_http_request_t *r, ngx_str_t *text)
 {
-    ngx_str_t                  rest;
-    ngx_uint_t                 encoded;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_str_t                       rest;
+    ngx_uint_t                      encoded;
+    ngx_http_core_loc_conf_t       *clcf;
+    ngx_http_warehouse_loc_conf_t  *wlcf;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_warehouse_module);
 
-    if (clcf->exact_match || clcf->named) {
+    if (!wlcf->prefix) {
         return NGX_DONE;
     }
 
-#if (NGX_PCRE)
-    if (clcf->regex != NULL) {
-        return NGX_DONE;
-    }
-#endif
+    switch (ngx_http_warehouse_path_rest(r, &clcf->name, &rest)) {
 
-    encoded = ngx_http_warehouse_path_rest(r, &clcf->name, &rest);
+    case NGX_OK:
+        encoded = 1;
+        break;
+
+    case NGX_DONE:
+        encoded = 0;
+        break;
+
+    default:
+        return NGX_DECLINED;
+    }
 
     if (rest.len == 0) {
         return NGX_DONE;
@@ -61,11 +70,12 @@ ngx_http_warehouse_path(ngx_http_request_t *r, ngx_str_t *text)
 
 /*
  * Looks for a location's name at the beginning of the path, as nginx has found
- * it: decoded, several slashes as one.  True: rest is what follows in the
- * request line, still encoded; false: what follows in r->uri.
+ * it: decoded, several slashes as one.  NGX_OK: rest is what follows in the
+ * request line, still encoded; NGX_DONE: what follows in r->uri; NGX_DECLINED:
+ * neither begins with it.
  */
 
-static ngx_uint_t
+static ngx_int_t
 ngx_http_warehouse_path_rest(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *rest)
 {
@@ -103,11 +113,19 @@ ngx_http_warehouse_path_rest(ngx_http_request_t *r, ngx_str_t *name,
     if (i == name->len) {
         rest->data = p;
         rest->len = last - p;
-        return 1;
+        return NGX_OK;
+    }
+
+    /* "rewrite ... break" stays in the location */
+
+    if (r->uri.len < name->len
+        || ngx_memcmp(r->uri.data, name->data, name->len) != 0)
+    {
+        return NGX_DECLINED;
     }
 
     rest->data = r->uri.data + name->len;
     rest->len = r->uri.len - name->len;
 
-    return 0;
+    return NGX_DONE;
 }

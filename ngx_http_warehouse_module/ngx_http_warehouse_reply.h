@@ -13,6 +13,10 @@
 #include <xxhash.h>
 
 
+/* of the command, or the last ones of a batch: what the log has of it, too */
+#define NGX_HTTP_WAREHOUSE_POSITION  "Warehouse-Position"
+
+
 /* Adds a header to the reply; value must live as long as r.  NGX_OK, _ERROR. */
 ngx_int_t ngx_http_warehouse_add_header(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);

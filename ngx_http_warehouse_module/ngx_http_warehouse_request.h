@@ -17,7 +17,6 @@
 
 typedef struct {
     ngx_str_t  idempotency_key;    /* or empty */
-    ngx_str_t  position;           /* of the command, or empty */
     ngx_msec_t  wait;              /* for its outcome; 0: not at all */
     void       *stream;            /* see stream.h, or NULL */
     unsigned    following:1;       /* it is counted among those who wait */

@@ -1,6 +1,5 @@
 #include "ngx_http_warehouse_variables.h"
-#include "ngx_http_warehouse_conf.h"
-#include "ngx_http_warehouse_request.h"
+#include "ngx_http_warehouse_reply.h"
 
 
 static ngx_int_t ngx_http_warehouse_position_variable(ngx_http_request_t *r,
@@ -39,20 +38,34 @@ static ngx_int_t
 ngx_http_warehouse_position_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_http_warehouse_ctx_t  *ctx;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_warehouse_module);
+    /* in the reply's header: error_page keeps that */
 
-    if (ctx == NULL || ctx->position.len == 0) {
-        v->not_found = 1;
-        return NGX_OK;
+    for (part = &r->headers_out.headers.part; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash != 0
+                && h[i].key.len == sizeof(NGX_HTTP_WAREHOUSE_POSITION) - 1
+                && ngx_strncmp(h[i].key.data, NGX_HTTP_WAREHOUSE_POSITION,
+                               h[i].key.len)
+                   == 0)
+            {
+                v->valid = 1;
+                v->no_cacheable = 0;
+                v->not_found = 0;
+                v->len = h[i].value.len;
+                v->data = h[i].value.data;
+
+                return NGX_OK;
+            }
+        }
     }
 
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-    v->len = ctx->position.len;
-    v->data = ctx->position.data;
+    v->not_found = 1;
 
     return NGX_OK;
 }

@@ -18,6 +18,9 @@ location /rewritten/ { rewrite ^/rewritten/(.*) /items/\$1 last; }
 location = /errors { error_page 404 = \@none; warehouse_items; }
 location \@none { return 200 "none"; }
 location /limited/ { limit_except GET { deny all; } warehouse_items; }
+location ~ ^/regex(es)?\$ { if (\$request_method = GET) { set \$a 1; } warehouse_items; }
+location /to/ { rewrite ^/to /broken/ last; }
+location /broken/ { rewrite ^ /b break; warehouse_items; }
 CONF
 my $port = $nginx->{port};
 my ($worker) = $nginx->workers;
@@ -72,6 +75,9 @@ is_body('/items/' . encoded('x' x 255), '{"sku":"' . 'x' x 255 . '","qty":14,"ve
 is_body('/stock/a', '{"sku":"a","qty":1,"version":1}', 'a location without a slash at its end');
 is_body('/rewritten/a', '{"sku":"a","qty":1,"version":1}', 'after a rewrite');
 is_body('/limited/a', '{"sku":"a","qty":1,"version":1}', 'with limit_except');
+is_body('/regex?sku=a', list(['a', 1]), 'an "if" in a location without a prefix');
+is_body('/broken/a', '{"sku":"a","qty":1,"version":1}', 'what was asked for, not what it is rewritten to');
+is $nginx->fetch('/to/a')->{status}, 404, 'neither of them is below the prefix';
 
 is_problem('/items/nothing', 404, qr/no item/);
 is_problem('/items/A', 404, qr/no item/, 'bytewise');

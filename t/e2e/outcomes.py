@@ -5,6 +5,7 @@ of a state that new, batches, conditions, references and traces."""
 import concurrent.futures
 import contextlib
 import functools
+import http.client
 import json
 import signal
 import socket
@@ -381,6 +382,33 @@ class Waiting(Case):
         s.start_daemon()
         for f in futures:
             self.assertEqual(json.loads(f.result()[2])["status"], "applied")
+
+    def test_position_in_the_log(self):
+        """Also of a command that was refused, where a page of its own tells that."""
+        s = self.s
+        port, = stack.free_ports()
+        log = s.dir + "/positions.log"
+        # the tab: no line that write_nginx_conf() changes
+        self.start(extra="""
+            log_format position "$status $warehouse_position";
+            server {
+                listen 127.0.0.1:%d;
+                access_log\t%s position;
+                location = /commands {
+                    warehouse_database %s;
+                    error_page 409 /refused;
+                    warehouse_commands commands;
+                }
+                location = /refused { return 409 "no\n"; }
+            }""" % (port, log, s.db))
+        for body, status in (ADD, 200), (TAKE, 409):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=stack.DEADLINE)
+            with contextlib.closing(connection):
+                connection.request("POST", "/commands", body, WAIT)
+                reply = connection.getresponse()
+                self.assertEqual(reply.status, status, reply.read())
+        with open(log) as f:
+            self.assertEqual(f.read().splitlines(), ["200 0:0", "409 0:1"])
 
     def test_too_many(self):
         s = self.s
