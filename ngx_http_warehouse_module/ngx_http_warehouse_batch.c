@@ -244,7 +244,7 @@ ngx_http_warehouse_batch_failed(ngx_http_warehouse_write_t *write)
 {
     u_char                         *p, *members;
     ngx_uint_t                      i, written;
-    ngx_http_warehouse_fate_e       worst;
+    ngx_http_warehouse_fate_e       worst, other;
     ngx_http_warehouse_report_t    *report;
     ngx_http_warehouse_problem_t    problem;
 
@@ -258,12 +258,17 @@ ngx_http_warehouse_batch_failed(ngx_http_warehouse_write_t *write)
 
     written = 0;
     worst = NGX_HTTP_WAREHOUSE_PERSISTED;
+    other = NGX_HTTP_WAREHOUSE_PERSISTED;
     p = ngx_cpymem(members, "\"lines\":[", sizeof("\"lines\":[") - 1);
 
     for (i = 0; i < write->n; i++) {
         report = &write->commands[i].report;
         written += (report->fate == NGX_HTTP_WAREHOUSE_PERSISTED);
         worst = ngx_max(worst, report->fate);
+
+        if (report->fate <= NGX_HTTP_WAREHOUSE_DENIED) {
+            other = ngx_max(other, report->fate);
+        }
 
         p = ngx_sprintf(p, "%s{\"status\":\"%s\"", i ? "," : "",
                         ngx_http_warehouse_batch_fates[report->fate]);
@@ -280,8 +285,13 @@ ngx_http_warehouse_batch_failed(ngx_http_warehouse_write_t *write)
 
     (void) ngx_cpymem(p, "]", sizeof("]"));
 
-    if (written > 0 && worst != NGX_HTTP_WAREHOUSE_UNKNOWN) {
-        worst = ngx_min(worst, NGX_HTTP_WAREHOUSE_DENIED);
+    /* too large: the batch is, where nothing else kept a line from being written */
+
+    if (worst > NGX_HTTP_WAREHOUSE_DENIED
+        && worst != NGX_HTTP_WAREHOUSE_UNKNOWN)
+    {
+        worst = (other != NGX_HTTP_WAREHOUSE_PERSISTED) ? other
+                : (written > 0) ? NGX_HTTP_WAREHOUSE_DENIED : worst;
     }
 
     problem = *ngx_http_warehouse_fate_problem(worst);
