@@ -122,25 +122,31 @@ ngx_http_warehouse_outcome_read(ngx_http_request_t *r,
     int64_t     next;
     ngx_int_t   rc;
     ngx_str_t  *topic;
+    ngx_uint_t  older;
     wh_kept_t   kept;
     wh_text_t   out;
 
     topic = ngx_http_warehouse_commands_topic(r);
 
     rc = ngx_http_warehouse_outcomes_open(reader);
+    older = (rc == NGX_DECLINED);
 
-    if (rc == NGX_OK) {
+    if (rc == NGX_OK || older) {
         rc = ngx_http_warehouse_outcomes_next(reader, topic,
                                               position->partition, &next);
     }
 
     if (rc != NGX_OK) {
-        /* an older daemon keeps none */
-        return (rc == NGX_DECLINED) ? NGX_DONE : rc;
+        return rc;
     }
 
     if (position->offset >= next) {
         return ngx_http_warehouse_outcome_ahead(r, topic, position, body);
+    }
+
+    if (older) {
+        /* its daemon keeps none */
+        return NGX_DONE;
     }
 
     rc = ngx_http_warehouse_outcomes_find(reader, topic, position->partition,

@@ -26,20 +26,27 @@ ngx_http_warehouse_outcomes_open(ngx_http_warehouse_reader_t *r)
         return NGX_OK;
     }
 
+    if (r->commands == NULL
+        && (ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_NEXT,
+                                              &r->next)
+            != NGX_OK
+            || ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_COMMANDS,
+                                                 &r->commands)
+               != NGX_OK))
+    {
+        ngx_http_warehouse_reader_outcomes_close(r);
+        return NGX_ERROR;
+    }
+
     rc = ngx_http_warehouse_outcomes_version(r);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
-    if (ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_NEXT, &r->next)
+    if (ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_OUTCOME,
+                                          &r->outcome)
         == NGX_OK
-        && ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_COMMANDS,
-                                             &r->commands)
-           == NGX_OK
-        && ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_OUTCOME,
-                                             &r->outcome)
-           == NGX_OK
         && ngx_http_warehouse_reader_prepare(r, r->points, WH_SQL_FEED,
                                              &r->feed)
            == NGX_OK)

@@ -13,7 +13,7 @@
 
 /*
  * Makes ready to read them.  NGX_OK; NGX_DECLINED: the database has none, its
- * schema is older; NGX_ERROR.
+ * schema is older, and only positions can be read; NGX_ERROR.
  */
 ngx_int_t ngx_http_warehouse_outcomes_open(
     ngx_http_warehouse_reader_t *reader);

@@ -234,6 +234,20 @@ class Outcomes(Case):
         self.assertEqual(len(self.check().known), 5)
 
 
+    def test_of_a_database_of_before(self):
+        """It has none; and what is not processed is not said to be."""
+        s = self.s
+        self.start()
+        self.post(ADD)
+        s.wait_caught_up()
+        self.assertEqual(s.daemon.stop(), 0)
+        s.sql("PRAGMA user_version = 3")
+        s.nginx.send(signal.SIGHUP)
+        stack.wait(lambda: s.request("GET", "/commands/0:0")[0] == 410, "another worker")
+        # the daemon is away, or was here just now
+        self.assertIn(s.request("GET", "/commands/0:99")[0], (200, 404))
+
+
 class Waiting(Case):
 
     def test_outcomes(self):
