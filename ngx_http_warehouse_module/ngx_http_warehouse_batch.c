@@ -381,8 +381,9 @@ ngx_http_warehouse_batch_follow(ngx_http_warehouse_write_t *write)
         report = &write->commands[i].report;
 
         if (report->offset >= 0
-            && ngx_http_warehouse_follow_add(follow, i, report->partition,
-                                             report->offset)
+            && ngx_http_warehouse_follow_add(follow, i,
+                                             &write->commands[i].value,
+                                             report->partition, report->offset)
                != NGX_OK)
         {
             ngx_http_warehouse_follow_cancel(follow);

@@ -17,7 +17,7 @@ static void ngx_http_warehouse_command_written(
 static ngx_int_t ngx_http_warehouse_command_position(ngx_http_request_t *r,
     const ngx_http_warehouse_report_t *report);
 static ngx_int_t ngx_http_warehouse_command_follow(ngx_http_request_t *r,
-    const ngx_http_warehouse_report_t *report);
+    const ngx_http_warehouse_written_t *command);
 static void ngx_http_warehouse_command_followed(
     ngx_http_warehouse_follow_t *follow);
 static ngx_int_t ngx_http_warehouse_command_told(ngx_http_request_t *r,
@@ -216,7 +216,7 @@ ngx_http_warehouse_command_written(ngx_http_warehouse_write_t *write)
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     } else if (ctx->wait > 0 && report->offset >= 0) {
-        rc = ngx_http_warehouse_command_follow(r, report);
+        rc = ngx_http_warehouse_command_follow(r, &write->commands[0]);
 
     } else {
         rc = ngx_http_warehouse_command_accepted(r);
@@ -260,7 +260,7 @@ ngx_http_warehouse_command_position(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_warehouse_command_follow(ngx_http_request_t *r,
-    const ngx_http_warehouse_report_t *report)
+    const ngx_http_warehouse_written_t *command)
 {
     ngx_http_warehouse_follow_t  *follow;
 
@@ -270,8 +270,9 @@ ngx_http_warehouse_command_follow(ngx_http_request_t *r,
                                           ngx_http_warehouse_command_followed);
 
     if (follow == NULL
-        || ngx_http_warehouse_follow_add(follow, 0, report->partition,
-                                         report->offset)
+        || ngx_http_warehouse_follow_add(follow, 0, &command->value,
+                                         command->report.partition,
+                                         command->report.offset)
            != NGX_OK)
     {
         return ngx_http_warehouse_command_accepted(r);
@@ -313,7 +314,7 @@ ngx_http_warehouse_command_told(ngx_http_request_t *r,
     const char                   *status;
     ngx_http_warehouse_problem_t  problem;
 
-    if (command->verdict == WH_REFUSED || command->verdict == WH_MALFORMED) {
+    if (command->verdict == WH_REFUSED) {
         ngx_memzero(&problem, sizeof(ngx_http_warehouse_problem_t));
 
         problem.status = NGX_HTTP_CONFLICT;

@@ -199,7 +199,7 @@ ngx_http_warehouse_follow_cleanup(void *data)
 
 ngx_int_t
 ngx_http_warehouse_follow_add(ngx_http_warehouse_follow_t *f, ngx_uint_t i,
-    int32_t partition, int64_t offset)
+    const ngx_str_t *value, int32_t partition, int64_t offset)
 {
     ngx_http_warehouse_loc_conf_t  *wlcf;
     ngx_http_warehouse_followed_t  *command;
@@ -207,6 +207,7 @@ ngx_http_warehouse_follow_add(ngx_http_warehouse_follow_t *f, ngx_uint_t i,
     wlcf = ngx_http_get_module_loc_conf(f->request, ngx_http_warehouse_module);
     command = &f->commands[i];
 
+    command->value = *value;
     command->told = NGX_HTTP_WAREHOUSE_PENDING;
     command->awaited.offset = offset;
     command->awaited.seen = ngx_http_warehouse_follow_seen;
@@ -240,7 +241,10 @@ ngx_http_warehouse_follow_wait(ngx_http_warehouse_follow_t *f)
 }
 
 
-/* In the transaction that shows the command as processed. */
+/*
+ * In the transaction that shows the command as processed.  Where the topic's end
+ * went back (it was recreated), there was another one at its position before.
+ */
 
 static void
 ngx_http_warehouse_follow_seen(ngx_http_warehouse_awaited_t *awaited,
@@ -259,6 +263,7 @@ ngx_http_warehouse_follow_seen(ngx_http_warehouse_awaited_t *awaited,
                                     ngx_http_warehouse_watch_partition(awaited),
                                     awaited->offset, &kept)
         == NGX_OK
+        && ngx_http_warehouse_outcome_is_of(&kept, &command->value)
         && ngx_http_warehouse_outcome_first(f->request, reader, &f->topic,
                                             &kept, &command->members)
            == NGX_OK)

@@ -29,6 +29,7 @@ typedef enum {
 typedef struct {
     ngx_http_warehouse_awaited_t   awaited;
     ngx_http_warehouse_follow_t   *follow;
+    ngx_str_t                      value;     /* as it was written */
     ngx_http_warehouse_told_e      told;
     wh_verdict_t                   verdict;
     ngx_str_t                      members;   /* of the outcome, as JSON, ... */
@@ -76,9 +77,12 @@ ngx_http_warehouse_follow_t *ngx_http_warehouse_follow_create(
     ngx_http_request_t *r, ngx_str_t *topic, ngx_uint_t n,
     void (*handler)(ngx_http_warehouse_follow_t *follow));
 
-/* The i-th is at this position.  NGX_OK, NGX_ERROR: out of memory. */
+/*
+ * The i-th is value, whose bytes outlive the request, at this position.  NGX_OK,
+ * NGX_ERROR: out of memory.
+ */
 ngx_int_t ngx_http_warehouse_follow_add(ngx_http_warehouse_follow_t *follow,
-    ngx_uint_t i, int32_t partition, int64_t offset);
+    ngx_uint_t i, const ngx_str_t *value, int32_t partition, int64_t offset);
 
 /* All were added: waits, for as long as the context says. */
 void ngx_http_warehouse_follow_wait(ngx_http_warehouse_follow_t *follow);

@@ -252,6 +252,21 @@ ngx_http_warehouse_outcome_first(ngx_http_request_t *r,
 }
 
 
+ngx_uint_t
+ngx_http_warehouse_outcome_is_of(const wh_kept_t *kept, const ngx_str_t *value)
+{
+    char          texts[WH_COMMAND_TEXTS];
+    wh_error_t    err;
+    wh_command_t  command;
+
+    return kept->verdict != WH_MALFORMED
+           && wh_command_decode((const char *) value->data, value->len,
+                                &command, texts, &err)
+              == WH_OK
+           && ngx_http_warehouse_outcome_same(&kept->command, &command);
+}
+
+
 /* Keys outlive a change of commands_topic: the original may be of another one. */
 
 static ngx_uint_t
@@ -286,11 +301,6 @@ ngx_http_warehouse_outcome_members(wh_text_t *t, const wh_kept_t *kept)
         wh_text_put(t, "\"reason\":\"");
         wh_text_put(t, kept->reason);
         wh_text_put(t, "\"");
-
-        if (kept->verdict == WH_MALFORMED) {
-            return;
-        }
-
         break;
     }
 

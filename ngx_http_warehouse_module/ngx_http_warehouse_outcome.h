@@ -24,6 +24,10 @@ const char *ngx_http_warehouse_outcome_status(wh_verdict_t verdict);
  */
 ngx_int_t ngx_http_warehouse_outcome(ngx_http_request_t *r, ngx_str_t *text);
 
+/* Whether it may be that of a command, from its JSON: not if it is another's. */
+ngx_uint_t ngx_http_warehouse_outcome_is_of(const wh_kept_t *kept,
+    const ngx_str_t *value);
+
 /*
  * The members of an outcome, in the reader's transaction; that of a duplicate
  * becomes the one of the command it repeats, where that is known.  *members is

@@ -100,6 +100,7 @@ ngx_http_warehouse_write_send(ngx_http_warehouse_write_t *write, ngx_uint_t i,
     wmcf = ngx_http_get_module_main_conf(write->request,
                                          ngx_http_warehouse_module);
     command = &write->commands[i];
+    command->value = message->value;
     command->report.offset = -1;
 
     if (ngx_http_warehouse_produce(&wmcf->producers, message,

@@ -24,6 +24,7 @@ typedef struct ngx_http_warehouse_write_s  ngx_http_warehouse_write_t;
 typedef struct {
     ngx_http_warehouse_waiter_t   waiter;
     ngx_http_warehouse_write_t   *write;
+    ngx_str_t                     value;         /* the message's */
     ngx_http_warehouse_report_t   report;
 } ngx_http_warehouse_written_t;
 

@@ -375,6 +375,10 @@ SABOTAGES = [
     ("what became of a command of another topic told as the first one's", [
         (NGX + "outcome.c", "    return a->action == b->action", "    return 1 || a->action == b->action")],
      OUTCOMES, ["Waiting.test_another_topic"]),
+    ("what became of another command told", [
+        (NGX + "outcome.c", "&& ngx_http_warehouse_outcome_same(&kept->command, &command);",
+         "&& command.qty > 0;")],
+     OUTCOMES, ["Waiting.test_topic_that_went_back"]),
     ("a batch under one key", [
         (NGX + "batch.c", '"%V:%ui", &key, i + 1)', '"%V", &key)')],
      OUTCOMES, ["Batches.test_sent_again"]),

@@ -397,6 +397,26 @@ class Waiting(Case):
         for f in futures:
             self.assertEqual(json.loads(f.result()[2])["status"], "applied")
 
+    def test_topic_that_went_back(self):
+        """What was at the position before is not told of another command."""
+        s = self.s
+        self.start()
+        for _ in range(3):
+            self.assertEqual(self.post(ADD, WAIT)[1]["status"], "applied")
+        self.assertEqual((s.daemon.stop(), s.nginx.stop()), (0, 0))
+        with s.admin() as admin:
+            admin.delete_topics([s.commands])
+            stack.wait(lambda: s.commands not in admin.list_topics(), "the topic to go")
+            admin.create_topics([NewTopic(s.commands, self.partitions, 1)])
+        s.start_nginx()
+        other = increase("B")
+        for body, headers in (other, WAIT), (lines(other, increase("C")), {**NDJSON, **WAIT}):
+            header, document = self.post(body, headers)
+            self.assertEqual(document["status"], "accepted")
+            self.assertIn("0:", header["Warehouse-Position"])
+            for line in document.get("lines", []):
+                self.assertEqual(line["status"], "accepted")
+
     def test_position_in_the_log(self):
         """Also of a command that was refused, where a page of its own tells that."""
         s = self.s
