@@ -171,7 +171,7 @@ class Verify(Case):
         """Each is looked up."""
         s = self.s
         with contextlib.closing(KafkaProducer(bootstrap_servers=s.brokers, linger_ms=20)) as producer:
-            for n in range(50000):
+            for n in range(40000):
                 producer.send(s.commands, (ADD % "A").encode(), partition=0,
                               headers=[("idempotency-key", b"%d" % n)])
         s.wait_caught_up()
