@@ -141,10 +141,7 @@ ngx_http_warehouse_after_create(ngx_http_request_t *r,
 }
 
 
-/*
- * For one of them at a time: what a request costs does not depend on how many
- * it names.
- */
+/* For one of them at a time, however many it names. */
 
 static ngx_int_t
 ngx_http_warehouse_after_wait(ngx_http_warehouse_after_t *after)

@@ -113,6 +113,7 @@ ngx_http_warehouse_outcomes_next_from(ngx_http_warehouse_reader_t *r,
 {
     int          rc;
     size_t       len;
+    int64_t      known;
     ngx_int_t    result;
     const char  *name;
 
@@ -123,11 +124,13 @@ ngx_http_warehouse_outcomes_next_from(ngx_http_warehouse_reader_t *r,
     if (len == 0) {
         rc = sqlite3_step(r->commands);
 
-        /* of a row that is not there this is NULL: no topic is named so */
-
-        name = (const char *) sqlite3_column_text(r->commands, 0);
-        len = (size_t) sqlite3_column_bytes(r->commands, 0);
+        if (rc == SQLITE_ROW) {
+            name = (const char *) sqlite3_column_text(r->commands, 0);
+            len = (size_t) sqlite3_column_bytes(r->commands, 0);
+        }
     }
+
+    /* none: NULL, and no topic is named so */
 
     if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE) {
         rc = sqlite3_bind_text(r->next, 1, name, (int) len, SQLITE_STATIC);
@@ -143,7 +146,16 @@ ngx_http_warehouse_outcomes_next_from(ngx_http_warehouse_reader_t *r,
 
     if (rc == SQLITE_ROW) {
         *next = sqlite3_column_int64(r->next, 0);
-        *partition = sqlite3_column_int(r->next, 1);
+        known = sqlite3_column_int64(r->next, 1);
+
+        /* or it is no number of a partition: the file is damaged */
+
+        if (known < *partition || known > (int64_t) NGX_MAX_INT32_VALUE) {
+            rc = SQLITE_DONE;
+
+        } else {
+            *partition = (int32_t) known;
+        }
     }
 
     result = (rc == SQLITE_ROW) ? NGX_OK

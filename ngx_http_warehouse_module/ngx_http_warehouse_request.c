@@ -29,6 +29,8 @@ static void ngx_http_warehouse_walk(ngx_http_warehouse_walk_t *walk,
     ngx_http_request_t *r);
 static ngx_table_elt_t *ngx_http_warehouse_walk_next(
     ngx_http_warehouse_walk_t *walk, ngx_str_t *name);
+static ngx_int_t ngx_http_warehouse_add_position(ngx_http_request_t *r,
+    ngx_array_t *positions, const wh_position_t *next);
 
 
 ngx_uint_t
@@ -298,12 +300,15 @@ ngx_http_warehouse_read_positions(ngx_http_request_t *r,
 {
     int                         rc;
     size_t                      len;
+    ngx_uint_t                  n;
     const char                 *text;
-    wh_position_t              *position, next;
+    wh_position_t               next;
     ngx_table_elt_t            *h;
     ngx_http_warehouse_walk_t   walk;
 
     static ngx_str_t  name = ngx_string("Warehouse-Min-Position");
+
+    n = 0;
 
     positions->elts = NULL;
     positions->nelts = 0;
@@ -321,29 +326,56 @@ ngx_http_warehouse_read_positions(ngx_http_request_t *r,
                 break;
             }
 
-            if (rc != WH_OK
-                || positions->nelts == NGX_HTTP_WAREHOUSE_POSITIONS)
-            {
+            if (rc != WH_OK || n++ == NGX_HTTP_WAREHOUSE_POSITIONS) {
                 return NGX_DECLINED;
             }
 
-            if (positions->elts == NULL
-                && ngx_array_init(positions, r->pool, 1, sizeof(wh_position_t))
-                   != NGX_OK)
+            if (ngx_http_warehouse_add_position(r, positions, &next)
+                != NGX_OK)
             {
                 return NGX_ERROR;
             }
-
-            position = ngx_array_push(positions);
-            if (position == NULL) {
-                return NGX_ERROR;
-            }
-
-            *position = next;
         }
     }
 
     return positions->nelts ? NGX_OK : NGX_DONE;
+}
+
+
+/* Of each partition the last one. */
+
+static ngx_int_t
+ngx_http_warehouse_add_position(ngx_http_request_t *r, ngx_array_t *positions,
+    const wh_position_t *next)
+{
+    ngx_uint_t      i;
+    wh_position_t  *position;
+
+    position = positions->elts;
+
+    for (i = 0; i < positions->nelts; i++) {
+
+        if (position[i].partition == next->partition) {
+            position[i].offset = ngx_max(position[i].offset, next->offset);
+            return NGX_OK;
+        }
+    }
+
+    if (positions->elts == NULL
+        && ngx_array_init(positions, r->pool, 1, sizeof(wh_position_t))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    position = ngx_array_push(positions);
+    if (position == NULL) {
+        return NGX_ERROR;
+    }
+
+    *position = *next;
+
+    return NGX_OK;
 }
 
 

@@ -246,25 +246,7 @@ location = /b { warehouse_commands commands.four; }
 
 
 
-=== TEST 11: the position in the access log
---- http_config
-warehouse_kafka bootstrap.servers $TEST_NGINX_KAFKA;
-log_format position '$status position=$warehouse_position';
---- config
-location = /commands {
-    warehouse_commands;
-    access_log logs/access.log position;
-}
---- request
-POST /commands
-{"action":"increase","sku":"SKU123","qty":10}
---- accepted
---- access_log eval
-qr/^200 position=\d+:\d+$/
-
-
-
-=== TEST 12: properties are handed on: compressed, lingering
+=== TEST 11: properties are handed on: compressed, lingering
 --- http_config
 warehouse_kafka bootstrap.servers $TEST_NGINX_KAFKA;
 warehouse_kafka compression.type lz4;

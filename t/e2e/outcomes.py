@@ -441,6 +441,8 @@ class Waiting(Case):
                 connection.request("POST", "/commands", body, WAIT)
                 reply = connection.getresponse()
                 self.assertEqual(reply.status, status, reply.read())
+        # behind the reply
+        self.assertEqual(s.nginx.stop(signal.SIGQUIT), 0)
         with open(log) as f:
             self.assertEqual(f.read().splitlines(), ["200 0:0", "409 0:1"])
 
@@ -549,6 +551,12 @@ class Positions(Case):
         for read in reads:
             self.assertEqual({item["sku"] for item in read.result()},
                              {"A", *("S%d" % n for n in range(50))})
+        # some of one partition are the last of them; a row that is none is none
+        s.sql("INSERT INTO positions VALUES(?, 4294967296, 1)", (s.commands,))
+        s.sql("INSERT INTO positions VALUES(?, 'x', 1)", (s.commands,))
+        several = ",".join(["0:0"] * 255 + positions[:1])
+        self.get("/items", headers={"Warehouse-Min-Position": several})
+        self.get("/items", 400, {"Warehouse-Min-Position": several + ",0:0"})
         for stranger in strangers:
             stranger.settimeout(stack.DEADLINE)
             self.assertTrue(stranger.recv(100).startswith(b"HTTP/1.1 503 "))
