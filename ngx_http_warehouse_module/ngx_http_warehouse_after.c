@@ -38,6 +38,10 @@ static void ngx_http_warehouse_after_done(ngx_http_warehouse_after_t *after,
     ngx_int_t rc);
 
 
+/* the topic that the daemon reads */
+static ngx_str_t  ngx_http_warehouse_after_any = ngx_null_string;
+
+
 static const ngx_http_warehouse_problem_t  ngx_http_warehouse_after_bad = {
     NGX_HTTP_BAD_REQUEST, "Warehouse-Min-Position is not a list of up to 256 "
     "positions: PARTITION:OFFSET, between commas", NULL, NULL, 0, NULL
@@ -149,8 +153,6 @@ ngx_http_warehouse_after_wait(ngx_http_warehouse_after_t *after)
     wh_position_t                  *position;
     ngx_http_warehouse_loc_conf_t  *wlcf;
 
-    static ngx_str_t  any = ngx_null_string;
-
     wlcf = ngx_http_get_module_loc_conf(after->request,
                                         ngx_http_warehouse_module);
     position = &after->positions[after->reached];
@@ -158,7 +160,8 @@ ngx_http_warehouse_after_wait(ngx_http_warehouse_after_t *after)
     after->awaited.offset = position->offset;
 
     return ngx_http_warehouse_watch_await(ngx_http_warehouse_db_watch(wlcf->db),
-                                          &any, position->partition,
+                                          &ngx_http_warehouse_after_any,
+                                          position->partition,
                                           &after->awaited);
 }
 
@@ -186,15 +189,14 @@ ngx_http_warehouse_after_seen(ngx_http_warehouse_awaited_t *awaited,
     wh_position_t               *position;
     ngx_http_warehouse_after_t  *after;
 
-    static ngx_str_t  any = ngx_null_string;
-
     after = awaited->data;
 
     while (++after->reached < after->n) {
         position = &after->positions[after->reached];
 
-        if (ngx_http_warehouse_outcomes_next(reader, &any, position->partition,
-                                             &next)
+        if (ngx_http_warehouse_outcomes_next(reader,
+                                             &ngx_http_warehouse_after_any,
+                                             position->partition, &next)
             != NGX_OK
             || position->offset >= next)
         {

@@ -11,8 +11,8 @@ static ngx_int_t ngx_http_warehouse_path_rest(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_warehouse_path(ngx_http_request_t *r, ngx_str_t *text)
 {
+    ngx_int_t                       rc;
     ngx_str_t                       rest;
-    ngx_uint_t                      encoded;
     ngx_http_core_loc_conf_t       *clcf;
     ngx_http_warehouse_loc_conf_t  *wlcf;
 
@@ -23,18 +23,10 @@ ngx_http_warehouse_path(ngx_http_request_t *r, ngx_str_t *text)
         return NGX_DONE;
     }
 
-    switch (ngx_http_warehouse_path_rest(r, &clcf->name, &rest)) {
+    rc = ngx_http_warehouse_path_rest(r, &clcf->name, &rest);
 
-    case NGX_OK:
-        encoded = 1;
-        break;
-
-    case NGX_DONE:
-        encoded = 0;
-        break;
-
-    default:
-        return NGX_DECLINED;
+    if (rc == NGX_DECLINED) {
+        return rc;
     }
 
     if (rest.len == 0) {
@@ -51,7 +43,7 @@ ngx_http_warehouse_path(ngx_http_request_t *r, ngx_str_t *text)
         rest.len--;
     }
 
-    if (!encoded) {
+    if (rc == NGX_DONE) {
         *text = rest;
         return NGX_OK;
     }

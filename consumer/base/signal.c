@@ -89,7 +89,10 @@ wh_signal_handler(int signo)
     default:
         if (!wh_stop) {
             wh_stop = 1;
-            (void) alarm(wh_by_hand ? 0 : WH_STOP_TIMEOUT);
+
+            if (!wh_by_hand) {
+                (void) alarm(WH_STOP_TIMEOUT);
+            }
         }
         break;
     }
