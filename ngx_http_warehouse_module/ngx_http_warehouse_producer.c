@@ -18,7 +18,8 @@ static ngx_int_t ngx_http_warehouse_producer_topics(
 static void ngx_http_warehouse_producer_destroy(
     ngx_http_warehouse_producer_t *p);
 static ngx_http_warehouse_fate_e ngx_http_warehouse_producer_refused(
-    ngx_http_warehouse_producer_t *p, rd_kafka_resp_err_t e);
+    ngx_http_warehouse_producer_t *p, rd_kafka_topic_t *topic,
+    rd_kafka_resp_err_t e);
 
 static void ngx_http_warehouse_producer_report(void *data,
     const rd_kafka_message_t *message, ngx_uint_t first);
@@ -182,7 +183,7 @@ ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
         ngx_free(pn);
-        *fate = ngx_http_warehouse_producer_refused(p, e);
+        *fate = ngx_http_warehouse_producer_refused(p, p->topics[m->topic], e);
         return NGX_ERROR;
     }
 
@@ -201,7 +202,7 @@ ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
 
 static ngx_http_warehouse_fate_e
 ngx_http_warehouse_producer_refused(ngx_http_warehouse_producer_t *p,
-    rd_kafka_resp_err_t e)
+    rd_kafka_topic_t *topic, rd_kafka_resp_err_t e)
 {
     ngx_http_warehouse_producers_t  *producers = p->producers;
 
@@ -210,8 +211,9 @@ ngx_http_warehouse_producer_refused(ngx_http_warehouse_producer_t *p,
     }
 
     if (e != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
-        ngx_http_warehouse_outage_more(&producers->outage,
-                                       rd_kafka_err2str(e));
+        ngx_http_warehouse_outage_topic(&producers->outage,
+                                        rd_kafka_topic_name(topic),
+                                        rd_kafka_err2str(e));
     }
 
     return ngx_http_warehouse_fate_refused(e, producers->denied);

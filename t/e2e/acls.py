@@ -17,10 +17,14 @@ GOOD = '{"action":"increase","sku":"A","qty":1}'
 class Acls(Case):
 
     def properties(self):
-        """Of both, which are let in with a password."""
+        """Of both, which are let in with a password.  nginx is told of what it may
+        no more by the brokers' metadata, soon, or by their answer to a message."""
         both = []
-        for user, reader in ((self.nginx, "root"), (self.daemon, "nobody")):
+        for user, reader, more in (
+                (self.nginx, "root", {"topic.metadata.refresh.interval.ms": 100}),
+                (self.daemon, "nobody", {})):
             both.append({
+                **more,
                 "security.protocol": "sasl_ssl", "sasl.mechanism": MECHANISM,
                 "ssl.ca.location": self.broker.authority.certificate, "sasl.username": user,
                 "sasl.password_file": self.keep(user, self.password(user), user=reader)})
