@@ -165,6 +165,10 @@ SABOTAGES = [
          "if (s->log_ino[0] != 0 && wh_store_same_file(s, NULL) != WH_OK) {",
          "if (s->unpublished && wh_store_same_file(s, NULL) != WH_OK) {")],
      SQLITE, ["Replaced.test_older_copy"]),
+    ("a log that was removed not noticed", [
+        ("consumer/store/wal.c", "    return s->log_ino[0] == 0 || wh_wal_ino(s, 0) == s->log_ino[0];",
+         "    return s->log_ino[0] == 0 || s->log_ino[0] != 0;")],
+     SQLITE, ["Replaced.test_log_removed"]),
     ("damage not looked for", [
         ("consumer/session/session.c", "        rc = wh_store_check(h->store, whole, err);",
          "        (void) whole;")],

@@ -393,5 +393,13 @@ wh_store_same_file(const wh_store_t *s, wh_error_t *err)
                             s->file);
     }
 
+    /* as SQLite does where who had the file before this one open closes it */
+
+    if (!wh_store_log_same(s)) {
+        return wh_error_set(err, WH_AGAIN,
+                            "the log of the database, \"%s-wal\", was removed",
+                            s->file);
+    }
+
     return WH_OK;
 }

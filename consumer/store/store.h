@@ -115,8 +115,9 @@ int wh_store_publish(wh_store_t **store, wh_error_t *err);
 int wh_store_unpublished(const wh_store_t *store);
 
 /*
- * Checks that path still names the file that is open.  WH_OK; WH_AGAIN: it
- * was removed or replaced, so the store has to be opened again.
+ * Checks that path still names the file that is open, and its log is beside it.
+ * WH_OK; WH_AGAIN: one was removed or replaced, so the store has to be opened
+ * again.
  */
 int wh_store_same_file(const wh_store_t *store, wh_error_t *err);
 

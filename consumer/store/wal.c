@@ -159,6 +159,13 @@ wh_wal_ino(const wh_store_t *s, int i)
 }
 
 
+int
+wh_store_log_same(const wh_store_t *s)
+{
+    return s->log_ino[0] == 0 || wh_wal_ino(s, 0) == s->log_ino[0];
+}
+
+
 /*
  * The database was replaced, its log was not: SQLite would apply the log of
  * the one to the other.

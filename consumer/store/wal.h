@@ -13,11 +13,13 @@
 void wh_store_wal_init(wh_store_t *store);
 
 /*
- * Remembers which files the log is in; removes them, if they are still these:
+ * Remembers which files the log is in; whether it still is, for a log without a
+ * name is one that nobody else reads; removes them, if they are still these:
  * where the database was replaced and its log was not, SQLite would apply the
  * log of the one to the other.
  */
 void wh_store_log_opened(wh_store_t *store);
+int wh_store_log_same(const wh_store_t *store);
 void wh_store_log_drop(const wh_store_t *store);
 
 

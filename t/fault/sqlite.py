@@ -564,6 +564,14 @@ class Replaced(Case):
             self.remove(*rnd.choice([[""], ["", "-wal"], ["", "-wal", "-shm"]]))
         self.replaced(replace)
 
+    def test_log_removed(self):
+        """As SQLite does where who had an older file open at this path closes it."""
+        rnd = fault.rng("log removed")
+
+        def replace(copy):
+            self.remove(*rnd.choice([["-wal"], ["-wal", "-shm"]]))
+        self.replaced(replace)
+
 
 class Positions(Case):
 
