@@ -547,20 +547,38 @@ class Case(unittest.TestCase):
     maxDiff = 2000
     partitions = 1
     user = None
+    broker = None              # the file's, of all cases
 
     def setUp(self):
         self.s = Stack(partitions=self.partitions, user=self.user)
         self.addCleanup(self.s.stop)
 
     def own_broker(self, extra=""):
-        """A broker for this test alone, with the stack's topics."""
-        broker = Broker(self.s.dir + "/broker", extra)
-        self.addCleanup(broker.stop)
-        broker.start()
+        """A broker that the test may stop, with the stack's topics: the file's,
+        or with more lines of server.properties the test's alone."""
+        if extra:
+            broker = Broker(self.s.dir + "/broker", extra)
+            self.addCleanup(broker.stop)
+            broker.start()
+        else:
+            broker = self.file_broker()
         self.s.brokers = broker.address
         self.s.write_conf()
         self.s.create_topics()
         return broker
+
+    @staticmethod
+    def file_broker():
+        """In whatever state the last test has left it, it runs again."""
+        if Case.broker is None:
+            Case.broker = Broker(os.environ["WAREHOUSE_TEST_DIR"] + "/broker-%d" % os.getpid())
+            unittest.addModuleCleanup(Case.broker.stop)
+            Case.broker.start()
+        elif Case.broker.process.running():
+            Case.broker.process.send(signal.SIGCONT)
+        else:
+            Case.broker.start()
+        return Case.broker
 
     def check(self, stack=None, **limits):
         """Items, versions, notifications and rejections are those, and only
