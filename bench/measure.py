@@ -125,22 +125,25 @@ def machine():
 def save():
     """Puts the rows into results.json and README.md, in place of older ones."""
     where = machine()
-    old = []
-    with open(README) as f:
-        text = f.read()
-    before, _, rest = text.partition(BEGIN)
-    table, _, after = rest.partition(END)
-    if where in table and os.path.exists(RESULTS):
+    merged = {}
+    if os.path.exists(RESULTS):
         with open(RESULTS) as f:
-            old = json.load(f)
-    new = {r["name"]: r for r in rows}
-    names = [r["name"] for r in old] + [n for n in new if n not in {r["name"] for r in old}]
-    merged = [new.get(name) or next(r for r in old if r["name"] == name) for name in names]
+            merged = {r["name"]: r for r in json.load(f)}
+    merged.update((r["name"], {**r, "machine": where}) for r in rows)
     with open(RESULTS, "w") as f:
-        json.dump(merged, f, indent=1)
+        json.dump(list(merged.values()), f, indent=1)
         f.write("\n")
-    heading = ["what", "ours", "baseline", "unit", "ratio", "goal", "met", "measured"]
-    lines = ["| " + " | ".join(heading) + " |", "|---" * len(heading) + "|"]
-    lines += [line(r) for r in merged]
+    with open(README) as f:
+        before, _, rest = f.read().partition(BEGIN)
     with open(README, "w") as f:
-        f.write(before + BEGIN + "\n" + where + "\n\n" + "\n".join(lines) + "\n\n" + END + after)
+        f.write(before + BEGIN + "\n" + tables(merged.values()) + END + rest.partition(END)[2])
+
+
+def tables(merged):
+    """One for each machine."""
+    heading = ["what", "ours", "baseline", "unit", "ratio", "goal", "met", "measured"]
+    text = ""
+    for where in dict.fromkeys(r["machine"] for r in merged):
+        text += "%s\n\n| %s |\n%s|\n" % (where, " | ".join(heading), "|---" * len(heading))
+        text += "".join(line(r) + "\n" for r in merged if r["machine"] == where) + "\n"
+    return text
