@@ -16,7 +16,7 @@
 
 typedef struct {
     ngx_str_t    name;       /* of what fails, for the log */
-    u_char       why[256];   /* the last reason, with NUL */
+    u_char       why[512];   /* the last reason, with NUL */
     ngx_int_t    kind;       /* of reason; 0: none in particular */
     ngx_uint_t   failed;     /* requests, since it began */
     ngx_msec_t   said;       /* when the log was told of it last */

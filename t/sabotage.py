@@ -162,13 +162,18 @@ SABOTAGES = [
      SQLITE, ["Replaced.test_older_copy"]),
     ("the log of a replaced database kept", [
         ("consumer/store/store.c",
-         "if (s->log_ino[0] != 0 && wh_store_same_file(s, NULL) != WH_OK) {",
-         "if (s->unpublished && wh_store_same_file(s, NULL) != WH_OK) {")],
+         "if (wh_store_same_name(s, NULL) != WH_OK) {",
+         "if (s->unpublished && wh_store_same_name(s, NULL) != WH_OK) {")],
      SQLITE, ["Replaced.test_older_copy"]),
     ("a log that was removed not noticed", [
-        ("consumer/store/wal.c", "    return s->log_ino[0] == 0 || wh_wal_ino(s, 0) == s->log_ino[0];",
-         "    return s->log_ino[0] == 0 || s->log_ino[0] != 0;")],
+        ("consumer/store/store.c", "rc == WH_OK && !wh_store_log_same(s)", "rc != WH_OK")],
      SQLITE, ["Replaced.test_log_removed"]),
+    ("a log that was removed not saved", [
+        ("consumer/store/wal.c", "if (wh_wal_save(s) != WH_OK", "if (0")],
+     SQLITE, ["Replaced.test_log_removed_and_half_copied"]),
+    ("a database without its log gone on with", [
+        ("consumer/store/wal.c", "if (wh_wal_save(s) != WH_OK", "if (wh_wal_save(s) == 99")],
+     SQLITE, ["Replaced.test_log_removed_and_begun_anew"]),
     ("damage not looked for", [
         ("consumer/session/session.c", "        rc = wh_store_check(h->store, whole, err);",
          "        (void) whole;")],

@@ -26,6 +26,7 @@ static int wh_store_opened(wh_store_t **store, int rc);
 static int wh_store_open_file(wh_store_t **store,
     const wh_store_conf_t *conf, const char *suffix, wh_error_t *err);
 static int wh_store_connect(wh_store_t *s, wh_error_t *err);
+static int wh_store_same_name(const wh_store_t *s, wh_error_t *err);
 
 
 int
@@ -355,8 +356,14 @@ wh_store_close(wh_store_t *s)
         return;
     }
 
-    if (s->log_ino[0] != 0 && wh_store_same_file(s, NULL) != WH_OK) {
-        wh_store_log_drop(s);
+    if (s->log_ino[0] != 0) {
+
+        if (wh_store_same_name(s, NULL) != WH_OK) {
+            wh_store_log_drop(s);
+
+        } else if (!wh_store_log_same(s)) {
+            wh_store_log_lost(s);
+        }
     }
 
     wh_store_finalize(s);
@@ -380,6 +387,27 @@ wh_store_unpublished(const wh_store_t *s)
 int
 wh_store_same_file(const wh_store_t *s, wh_error_t *err)
 {
+    int  rc;
+
+    rc = wh_store_same_name(s, err);
+
+    /* SQLite removes it where who had the file before this one open closes it */
+
+    if (rc == WH_OK && !wh_store_log_same(s)) {
+        rc = wh_error_set(err, WH_AGAIN,
+                          "the log of the database \"%s\" was removed",
+                          s->file);
+    }
+
+    return rc;
+}
+
+
+/* Whether the name is still that of the file. */
+
+static int
+wh_store_same_name(const wh_store_t *s, wh_error_t *err)
+{
     struct stat  st;
 
     if (stat(s->file, &st) == -1) {
@@ -390,14 +418,6 @@ wh_store_same_file(const wh_store_t *s, wh_error_t *err)
     if (st.st_dev != s->opened.dev || st.st_ino != s->opened.ino) {
         return wh_error_set(err, WH_AGAIN,
                             "database \"%s\" was replaced by another file",
-                            s->file);
-    }
-
-    /* as SQLite does where who had the file before this one open closes it */
-
-    if (!wh_store_log_same(s)) {
-        return wh_error_set(err, WH_AGAIN,
-                            "the log of the database, \"%s-wal\", was removed",
                             s->file);
     }
 

@@ -3,9 +3,13 @@
 #include "base/log.h"
 #include "base/signal.h"
 #include "store/files.h"
+#include "store/look.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 
@@ -20,6 +24,8 @@ static const char  *wh_wal_files[] = { "-wal", "-shm" };
 static int wh_wal_hook(void *data, sqlite3 *db, const char *name, int pages);
 static int wh_wal_wait(void *data, int count);
 static ino_t wh_wal_ino(const wh_store_t *store, int i);
+static int wh_wal_save(const wh_store_t *store);
+static void wh_wal_leave(const wh_store_t *store);
 
 
 void
@@ -162,7 +168,15 @@ wh_wal_ino(const wh_store_t *s, int i)
 int
 wh_store_log_same(const wh_store_t *s)
 {
-    return s->log_ino[0] == 0 || wh_wal_ino(s, 0) == s->log_ino[0];
+    int  i;
+
+    for (i = 0; i < 2; i++) {
+        if (s->log_ino[i] != 0 && wh_wal_ino(s, i) != s->log_ino[i]) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
@@ -184,5 +198,80 @@ wh_store_log_drop(const wh_store_t *s)
         {
             wh_log(WH_LOG_ERROR, "%s", err.text);
         }
+    }
+}
+
+
+void
+wh_store_log_lost(const wh_store_t *s)
+{
+    int         i;
+    wh_error_t  err;
+
+    wh_log(WH_LOG_WARN, "the log of the database \"%s\" was removed: saving "
+           "what it has", s->file);
+
+    if (wh_wal_save(s) != WH_OK) {
+        wh_wal_leave(s);
+    }
+
+    /* by whose names nginx knows whether it reads what is written */
+
+    for (i = 0; i < 2; i++) {
+        if (wh_file_remove(s->file, wh_wal_files[i], &err) != WH_OK) {
+            wh_log(WH_LOG_ERROR, "%s", err.text);
+        }
+    }
+}
+
+
+/*
+ * Moves what only this connection has into the file, all or nothing of which
+ * fits together: SQLite copies a page as it is at last, so what a reader has
+ * kept out of a checkpoint may belong to what is in.
+ */
+
+static int
+wh_wal_save(const wh_store_t *s)
+{
+    if (wh_look_beside(s->file, wh_wal_files[0])) {
+        wh_log(WH_LOG_WARN, "somebody has begun another log");
+        return WH_ERROR;
+    }
+
+    (void) sqlite3_busy_timeout(s->db, WH_WAL_WAIT_MAX);
+
+    if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_FULL, NULL,
+                                  NULL)
+        != SQLITE_OK)
+    {
+        wh_log(WH_LOG_WARN, "checkpoint of the database: %s",
+               sqlite3_errmsg(s->db));
+        return WH_ERROR;
+    }
+
+    return WH_OK;
+}
+
+
+/* To have it rebuilt. */
+
+static void
+wh_wal_leave(const wh_store_t *s)
+{
+    char        damaged[PATH_MAX];
+    wh_error_t  err;
+
+    if (wh_file_name(damaged, s->file, ".damaged", &err) != WH_OK) {
+        wh_log(WH_LOG_ERROR, "%s", err.text);
+
+    } else if (rename(s->file, damaged) == -1) {
+        wh_log(WH_LOG_ERROR, "cannot rename \"%s\", which may be damaged: %s; "
+               "move it away to have it rebuilt from Kafka", s->file,
+               strerror(errno));
+
+    } else {
+        wh_log(WH_LOG_ERROR, "without its log, the database may be damaged: it "
+               "is \"%s\" now, and is rebuilt from Kafka", damaged);
     }
 }

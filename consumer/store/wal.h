@@ -13,14 +13,25 @@
 void wh_store_wal_init(wh_store_t *store);
 
 /*
- * Remembers which files the log is in; whether it still is, for a log without a
- * name is one that nobody else reads; removes them, if they are still these:
- * where the database was replaced and its log was not, SQLite would apply the
- * log of the one to the other.
+ * Remembers which files the log is in; whether it still is, for nobody reads one
+ * that has no name.
  */
 void wh_store_log_opened(wh_store_t *store);
 int wh_store_log_same(const wh_store_t *store);
+
+/*
+ * Before a database is closed that was replaced, and its log was not: removes
+ * that, if it still is this one; SQLite would apply the log of the one to the
+ * other.
+ */
 void wh_store_log_drop(const wh_store_t *store);
+
+/*
+ * Before a database is closed whose log was removed: moves what it has into the
+ * database; where that cannot be done, the database gets another name.
+ */
+void wh_store_log_lost(const wh_store_t *store);
+
 
 
 #endif

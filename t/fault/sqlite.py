@@ -572,6 +572,46 @@ class Replaced(Case):
             self.remove(*rnd.choice([["-wal"], ["-wal", "-shm"]]))
         self.replaced(replace)
 
+    def inserted(self, first, step=1, n=40):
+        self.s.produce(['{"action":"increase","sku":"%s","qty":1}' % (WIDE % k)
+                        for k in range(first, first + n * step, step)])
+        self.s.wait_caught_up()
+
+    def test_log_removed_and_half_copied(self):
+        """Of what the file has of it by then, one page may not fit another."""
+        s = self.s
+        s.start_daemon()
+        self.inserted(0, 100, 600)
+        self.truncate_log()
+        self.inserted(10001)                     # pages of the items above are split
+        with contextlib.closing(sqlite3.connect(s.db, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM items").fetchall()
+            self.inserted(10301)                 # below the same page
+            busy, frames, copied = s.sql("PRAGMA wal_checkpoint(PASSIVE)")[0]
+            self.assertLess(copied, frames)
+            self.remove("-wal")
+            s.produce(wide(1))
+            self.told("was removed", 0)
+            self.pause(1)
+        self.check()
+
+    def test_log_removed_and_begun_anew(self):
+        """What cannot be saved any more is not gone on with."""
+        s = self.s
+        s.start_daemon()
+        self.inserted(0)
+        s.daemon.send(signal.SIGSTOP)
+        stack.wait(s.daemon.stopped, "the daemon to stand still")
+        self.remove("-wal", "-shm")
+        s.sql("CREATE TABLE others(a)")
+        self.assertGreater(os.path.getsize(s.db + "-wal"), 0)
+        s.daemon.send(signal.SIGCONT)
+        self.told("rebuilt from Kafka", 0)
+        self.inserted(100)
+        self.check()
+        self.assertTrue(os.path.exists(s.db + ".damaged"))
+
 
 class Positions(Case):
 
