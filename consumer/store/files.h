@@ -11,6 +11,7 @@
 /* what lies there besides SQLite's own */
 #define WH_FILES_LOCK     ".lock"
 #define WH_FILES_METRICS  ".prom"
+#define WH_FILES_DAMAGED  ".damaged"    /* one that lost its log */
 
 
 /*

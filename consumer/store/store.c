@@ -391,7 +391,7 @@ wh_store_same_file(const wh_store_t *s, wh_error_t *err)
 
     rc = wh_store_same_name(s, err);
 
-    /* SQLite removes it where who had the file before this one open closes it */
+    /* as SQLite does for who closes the file that was there before this one */
 
     if (rc == WH_OK && !wh_store_log_same(s)) {
         rc = wh_error_set(err, WH_AGAIN,

@@ -25,7 +25,6 @@ static int wh_wal_hook(void *data, sqlite3 *db, const char *name, int pages);
 static int wh_wal_wait(void *data, int count);
 static ino_t wh_wal_ino(const wh_store_t *store, int i);
 static int wh_wal_save(const wh_store_t *store);
-static void wh_wal_leave(const wh_store_t *store);
 
 
 void
@@ -168,15 +167,7 @@ wh_wal_ino(const wh_store_t *s, int i)
 int
 wh_store_log_same(const wh_store_t *s)
 {
-    int  i;
-
-    for (i = 0; i < 2; i++) {
-        if (s->log_ino[i] != 0 && wh_wal_ino(s, i) != s->log_ino[i]) {
-            return 0;
-        }
-    }
-
-    return 1;
+    return s->log_ino[0] == 0 || wh_wal_ino(s, 0) == s->log_ino[0];
 }
 
 
@@ -202,17 +193,39 @@ wh_store_log_drop(const wh_store_t *s)
 }
 
 
+/*
+ * What a checkpoint has left out, for a reader, may belong to what it has
+ * copied: SQLite copies each page as it was at last, or not at all.  So until
+ * all is in, nobody is to open the file, neither after a crash.
+ */
+
 void
 wh_store_log_lost(const wh_store_t *s)
 {
-    int         i;
-    wh_error_t  err;
+    int          i;
+    char         aside[PATH_MAX];
+    wh_error_t   err;
+    struct stat  st;
 
     wh_log(WH_LOG_WARN, "the log of the database \"%s\" was removed: saving "
            "what it has", s->file);
 
+    if (wh_file_name(aside, s->file, WH_FILES_DAMAGED, &err) != WH_OK
+        || rename(s->file, aside) == -1)
+    {
+        wh_log(WH_LOG_ERROR, "cannot rename the database: %s",
+               strerror(errno));
+        (void) wh_wal_save(s);
+        return;
+    }
+
     if (wh_wal_save(s) != WH_OK) {
-        wh_wal_leave(s);
+        wh_log(WH_LOG_ERROR, "without its log, the database may be damaged: it "
+               "is \"%s\" now, and is rebuilt from Kafka", aside);
+
+    } else if (stat(s->file, &st) == 0 || rename(aside, s->file) == -1) {
+        wh_log(WH_LOG_ERROR, "the database, with all of its log, is \"%s\" "
+               "now: \"%s\" is another", aside, s->file);
     }
 
     /* by whose names nginx knows whether it reads what is written */
@@ -225,53 +238,39 @@ wh_store_log_lost(const wh_store_t *s)
 }
 
 
-/*
- * Moves what only this connection has into the file, all or nothing of which
- * fits together: SQLite copies a page as it is at last, so what a reader has
- * kept out of a checkpoint may belong to what is in.
- */
+/* Moves what only this connection has into the file. */
 
 static int
 wh_wal_save(const wh_store_t *s)
 {
-    if (wh_look_beside(s->file, wh_wal_files[0])) {
-        wh_log(WH_LOG_WARN, "somebody has begun another log");
-        return WH_ERROR;
+    int      rc;
+    int64_t  until;
+
+    until = wh_clock() + WH_WAL_WAIT_MAX;
+
+    for ( ;; ) {
+        rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_FULL,
+                                       NULL, NULL);
+
+        if (rc != SQLITE_BUSY || wh_stopping() || wh_clock() >= until) {
+            break;
+        }
+
+        wh_wait(WH_WAL_WAIT_MIN);
     }
 
-    (void) sqlite3_busy_timeout(s->db, WH_WAL_WAIT_MAX);
-
-    if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_FULL, NULL,
-                                  NULL)
-        != SQLITE_OK)
-    {
-        wh_log(WH_LOG_WARN, "checkpoint of the database: %s",
+    if (rc != SQLITE_OK) {
+        wh_log(WH_LOG_ERROR, "checkpoint of the database: %s",
                sqlite3_errmsg(s->db));
         return WH_ERROR;
     }
 
-    return WH_OK;
-}
+    /* with the index of this one, pages of the two may have been confused */
 
-
-/* To have it rebuilt. */
-
-static void
-wh_wal_leave(const wh_store_t *s)
-{
-    char        damaged[PATH_MAX];
-    wh_error_t  err;
-
-    if (wh_file_name(damaged, s->file, ".damaged", &err) != WH_OK) {
-        wh_log(WH_LOG_ERROR, "%s", err.text);
-
-    } else if (rename(s->file, damaged) == -1) {
-        wh_log(WH_LOG_ERROR, "cannot rename \"%s\", which may be damaged: %s; "
-               "move it away to have it rebuilt from Kafka", s->file,
-               strerror(errno));
-
-    } else {
-        wh_log(WH_LOG_ERROR, "without its log, the database may be damaged: it "
-               "is \"%s\" now, and is rebuilt from Kafka", damaged);
+    if (wh_look_beside(s->file, wh_wal_files[0])) {
+        wh_log(WH_LOG_ERROR, "somebody has begun another log");
+        return WH_ERROR;
     }
+
+    return WH_OK;
 }

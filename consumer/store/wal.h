@@ -28,10 +28,10 @@ void wh_store_log_drop(const wh_store_t *store);
 
 /*
  * Before a database is closed whose log was removed: moves what it has into the
- * database; where that cannot be done, the database gets another name.
+ * database, which has the suffix WH_FILES_DAMAGED until that is done; it keeps
+ * it where that cannot be done.
  */
 void wh_store_log_lost(const wh_store_t *store);
-
 
 
 #endif

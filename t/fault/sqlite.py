@@ -577,8 +577,10 @@ class Replaced(Case):
                         for k in range(first, first + n * step, step)])
         self.s.wait_caught_up()
 
-    def test_log_removed_and_half_copied(self):
-        """Of what the file has of it by then, one page may not fit another."""
+    @contextlib.contextmanager
+    def half_copied(self):
+        """A log without a name, and a reader, for whom not all of it is in the file:
+        one page of that may not fit another."""
         s = self.s
         s.start_daemon()
         self.inserted(0, 100, 600)
@@ -592,8 +594,19 @@ class Replaced(Case):
             self.assertLess(copied, frames)
             self.remove("-wal")
             s.produce(wide(1))
+            yield
+
+    def test_log_removed_and_half_copied(self):
+        with self.half_copied():
             self.told("was removed", 0)
             self.pause(1)
+        self.check()
+        self.assertFalse(os.path.exists(self.s.db + ".damaged"))
+
+    def test_log_removed_and_half_copied_at_a_stop(self):
+        with self.half_copied():
+            self.s.daemon.stop()
+        self.s.start_daemon()
         self.check()
 
     def test_log_removed_and_begun_anew(self):
