@@ -325,7 +325,7 @@ ngx_http_warehouse_reader_cursor_close(ngx_http_warehouse_cursor_t *c)
 }
 
 
-/* Whether the paths still name the files that are open. */
+/* Whether the path still names the file that is open. */
 
 static ngx_uint_t
 ngx_http_warehouse_reader_same(ngx_http_warehouse_reader_t *r)
@@ -333,8 +333,7 @@ ngx_http_warehouse_reader_same(ngx_http_warehouse_reader_t *r)
     struct stat  st;
 
     return stat((char *) r->path.data, &st) == 0
-           && st.st_dev == r->dev && st.st_ino == r->ino
-           && ngx_http_warehouse_reader_log_ino(r) == r->log_ino;
+           && st.st_dev == r->dev && st.st_ino == r->ino;
 }
 
 
