@@ -24,6 +24,7 @@ static const char  *wh_wal_files[] = { "-wal", "-shm" };
 static int wh_wal_hook(void *data, sqlite3 *db, const char *name, int pages);
 static int wh_wal_wait(void *data, int count);
 static ino_t wh_wal_ino(const wh_store_t *store, int i);
+static void wh_wal_remove(const wh_store_t *store, int i);
 static int wh_wal_save(const wh_store_t *store);
 
 
@@ -179,16 +180,24 @@ wh_store_log_same(const wh_store_t *s)
 void
 wh_store_log_drop(const wh_store_t *s)
 {
-    int         i;
-    wh_error_t  err;
+    int  i;
 
     for (i = 0; i < 2; i++) {
 
-        if (s->log_ino[i] != 0 && wh_wal_ino(s, i) == s->log_ino[i]
-            && wh_file_remove(s->file, wh_wal_files[i], &err) != WH_OK)
-        {
-            wh_log(WH_LOG_ERROR, "%s", err.text);
+        if (s->log_ino[i] != 0 && wh_wal_ino(s, i) == s->log_ino[i]) {
+            wh_wal_remove(s, i);
         }
+    }
+}
+
+
+static void
+wh_wal_remove(const wh_store_t *s, int i)
+{
+    wh_error_t  err;
+
+    if (wh_file_remove(s->file, wh_wal_files[i], &err) != WH_OK) {
+        wh_log(WH_LOG_ERROR, "%s", err.text);
     }
 }
 
@@ -231,9 +240,7 @@ wh_store_log_lost(const wh_store_t *s)
     /* by whose names nginx knows whether it reads what is written */
 
     for (i = 0; i < 2; i++) {
-        if (wh_file_remove(s->file, wh_wal_files[i], &err) != WH_OK) {
-            wh_log(WH_LOG_ERROR, "%s", err.text);
-        }
+        wh_wal_remove(s, i);
     }
 }
 

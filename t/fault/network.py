@@ -148,9 +148,7 @@ class Network(fault.Case):
     def stop_traffic(self):
         """At the end of a test, however far it came: the traffic ends and the
         next test begins with a broker."""
-        self.broker.process.send(signal.SIGCONT)
-        if not self.broker.process.running():
-            self.broker.start()
+        self.broker.resume()
         super().stop_traffic()
 
     # single requests and responses

@@ -26,8 +26,9 @@ def unmount(folder):
     subprocess.run(["umount", "-l", folder], stderr=subprocess.DEVNULL)
 
 
-def wide(n, qty=1):
-    return ['{"action":"increase","sku":"%s","qty":%d}' % (WIDE % k, qty) for k in range(n)]
+def wide(n, qty=1, first=0, step=1):
+    return ['{"action":"increase","sku":"%s","qty":%d}' % (WIDE % k, qty)
+            for k in range(first, first + n * step, step)]
 
 
 class Filler(fault.Worker):
@@ -573,8 +574,7 @@ class Replaced(Case):
         self.replaced(replace)
 
     def inserted(self, first, step=1, n=40):
-        self.s.produce(['{"action":"increase","sku":"%s","qty":1}' % (WIDE % k)
-                        for k in range(first, first + n * step, step)])
+        self.s.produce(wide(n, first=first, step=step))
         self.s.wait_caught_up()
 
     @contextlib.contextmanager

@@ -178,6 +178,13 @@ class Broker:
         return subprocess.run(["kcat", "-b", self.address, "-L", "-m", "2"],
                               capture_output=True).returncode == 0
 
+    def resume(self):
+        """Starts it, or goes on with it where it was stopped by a signal."""
+        if self.process and self.process.running():
+            self.process.send(signal.SIGCONT)
+        else:
+            self.start()
+
     def stop(self, signo=signal.SIGKILL):
         if self.process:
             self.process.stop(signo)
@@ -573,11 +580,7 @@ class Case(unittest.TestCase):
         if Case.broker is None:
             Case.broker = Broker(os.environ["WAREHOUSE_TEST_DIR"] + "/broker-%d" % os.getpid())
             unittest.addModuleCleanup(Case.broker.stop)
-            Case.broker.start()
-        elif Case.broker.process.running():
-            Case.broker.process.send(signal.SIGCONT)
-        else:
-            Case.broker.start()
+        Case.broker.resume()
         return Case.broker
 
     def check(self, stack=None, **limits):
