@@ -36,7 +36,8 @@
  * What became of commands, in the order of their processing: a row for those of
  * a partition that lie together, see wh_kept.h.  id: of the last of them, counted
  * on; first, last: their offsets in topic; since, until: what the notifications
- * in the row bring the position in the notifications topic from and to.
+ * in the row bring the position in the notifications topic from and to.  A row
+ * of no topic has none: in between, the topic shows nothing to anybody.
  */
 
 #define WH_SCHEMA_RESULTS                                                    \

@@ -425,6 +425,9 @@ SABOTAGES = [
         (NGX + "outcomes.c", "    return (rc == NGX_OK && behind < upto) ? NGX_DECLINED : rc;",
          "    return rc;")],
      NOTIFICATIONS, ["Notifications.test_further_back_than_is_kept"]),
+    ("aborted notifications taken for missing ones", [
+        ("consumer/store/outcomes.c", "== 0) ? WH_NONE : rc;", "== 0) ? WH_OK : rc;")],
+     NOTIFICATIONS, ["Notifications.test_aborted"]),
     ("an event twice", [
         (NGX + "outcomes.c", "            || kept.notified < *next)", "            || kept.notified < 0)")],
      NOTIFICATIONS, ["Notifications.test_many_at_once"]),

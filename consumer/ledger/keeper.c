@@ -47,6 +47,8 @@ static int wh_keeper_fits(const wh_keeper_t *k, const char *topic,
 static int wh_keeper_row(wh_keeper_t *k, const char *topic,
     int32_t partition, int64_t first, wh_error_t *err);
 static int wh_keeper_room(wh_keeper_t *k, wh_error_t *err);
+static int wh_keeper_write_gap(const wh_keeper_t *k, wh_store_t *store,
+    int64_t next, int64_t most, wh_error_t *err);
 
 
 int
@@ -222,11 +224,9 @@ wh_keeper_write(wh_keeper_t *k, wh_store_t *store, int64_t next, int64_t most,
     wh_outcomes_t           outcomes;
     const wh_keeper_row_t  *row;
 
-    /* records that are shown to nobody are no gap */
-
     if (k->n == 0) {
         return (next == k->from || k->passed)
-               ? WH_OK : wh_store_extend_outcomes(store, k->from, next, err);
+               ? WH_OK : wh_keeper_write_gap(k, store, next, most, err);
     }
 
     rc = WH_OK;
@@ -246,6 +246,42 @@ wh_keeper_write(wh_keeper_t *k, wh_store_t *store, int64_t next, int64_t most,
 
         rc = wh_store_put_outcomes(store, &outcomes, err);
     }
+
+    return (rc == WH_OK) ? wh_store_limit_outcomes(store, most, err) : rc;
+}
+
+
+/* Records that are shown to nobody: the chain of rows goes on behind them. */
+
+static int
+wh_keeper_write_gap(const wh_keeper_t *k, wh_store_t *store, int64_t next,
+    int64_t most, wh_error_t *err)
+{
+    int            rc;
+    char           empty[1 + WH_KEPT_LEN];
+    wh_kept_row_t  packing;
+    wh_outcomes_t  outcomes;
+
+    rc = wh_store_extend_outcomes(store, k->from, next, err);
+    if (rc != WH_NONE) {
+        return rc;
+    }
+
+    wh_kept_begin(&packing, empty, sizeof(empty), 0, 0, k->from);
+
+    /* of no topic; ids are of one row each, so it counts as one */
+
+    outcomes.topic = "";
+    outcomes.partition = 0;
+    outcomes.first = 0;
+    outcomes.last = -1;
+    outcomes.count = 1;
+    outcomes.since = k->from;
+    outcomes.until = next;
+    outcomes.data = empty;
+    outcomes.len = wh_kept_len(&packing);
+
+    rc = wh_store_put_outcomes(store, &outcomes, err);
 
     return (rc == WH_OK) ? wh_store_limit_outcomes(store, most, err) : rc;
 }

@@ -40,10 +40,14 @@ int
 wh_store_extend_outcomes(wh_store_t *s, int64_t from, int64_t to,
     wh_error_t *err)
 {
+    int  rc;
+
     (void) sqlite3_bind_int64(s->stmt[WH_SQL_EXTEND_OUTCOME], 1, from);
     (void) sqlite3_bind_int64(s->stmt[WH_SQL_EXTEND_OUTCOME], 2, to);
 
-    return wh_store_write(s, WH_SQL_EXTEND_OUTCOME, "writing outcomes", err);
+    rc = wh_store_write(s, WH_SQL_EXTEND_OUTCOME, "writing outcomes", err);
+
+    return (rc == WH_OK && sqlite3_changes(s->db) == 0) ? WH_NONE : rc;
 }
 
 

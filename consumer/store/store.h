@@ -168,8 +168,8 @@ int wh_store_keys(wh_store_t *store, int64_t *keys, wh_error_t *err);
 /*
  * Writes a row of outcomes behind the others, in the caller's transaction;
  * moves the end of the last one, if that is at from, to a position in
- * notifications; forgets those that lie further back than the last most.
- * WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM.
+ * notifications (WH_NONE: it is not, or there is none); forgets those that lie
+ * further back than the last most.  WH_OK, WH_AGAIN, WH_ERROR, WH_NOMEM.
  */
 int wh_store_put_outcomes(wh_store_t *store, const wh_outcomes_t *outcomes,
     wh_error_t *err);

@@ -3,6 +3,7 @@
 something is missing, the client is told."""
 
 import collections
+import contextlib
 import json
 import os
 import random
@@ -12,6 +13,8 @@ import subprocess
 import threading
 import time
 import urllib.parse
+
+from kafka import KafkaProducer
 
 import events
 import stack
@@ -266,6 +269,27 @@ class Notifications(Case):
         while json.loads(last.data).get("sku") != "B":
             last = stream.wait(len(stream.events) + 1)[-1]
         self.assertEqual(last, self.sent()[-1])
+
+    def test_aborted(self):
+        """What nobody was shown is not missing, wherever it lies."""
+        s = self.s
+        self.start()
+        stream = self.follow()
+        for n in range(2):
+            self.assertEqual(s.daemon.stop(), 0)
+            with contextlib.closing(KafkaProducer(bootstrap_servers=s.brokers,
+                                                  transactional_id=s.id)) as producer:
+                producer.init_transactions()
+                producer.begin_transaction()
+                producer.send(s.notifications, b"nothing")
+                producer.flush()
+                producer.abort_transaction()
+            s.start_daemon()
+            s.produce([increase("A")])
+            s.wait_caught_up()
+            self.assertEqual(stream.wait(n + 1), self.sent())
+        self.assertEqual(self.follow(last=-1).wait(2), self.sent())
+        self.check()
 
     def test_lost_database(self):
         """Rebuilt, it goes on where it was; another one is another stock."""
