@@ -6,13 +6,6 @@
 #define NGX_HTTP_WAREHOUSE_PURGE  100     /* ms, for the reports of a purge */
 
 
-/* A message on its way.  It outlives a waiter that does not wait any more. */
-
-struct ngx_http_warehouse_pending_s {
-    ngx_http_warehouse_waiter_t  *waiter;    /* or NULL */
-};
-
-
 static ngx_int_t ngx_http_warehouse_producer_topics(
     ngx_http_warehouse_producer_t *p);
 static void ngx_http_warehouse_producer_destroy(
@@ -145,7 +138,7 @@ ngx_http_warehouse_producer_destroy(ngx_http_warehouse_producer_t *p)
                    "warehouse: producer %p goes", p);
 
     ngx_http_warehouse_events_close(&p->events);
-    ngx_http_warehouse_slot->queue -= p->pending;
+    ngx_http_warehouse_slot->queue -= p->pending.n;
 
     for (i = 0; i < p->ntopics; i++) {
         rd_kafka_topic_destroy(p->topics[i]);
@@ -169,30 +162,22 @@ ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
     rd_kafka_resp_err_t            e;
     ngx_http_warehouse_pending_t  *pn;
 
-    /* not from the waiter's pool: the report may come after the waiter */
-
-    pn = ngx_alloc(sizeof(ngx_http_warehouse_pending_t), ngx_cycle->log);
+    pn = ngx_http_warehouse_pending_begin(&p->pending, waiter);
     if (pn == NULL) {
         *fate = NGX_HTTP_WAREHOUSE_NOT_PERSISTED;
         return NGX_ERROR;
     }
 
-    pn->waiter = waiter;
-
     e = ngx_http_warehouse_message_produce(p->rk, p->topics[m->topic], m, pn);
 
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        ngx_free(pn);
+        (void) ngx_http_warehouse_pending_end(&p->pending, pn);
         *fate = ngx_http_warehouse_producer_refused(p, p->topics[m->topic], e);
         return NGX_ERROR;
     }
 
-    p->pending++;
-    ngx_http_warehouse_slot->queue++;
-    waiter->pending = pn;
-
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                   "warehouse: producer %p has %ui pending", p, p->pending);
+                   "warehouse: producer %p has %ui pending", p, p->pending.n);
 
     return NGX_OK;
 }
@@ -220,16 +205,6 @@ ngx_http_warehouse_producer_refused(ngx_http_warehouse_producer_t *p,
 }
 
 
-void
-ngx_http_warehouse_forget(ngx_http_warehouse_waiter_t *waiter)
-{
-    if (waiter->pending != NULL) {
-        waiter->pending->waiter = NULL;
-        waiter->pending = NULL;
-    }
-}
-
-
 static void
 ngx_http_warehouse_producer_report(void *data,
     const rd_kafka_message_t *message, ngx_uint_t first)
@@ -238,14 +213,9 @@ ngx_http_warehouse_producer_report(void *data,
 
     ngx_http_warehouse_waiter_t   *waiter;
     ngx_http_warehouse_report_t    report;
-    ngx_http_warehouse_pending_t  *pn;
 
-    pn = message->_private;
-    waiter = pn->waiter;
+    waiter = ngx_http_warehouse_pending_end(&p->pending, message->_private);
 
-    ngx_free(pn);
-    p->pending--;
-    ngx_http_warehouse_slot->queue--;
     ngx_http_warehouse_reach_report(message);
 
     if (first) {
@@ -260,13 +230,7 @@ ngx_http_warehouse_producer_report(void *data,
                    report.partition, report.offset,
                    rd_kafka_err2name(message->err));
 
-    if (waiter == NULL) {
-        return;
-    }
-
-    waiter->pending = NULL;
-
-    if (p->exiting) {
+    if (waiter == NULL || p->exiting) {
         return;
     }
 
@@ -328,7 +292,7 @@ ngx_http_warehouse_producer_error(ngx_http_warehouse_producer_t *p,
         ngx_http_warehouse_producer_fatal(p);
         level = NGX_LOG_INFO;
 
-    } else if (p->pending != 0
+    } else if (p->pending.n != 0
                && (e == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN
                    || e == RD_KAFKA_RESP_ERR__AUTHENTICATION
                    || e == RD_KAFKA_RESP_ERR__SSL))
@@ -414,7 +378,7 @@ ngx_http_warehouse_producer_idle(void *data)
 {
     ngx_http_warehouse_producer_t *p = data;
 
-    if (p->failed && p->pending == 0) {
+    if (p->failed && p->pending.n == 0) {
         ngx_queue_remove(&p->link);
         ngx_http_warehouse_producer_destroy(p);
     }
@@ -450,7 +414,7 @@ static void
 ngx_http_warehouse_producer_drain(ngx_http_warehouse_producer_t *p,
     ngx_msec_t until)
 {
-    while (p->pending && (ngx_msec_int_t) (until - ngx_current_msec) > 0) {
+    while (p->pending.n && (ngx_msec_int_t) (until - ngx_current_msec) > 0) {
         (void) ngx_http_warehouse_events_step(&p->events, 10);
         ngx_time_update();
     }

@@ -11,14 +11,13 @@
 #include <ngx_core.h>
 
 #include "ngx_http_warehouse_events.h"
-#include "ngx_http_warehouse_fate.h"
 #include "ngx_http_warehouse_kafka.h"
 #include "ngx_http_warehouse_message.h"
 #include "ngx_http_warehouse_outage.h"
+#include "ngx_http_warehouse_pending.h"
 
 
 typedef struct ngx_http_warehouse_producer_s  ngx_http_warehouse_producer_t;
-typedef struct ngx_http_warehouse_pending_s   ngx_http_warehouse_pending_t;
 
 
 /* The producers of a worker: the one in service, and those being drained. */
@@ -34,33 +33,12 @@ typedef struct {
 } ngx_http_warehouse_producers_t;
 
 
-/* What became of a message. */
-
-typedef struct {
-    ngx_http_warehouse_fate_e  fate;
-    int32_t                    partition;    /* where it was persisted, ... */
-    int64_t                    offset;       /* ... -1: not known */
-} ngx_http_warehouse_report_t;
-
-
-/* Who waits for a report is told from the event loop, once. */
-
-typedef void (*ngx_http_warehouse_report_pt)(void *data,
-    const ngx_http_warehouse_report_t *report);
-
-typedef struct {
-    ngx_http_warehouse_report_pt   handler;
-    void                          *data;
-    ngx_http_warehouse_pending_t  *pending;    /* NULL: waits for nothing */
-} ngx_http_warehouse_waiter_t;
-
-
 struct ngx_http_warehouse_producer_s {
     rd_kafka_t                      *rk;
     rd_kafka_topic_t               **topics;
     ngx_uint_t                       ntopics;
     ngx_http_warehouse_events_t      events;
-    ngx_uint_t                       pending;       /* without a report */
+    ngx_http_warehouse_pendings_t    pending;       /* without a report */
     ngx_uint_t                       invented;      /* the event's offsets */
     ngx_queue_t                      link;          /* among the retired */
     ngx_http_warehouse_producers_t  *producers;
@@ -80,9 +58,6 @@ ngx_http_warehouse_producer_t *ngx_http_warehouse_producer_create(
 ngx_int_t ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
     const ngx_http_warehouse_message_t *message,
     ngx_http_warehouse_waiter_t *waiter, ngx_http_warehouse_fate_e *fate);
-
-/* Parts a waiter from its message: the report will find nobody. */
-void ngx_http_warehouse_forget(ngx_http_warehouse_waiter_t *waiter);
 
 /*
  * At a worker's exit: takes reports until then (ngx_current_msec), and a moment
