@@ -199,3 +199,25 @@ ngx_http_warehouse_events_step(ngx_http_warehouse_events_t *events,
 
     return NGX_OK;
 }
+
+
+void
+ngx_http_warehouse_events_log(rd_kafka_event_t *event,
+    ngx_http_warehouse_outage_t *outage)
+{
+    int          severity;
+    ngx_uint_t   level;
+    const char  *fac, *text;
+
+    if (rd_kafka_event_log(event, &fac, &text, &severity) == 0) {
+
+        /* nginx counts from 1 */
+        level = ngx_max((ngx_uint_t) severity + 1, NGX_LOG_ERR);
+
+        level = ngx_http_warehouse_outage_level(outage, level,
+                                                ngx_strcmp(fac, "FAIL") == 0);
+
+        ngx_log_error(level, ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
+                      fac, text);
+    }
+}

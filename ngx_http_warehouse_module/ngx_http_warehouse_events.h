@@ -13,6 +13,8 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include "ngx_http_warehouse_outage.h"
+
 
 /* Called with the owner's data. */
 
@@ -59,6 +61,13 @@ void ngx_http_warehouse_events_post(ngx_http_warehouse_events_t *events);
  */
 ngx_int_t ngx_http_warehouse_events_step(ngx_http_warehouse_events_t *events,
     int timeout);
+
+/*
+ * Logs what an event of librdkafka's log says: in an outage it repeats what the
+ * log knows, but for why a broker is down.
+ */
+void ngx_http_warehouse_events_log(rd_kafka_event_t *event,
+    ngx_http_warehouse_outage_t *outage);
 
 
 #endif /* _NGX_HTTP_WAREHOUSE_EVENTS_H_INCLUDED_ */

@@ -22,8 +22,6 @@ static void ngx_http_warehouse_producer_error(
     ngx_http_warehouse_producer_t *p, rd_kafka_event_t *event);
 static void ngx_http_warehouse_producer_fatal(
     ngx_http_warehouse_producer_t *p);
-static void ngx_http_warehouse_producer_log(
-    ngx_http_warehouse_producer_t *p, rd_kafka_event_t *event);
 static void ngx_http_warehouse_producer_idle(void *data);
 static void ngx_http_warehouse_producer_retire(
     ngx_http_warehouse_producer_t *p);
@@ -254,11 +252,13 @@ ngx_http_warehouse_producer_report(void *data,
 static void
 ngx_http_warehouse_producer_event(void *data, rd_kafka_event_t *event)
 {
+    ngx_http_warehouse_producer_t *p = data;
+
     switch (rd_kafka_event_type(event)) {
 
     case RD_KAFKA_EVENT_ERROR:
         ngx_http_warehouse_count(errors);
-        ngx_http_warehouse_producer_error(data, event);
+        ngx_http_warehouse_producer_error(p, event);
         break;
 
     case RD_KAFKA_EVENT_STATS:
@@ -266,7 +266,7 @@ ngx_http_warehouse_producer_event(void *data, rd_kafka_event_t *event)
         break;
 
     default:
-        ngx_http_warehouse_producer_log(data, event);
+        ngx_http_warehouse_events_log(event, &p->producers->outage);
         break;
     }
 }
@@ -324,30 +324,6 @@ ngx_http_warehouse_producer_fatal(ngx_http_warehouse_producer_t *p)
     p->producers->denied = ngx_http_warehouse_denied(e);
     ngx_http_warehouse_outage_begin(&p->producers->outage, e, text);
     ngx_http_warehouse_producer_retire(p);
-}
-
-
-/* In an outage it repeats what the log knows, but for why a broker is down. */
-
-static void
-ngx_http_warehouse_producer_log(ngx_http_warehouse_producer_t *p,
-    rd_kafka_event_t *event)
-{
-    int          severity;
-    ngx_uint_t   level;
-    const char  *fac, *text;
-
-    if (rd_kafka_event_log(event, &fac, &text, &severity) == 0) {
-
-        /* nginx counts from 1 */
-        level = ngx_max((ngx_uint_t) severity + 1, NGX_LOG_ERR);
-
-        level = ngx_http_warehouse_outage_level(&p->producers->outage, level,
-                                                ngx_strcmp(fac, "FAIL") == 0);
-
-        ngx_log_error(level, ngx_cycle->log, 0, "warehouse: kafka: %s: %s",
-                      fac, text);
-    }
 }
 
 
