@@ -74,6 +74,11 @@ static ngx_keyval_t  ngx_http_warehouse_fixed[] = {
 };
 
 
+static ngx_keyval_t  ngx_http_warehouse_endless = {
+    ngx_string("message.timeout.ms"), ngx_string("0")
+};
+
+
 ngx_int_t
 ngx_http_warehouse_kafka_init(ngx_conf_t *cf,
     ngx_http_warehouse_kafka_t *kafka)
@@ -373,7 +378,14 @@ ngx_http_warehouse_kafka_check(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    return ngx_http_warehouse_kafka_try(cf, kafka);
+    if (ngx_http_warehouse_kafka_try(cf, kafka) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* the producer keeps to kafka->timeout itself */
+
+    return ngx_http_warehouse_kafka_set_all(cf, kafka->properties,
+                                            &ngx_http_warehouse_endless, 1);
 }
 
 

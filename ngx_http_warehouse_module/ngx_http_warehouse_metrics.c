@@ -221,8 +221,8 @@ ngx_http_warehouse_metrics_kafka(wh_text_t *t)
                                    (int64_t) z->producers);
     ngx_http_warehouse_metrics_one(t,
                                    "warehouse_nginx_producers_retired_total",
-                                   WH_COUNTER, "Kafka producers replaced "
-                                   "after a fatal error.",
+                                   WH_COUNTER, "Kafka producers replaced: a "
+                                   "fatal error, no answer in time.",
                                    (int64_t) z->retired);
     ngx_http_warehouse_metrics_one(t, "warehouse_nginx_kafka_errors_total",
                                    WH_COUNTER, "Errors that the producers "

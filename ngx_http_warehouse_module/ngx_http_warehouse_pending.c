@@ -4,7 +4,17 @@
 
 struct ngx_http_warehouse_pending_s {
     ngx_http_warehouse_waiter_t  *waiter;    /* or NULL */
+    ngx_queue_t                   link;
+    ngx_msec_t                    since;     /* ngx_current_msec */
 };
+
+
+void
+ngx_http_warehouse_pendings_init(ngx_http_warehouse_pendings_t *pendings)
+{
+    ngx_queue_init(&pendings->queue);
+    pendings->n = 0;
+}
 
 
 ngx_http_warehouse_pending_t *
@@ -21,8 +31,10 @@ ngx_http_warehouse_pending_begin(ngx_http_warehouse_pendings_t *pendings,
     }
 
     pn->waiter = waiter;
+    pn->since = ngx_current_msec;
     waiter->pending = pn;
 
+    ngx_queue_insert_tail(&pendings->queue, &pn->link);
     pendings->n++;
     ngx_http_warehouse_slot->queue++;
 
@@ -42,12 +54,30 @@ ngx_http_warehouse_pending_end(ngx_http_warehouse_pendings_t *pendings,
         waiter->pending = NULL;
     }
 
+    ngx_queue_remove(&pn->link);
     ngx_free(pn);
 
     pendings->n--;
     ngx_http_warehouse_slot->queue--;
 
     return waiter;
+}
+
+
+ngx_msec_t
+ngx_http_warehouse_pendings_age(const ngx_http_warehouse_pendings_t *pendings)
+{
+    ngx_queue_t                   *q;
+    ngx_http_warehouse_pending_t  *pn;
+
+    if (ngx_queue_empty(&pendings->queue)) {
+        return 0;
+    }
+
+    q = ngx_queue_head(&pendings->queue);
+    pn = ngx_queue_data(q, ngx_http_warehouse_pending_t, link);
+
+    return ngx_current_msec - pn->since;
 }
 
 

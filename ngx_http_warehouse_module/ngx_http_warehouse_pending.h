@@ -39,8 +39,12 @@ typedef struct {
 /* Those of a producer. */
 
 typedef struct {
-    ngx_uint_t  n;
+    ngx_queue_t  queue;      /* the oldest one first */
+    ngx_uint_t   n;
 } ngx_http_warehouse_pendings_t;
+
+
+void ngx_http_warehouse_pendings_init(ngx_http_warehouse_pendings_t *pendings);
 
 
 /*
@@ -54,6 +58,10 @@ ngx_http_warehouse_pending_t *ngx_http_warehouse_pending_begin(
 ngx_http_warehouse_waiter_t *ngx_http_warehouse_pending_end(
     ngx_http_warehouse_pendings_t *pendings,
     ngx_http_warehouse_pending_t *pending);
+
+/* How long the oldest one has been waiting, ms; 0: there is none. */
+ngx_msec_t ngx_http_warehouse_pendings_age(
+    const ngx_http_warehouse_pendings_t *pendings);
 
 /* Parts a waiter from its message: the report will find nobody. */
 void ngx_http_warehouse_forget(ngx_http_warehouse_waiter_t *waiter);

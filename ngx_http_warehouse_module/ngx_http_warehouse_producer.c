@@ -16,6 +16,8 @@ static ngx_http_warehouse_fate_e ngx_http_warehouse_producer_refused(
 
 static void ngx_http_warehouse_producer_report(void *data,
     const rd_kafka_message_t *message, ngx_uint_t first);
+static void ngx_http_warehouse_producer_learn(
+    ngx_http_warehouse_producer_t *p, const rd_kafka_message_t *message);
 static void ngx_http_warehouse_producer_event(void *data,
     rd_kafka_event_t *event);
 static void ngx_http_warehouse_producer_error(
@@ -23,6 +25,7 @@ static void ngx_http_warehouse_producer_error(
 static void ngx_http_warehouse_producer_fatal(
     ngx_http_warehouse_producer_t *p);
 static void ngx_http_warehouse_producer_idle(void *data);
+static void ngx_http_warehouse_producer_clock(ngx_event_t *ev);
 static void ngx_http_warehouse_producer_retire(
     ngx_http_warehouse_producer_t *p);
 static void ngx_http_warehouse_producer_purge(
@@ -55,6 +58,13 @@ ngx_http_warehouse_producer_create(ngx_http_warehouse_producers_t *producers)
     p->producers = producers;
     p->events.handlers = &ngx_http_warehouse_producer_handlers;
     p->events.data = p;
+
+    p->clock.handler = ngx_http_warehouse_producer_clock;
+    p->clock.data = p;
+    p->clock.log = ngx_cycle->log;
+    p->clock.cancelable = 1;
+
+    ngx_http_warehouse_pendings_init(&p->pending);
 
     properties = rd_kafka_conf_dup(producers->kafka->properties);
 
@@ -135,6 +145,10 @@ ngx_http_warehouse_producer_destroy(ngx_http_warehouse_producer_t *p)
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "warehouse: producer %p goes", p);
 
+    if (p->clock.timer_set) {
+        ngx_del_timer(&p->clock);
+    }
+
     ngx_http_warehouse_events_close(&p->events);
     ngx_http_warehouse_slot->queue -= p->pending.n;
 
@@ -172,6 +186,10 @@ ngx_http_warehouse_producer_send(ngx_http_warehouse_producer_t *p,
         (void) ngx_http_warehouse_pending_end(&p->pending, pn);
         *fate = ngx_http_warehouse_producer_refused(p, p->topics[m->topic], e);
         return NGX_ERROR;
+    }
+
+    if (!p->clock.timer_set) {
+        ngx_http_warehouse_producer_clock(&p->clock);
     }
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
@@ -215,6 +233,7 @@ ngx_http_warehouse_producer_report(void *data,
     waiter = ngx_http_warehouse_pending_end(&p->pending, message->_private);
 
     ngx_http_warehouse_reach_report(message);
+    ngx_http_warehouse_producer_learn(p, message);
 
     if (first) {
         p->invented = 0;
@@ -242,10 +261,35 @@ ngx_http_warehouse_producer_report(void *data,
     } else if (report.fate != NGX_HTTP_WAREHOUSE_TOO_LARGE) {
         ngx_http_warehouse_outage_topic(&p->producers->outage,
                                         rd_kafka_topic_name(message->rkt),
-                                        rd_kafka_err2str(message->err));
+                                        rd_kafka_err2str(p->late
+                                            ? RD_KAFKA_RESP_ERR__MSG_TIMED_OUT
+                                            : message->err));
     }
 
     waiter->handler(waiter->data, &report);
+}
+
+
+/* What a message may have left with a broker must not be there once more. */
+
+static void
+ngx_http_warehouse_producer_learn(ngx_http_warehouse_producer_t *p,
+    const rd_kafka_message_t *message)
+{
+    rd_kafka_msg_status_t  status;
+
+    status = rd_kafka_message_status(message);
+
+    if (status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
+        p->reached = 1;
+    }
+
+    if (p->late && !p->retired && !p->exiting
+        && status == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED)
+    {
+        ngx_http_warehouse_producer_retire(p);
+        ngx_http_warehouse_producer_purge(p);
+    }
 }
 
 
@@ -262,7 +306,10 @@ ngx_http_warehouse_producer_event(void *data, rd_kafka_event_t *event)
         break;
 
     case RD_KAFKA_EVENT_STATS:
-        ngx_http_warehouse_reach_stats(event);
+        if (ngx_http_warehouse_reach_stats(event)) {
+            p->reached = 1;
+        }
+
         break;
 
     default:
@@ -316,34 +363,73 @@ ngx_http_warehouse_producer_fatal(ngx_http_warehouse_producer_t *p)
     char                  text[512];
     rd_kafka_resp_err_t   e;
 
-    if (p->failed) {
-        return;
-    }
-
-    e = rd_kafka_fatal_error(p->rk, text, sizeof(text));
-    p->producers->denied = ngx_http_warehouse_denied(e);
-    ngx_http_warehouse_outage_begin(&p->producers->outage, e, text);
-    ngx_http_warehouse_producer_retire(p);
-}
-
-
-/* Out of service: what it still holds is reported, then it is destroyed. */
-
-static void
-ngx_http_warehouse_producer_retire(ngx_http_warehouse_producer_t *p)
-{
     if (p->failed || p->exiting) {
         return;
     }
 
     p->failed = 1;
+
+    e = rd_kafka_fatal_error(p->rk, text, sizeof(text));
+    p->producers->denied = ngx_http_warehouse_denied(e);
+    ngx_http_warehouse_outage_begin(&p->producers->outage, e, text);
+    ngx_http_warehouse_producer_retire(p);
+    ngx_http_warehouse_producer_purge(p);
+}
+
+
+/* Out of service: once what it still holds is reported it is destroyed. */
+
+static void
+ngx_http_warehouse_producer_retire(ngx_http_warehouse_producer_t *p)
+{
+    if (p->retired || p->exiting) {
+        return;
+    }
+
+    p->retired = 1;
     p->producers->current = NULL;
     ngx_http_warehouse_count(retired);
     ngx_queue_insert_tail(&p->producers->retired, &p->link);
 
-    ngx_http_warehouse_producer_purge(p);
-
     ngx_http_warehouse_events_post(&p->events);
+}
+
+
+/*
+ * One that has not reached a broker yet goes on: it has left nothing with any,
+ * and may be about to.
+ */
+
+static void
+ngx_http_warehouse_producer_clock(ngx_event_t *ev)
+{
+    ngx_msec_t                      age, early, next, timeout;
+    ngx_http_warehouse_producer_t  *p;
+
+    p = ev->data;
+
+    if (p->pending.n == 0) {
+        return;
+    }
+
+    age = ngx_http_warehouse_pendings_age(&p->pending);
+    timeout = p->producers->kafka->timeout;
+    early = timeout - timeout / 10;
+
+    if (age >= early && p->reached) {
+        ngx_http_warehouse_producer_retire(p);
+    }
+
+    if (age >= timeout) {
+        p->late = 1;
+        ngx_http_warehouse_producer_purge(p);
+        next = NGX_HTTP_WAREHOUSE_PURGE;
+
+    } else {
+        next = ((age < early) ? early : timeout) - age;
+    }
+
+    ngx_add_timer(ev, next);
 }
 
 
@@ -354,7 +440,7 @@ ngx_http_warehouse_producer_idle(void *data)
 {
     ngx_http_warehouse_producer_t *p = data;
 
-    if (p->failed && p->pending.n == 0) {
+    if (p->retired && p->pending.n == 0) {
         ngx_queue_remove(&p->link);
         ngx_http_warehouse_producer_destroy(p);
     }

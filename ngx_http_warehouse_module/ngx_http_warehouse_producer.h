@@ -40,8 +40,12 @@ struct ngx_http_warehouse_producer_s {
     ngx_http_warehouse_events_t      events;
     ngx_http_warehouse_pendings_t    pending;       /* without a report */
     ngx_uint_t                       invented;      /* the event's offsets */
+    ngx_event_t                      clock;
     ngx_queue_t                      link;          /* among the retired */
     ngx_http_warehouse_producers_t  *producers;
+    unsigned                         reached:1;     /* a broker */
+    unsigned                         late:1;        /* it gave some up */
+    unsigned                         retired:1;     /* gets no more */
     unsigned                         failed:1;      /* fatally */
     unsigned                         exiting:1;
 };
@@ -50,6 +54,11 @@ struct ngx_http_warehouse_producer_s {
 /*
  * Creates a producer; NULL: there is no memory, or producers->outage says why.
  * It is destroyed once it is of no more use and has no message under way.
+ *
+ * When the oldest message has waited for message.timeout.ms, all that it has are
+ * given up; a little before, if it has reached a broker, others get another one.
+ * librdkafka itself has no timeout for messages: after one it gives those that
+ * are left new sequence numbers, and what a broker has already is written again.
  */
 ngx_http_warehouse_producer_t *ngx_http_warehouse_producer_create(
     ngx_http_warehouse_producers_t *producers);

@@ -261,6 +261,11 @@ SABOTAGES = [
         (NGX + "kafka.c", 'ngx_string("enable.idempotence"), ngx_string("true")',
          'ngx_string("enable.idempotence"), ngx_string("false")')],
      MODULE, ["Module.test_quit"]),
+    ("a producer that numbers messages anew", [
+        (NGX + "kafka.c", 'ngx_string("message.timeout.ms"), ngx_string("0")',
+         'ngx_string("message.timeout.ms"), ngx_string("2000")'),
+        (NGX + "producer.c", "    if (age >= timeout) {", "    if (0 && age >= timeout) {")],
+     PRODUCER, ["Producer.test_written_and_not_answered"]),
     ("an unknown outcome answered with 503", [
         (NGX + "fate.c", "    default:\n        return NGX_HTTP_WAREHOUSE_UNKNOWN;",
          "    default:\n        return NGX_HTTP_WAREHOUSE_NOT_PERSISTED;")],

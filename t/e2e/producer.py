@@ -3,8 +3,10 @@
 nobody answers for, or hears that a batch was there already.  One broker for
 all tests, with ACLs, behind a proxy."""
 
+import concurrent.futures
 import contextlib
 import http.client
+import json
 import os
 import resource
 import signal
@@ -293,6 +295,51 @@ class Producer(stack.Case):
         status, headers, _ = self.s.request("POST", "/commands", POST)
         self.assertEqual((status, headers["Warehouse-Position"]), (200, "0:%d" % (1 + sum(sizes))))
         self.assertEqual(made_up, [0, 0], "positions made up in batches of %s" % sizes)
+
+    def test_written_and_not_answered(self):
+        """When the first of some commands is not waited for any longer, the brokers
+        have the others, too, and the answers are lost: none is written again."""
+        s = self.s
+        self.start(extra="warehouse_kafka message.timeout.ms 2000;")
+        self.assertEqual(s.post("increase", "before", 1)[0], 200)
+        lost = self.proxy.add("drop", proxy.PRODUCE, proxy.RESPONSE, count=None)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            replies = []
+            for n in range(4):
+                replies.append(pool.submit(s.post, "increase", "lost", n + 1))
+                stack.wait(lambda n=n: s.end(s.commands) == n + 2, "the command to be written")
+                time.sleep(0.3)                # apart from the others
+            stack.wait(lambda: lost.hits, "an answer to be lost")
+            self.proxy.clear()
+            statuses = [reply.result()[0] for reply in replies]
+        # whatever it has it sends before
+        self.assertEqual(s.post("increase", "after", 1)[0], 200)
+        written = [json.loads(r.value) for r in s.read(s.commands)]
+        self.assertEqual([(c["sku"], c["qty"]) for c in written],
+                         [("before", 1), *(("lost", n + 1) for n in range(4)), ("after", 1)])
+        self.assertEqual(statuses, [504] * 4)
+
+    def test_no_answers(self):
+        """Another producer takes over, and goes on until it reaches a broker; what
+        waited for an answer may have been written, what came later was not."""
+        self.start(extra="warehouse_kafka message.timeout.ms 1000;")
+        self.assertTrue(self.accepted())
+        self.proxy.half_open(new=True)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            first = pool.submit(self.s.request, "POST", "/commands", POST)
+            stack.wait(lambda: len(self.lines("a producer was created")) == 2
+                       or self.s.request("POST", "/commands", POST)[0] == 200, "another one")
+            self.assertEqual(first.result()[0], 504)
+        posters = [self.ask(0.1, "POST", "/commands", POST) for _ in range(3)]
+        stack.wait(lambda: sum(len(p.replies) for p in posters) > 9, "their answers")
+        self.proxy.mend()
+        stack.wait(self.accepted, "a command to be accepted", 15)
+        for poster in posters:
+            poster.done.set()
+            poster.join()
+            self.assertLessEqual({status for status, _, _ in poster.replies}, {503, 200})
+            self.assertLess(poster.longest, 3)
+        self.assertEqual(len(self.lines("a producer was created")), 2)
 
     def post_at_once(self, n):
         request = ("POST /commands HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"
