@@ -10,12 +10,15 @@
 #define WH_QUERY_AGAIN    2000    /* ms for another one about its failure */
 #define WH_QUERY_LOOKS    5       /* at a watermark that seems to go back */
 #define WH_QUERY_WAIT     500     /* ms between two looks */
+#define WH_QUERY_LONG     3600000 /* ms, librdkafka's limit */
 
 
 static rd_kafka_resp_err_t wh_query_group_error(rd_kafka_t *rk,
     const char *group);
 static int wh_query_uncommitted(rd_kafka_t *rk, rd_kafka_resp_err_t e,
     wh_error_t *err);
+static rd_kafka_AdminOptions_t *wh_query_options(rd_kafka_t *rk,
+    rd_kafka_admin_op_t op);
 static int wh_query_described(rd_kafka_event_t *event, int *count, char *host,
     size_t size, wh_error_t *err);
 
@@ -217,6 +220,7 @@ wh_query_group_error(rd_kafka_t *rk, const char *group)
     const rd_kafka_error_t                         *error;
     rd_kafka_event_t                               *event;
     rd_kafka_queue_t                               *queue;
+    rd_kafka_AdminOptions_t                        *options;
     const rd_kafka_group_result_t                 **groups;
     rd_kafka_ListConsumerGroupOffsets_t            *list;
     const rd_kafka_ListConsumerGroupOffsets_result_t  *result;
@@ -224,10 +228,12 @@ wh_query_group_error(rd_kafka_t *rk, const char *group)
     e = RD_KAFKA_RESP_ERR__TIMED_OUT;
 
     queue = rd_kafka_queue_new(rk);
+    options = wh_query_options(rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
     list = rd_kafka_ListConsumerGroupOffsets_new(group, NULL);
 
-    rd_kafka_ListConsumerGroupOffsets(rk, &list, 1, NULL, queue);
+    rd_kafka_ListConsumerGroupOffsets(rk, &list, 1, options, queue);
     rd_kafka_ListConsumerGroupOffsets_destroy(list);
+    rd_kafka_AdminOptions_destroy(options);
 
     event = rd_kafka_queue_poll(queue, WH_QUERY_AGAIN);
     rd_kafka_queue_destroy(queue);
@@ -256,6 +262,27 @@ wh_query_group_error(rd_kafka_t *rk, const char *group)
 
 
 /*
+ * Of a question to a group's coordinator.  librdkafka (2.0 to 2.15, by an
+ * assertion in rd_kafka_enq_once_del_source_return()) aborts the process when the
+ * coordinator comes that one has not waited for long enough: nobody here waits
+ * for an answer that long, but they all may come.
+ */
+
+static rd_kafka_AdminOptions_t *
+wh_query_options(rd_kafka_t *rk, rd_kafka_admin_op_t op)
+{
+    rd_kafka_AdminOptions_t  *options;
+
+    options = rd_kafka_AdminOptions_new(rk, op);
+
+    (void) rd_kafka_AdminOptions_set_request_timeout(options, WH_QUERY_LONG,
+                                                     NULL, 0);
+
+    return options;
+}
+
+
+/*
  * The coordinator is asked, and nobody else: while it is not there, or reads the
  * group's past, it says so instead of knowing no member.
  */
@@ -264,15 +291,19 @@ int
 wh_query_members(rd_kafka_t *rk, const char *group, int *count, char *host,
     size_t size, wh_error_t *err)
 {
-    int                rc;
-    rd_kafka_event_t  *event;
-    rd_kafka_queue_t  *queue;
+    int                       rc;
+    rd_kafka_event_t         *event;
+    rd_kafka_queue_t         *queue;
+    rd_kafka_AdminOptions_t  *options;
 
     *count = 0;
     *host = '\0';
 
     queue = rd_kafka_queue_new(rk);
-    rd_kafka_DescribeConsumerGroups(rk, &group, 1, NULL, queue);
+    options = wh_query_options(rk, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+
+    rd_kafka_DescribeConsumerGroups(rk, &group, 1, options, queue);
+    rd_kafka_AdminOptions_destroy(options);
 
     event = rd_kafka_queue_poll(queue, WH_QUERY_TIMEOUT);
     rd_kafka_queue_destroy(queue);

@@ -248,9 +248,10 @@ class Network(fault.Case):
         self.finish()
         self.assertTrue(s.daemon.running())
 
-    def both_look_replaced(self):
+    def both_look_replaced(self, away=False):
         """The same, while the process stands still in a transaction that times
-        out: member and producer are fenced, and there is no other process."""
+        out: member and producer are fenced, and there is no other process; away:
+        nor, for longer than a question may take, brokers that could say so."""
         s = self.s
         self.go({"kafka.transaction.timeout.ms": "2000"})
         late = self.proxy.add("hold", proxy.JOIN_GROUP)
@@ -269,14 +270,21 @@ class Network(fault.Case):
         s.daemon.send(signal.SIGCONT)
         stack.wait(lambda: s.logged("Static consumer fenced"), "the group to be mistaken")
         stack.wait(lambda: s.logged("has been fenced by a newer"), "the producer to be fenced")
+        if away:
+            stack.wait(lambda: s.logged("to see whether another process is there"), "the question")
+            self.proxy.refuse()
+            stack.wait(lambda: s.logged('] group "'), "a question without an answer")
+            self.proxy.listen()
         end.release()
         self.moves()
         self.finish()
         self.assertTrue(s.daemon.running())
 
     def test_other_requests_come_after_newer_ones(self):
-        self.side_by_side([Network.join_comes_late, Network.both_look_replaced] + [self.comes_late(key) for key in (
-            proxy.PRODUCE, proxy.ADD_PARTITIONS, proxy.ADD_OFFSETS, proxy.TXN_OFFSET_COMMIT)])
+        late = proxy.PRODUCE, proxy.ADD_PARTITIONS, proxy.ADD_OFFSETS, proxy.TXN_OFFSET_COMMIT
+        self.side_by_side([
+            Network.join_comes_late, Network.both_look_replaced,
+            lambda case: case.both_look_replaced(away=True), *map(self.comes_late, late)])
 
     # connections
 
