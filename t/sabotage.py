@@ -169,10 +169,11 @@ SABOTAGES = [
         ("consumer/store/store.c", "rc == WH_OK && !wh_store_log_same(s)", "rc != WH_OK")],
      SQLITE, ["Replaced.test_log_removed"]),
     ("a log that was removed not saved", [
-        ("consumer/store/wal.c", "if (wh_wal_save(s) != WH_OK)", "if (0)")],
+        ("consumer/store/wal.c", "    if (wh_wal_save(s) != WH_OK) {\n        wh_log", "    if (0) {\n        wh_log")],
      SQLITE, ["Replaced.test_log_removed_and_half_copied"]),
     ("a database without its log gone on with", [
-        ("consumer/store/wal.c", "if (wh_wal_save(s) != WH_OK)", "if (wh_wal_save(s) == 99)")],
+        ("consumer/store/wal.c", "    if (wh_wal_save(s) != WH_OK) {\n        wh_log",
+         "    if (wh_wal_save(s) == 99) {\n        wh_log")],
      SQLITE, ["Replaced.test_log_removed_and_begun_anew"]),
     ("damage not looked for", [
         ("consumer/session/session.c", "        rc = wh_store_check(h->store, whole, err);",

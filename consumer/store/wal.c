@@ -211,7 +211,7 @@ wh_wal_remove(const wh_store_t *s, int i)
 void
 wh_store_log_lost(const wh_store_t *s)
 {
-    int          i;
+    int          i, rc;
     char         aside[PATH_MAX];
     wh_error_t   err;
     struct stat  st;
@@ -219,12 +219,20 @@ wh_store_log_lost(const wh_store_t *s)
     wh_log(WH_LOG_WARN, "the log of the database \"%s\" was removed: saving "
            "what it has", s->file);
 
-    if (wh_file_name(aside, s->file, WH_FILES_DAMAGED, &err) != WH_OK
-        || rename(s->file, aside) == -1)
-    {
-        wh_log(WH_LOG_ERROR, "cannot rename the database: %s",
-               strerror(errno));
-        (void) wh_wal_save(s);
+    rc = wh_file_name(aside, s->file, WH_FILES_DAMAGED, &err);
+
+    if (rc == WH_OK && rename(s->file, aside) == -1) {
+        rc = wh_error_set(&err, WH_ERROR, "%s", strerror(errno));
+    }
+
+    if (rc != WH_OK) {
+        wh_log(WH_LOG_ERROR, "cannot rename the database: %s", err.text);
+
+        if (wh_wal_save(s) != WH_OK) {
+            wh_log(WH_LOG_ERROR, "without its log, the database \"%s\" may be "
+                   "damaged: move it away to have it rebuilt", s->file);
+        }
+
         return;
     }
 
