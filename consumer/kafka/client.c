@@ -1,10 +1,18 @@
+#define _GNU_SOURCE             /* pthread_timedjoin_np() */
+
 #include "kafka/client.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "conf/secret.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
+
+
+#define WH_CLIENT_CLOSE  5    /* s until a handle is left alone */
 
 
 #define WH_CLIENT_ALL                                                         \
@@ -78,6 +86,7 @@ static int wh_client_set_identity(rd_kafka_conf_t *rkconf,
 static int wh_client_new(rd_kafka_t **rk, wh_client_kind_t kind,
     const wh_conf_t *conf, const wh_callbacks_t *callbacks, int brokers,
     wh_error_t *err);
+static void *wh_client_destroy(void *rk);
 static void wh_client_log(const rd_kafka_t *rk, int level, const char *fac,
     const char *text);
 static void wh_client_error(rd_kafka_t *rk, int code, const char *reason,
@@ -327,15 +336,49 @@ wh_client_set(rd_kafka_conf_t *rkconf, const char *name, const char *value,
 }
 
 
+/*
+ * Before 2.6.1 librdkafka waits for ever where a partition that is consumed has
+ * gone with its topic.  What is left then are threads that do nothing.
+ */
+
 void
 wh_client_close(rd_kafka_t *rk)
 {
-    if (rk != NULL) {
+    pthread_t        thread;
+    wh_error_t       err;
+    struct timespec  until;
 
-        /* a static member does not leave its group, so nothing to wait for */
-
-        rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    if (rk == NULL) {
+        return;
     }
+
+    if (rd_kafka_version() >= 0x020601ff
+        || rd_kafka_type(rk) != RD_KAFKA_CONSUMER
+        || wh_thread_start(&thread, wh_client_destroy, rk, &err) != WH_OK)
+    {
+        (void) wh_client_destroy(rk);
+        return;
+    }
+
+    (void) clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WH_CLIENT_CLOSE;
+
+    if (pthread_timedjoin_np(thread, NULL, &until) != 0) {
+        wh_log(WH_LOG_WARN, "kafka: a consumer does not end: going on without "
+               "waiting for it");
+        (void) pthread_detach(thread);
+    }
+}
+
+
+static void *
+wh_client_destroy(void *rk)
+{
+    /* a static member does not leave its group, so nothing to wait for */
+
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+
+    return NULL;
 }
 
 

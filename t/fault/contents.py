@@ -82,10 +82,13 @@ class Recreated(Case):
         self.s.start_daemon()
         self.processed(100, "before")
 
-    def recreate(self, topic):
+    def recreate(self, topic, missed=False):
+        """missed: by the daemon, in between."""
         with self.s.admin() as admin:
             admin.delete_topics([topic])
             stack.wait(lambda: topic not in admin.list_topics(), "the topic to go")
+            if missed:
+                stack.wait(lambda: self.s.logged("so it is not created"), "the daemon to miss it")
             stack.wait(lambda: self.create(admin, topic), "the new topic")
         stack.wait(lambda: self.s.end(topic) == 0, "the new topic")
 
@@ -96,9 +99,15 @@ class Recreated(Case):
         return True
 
     def test_commands(self):
+        self.recreated_commands(missed=False)
+
+    def test_commands_missed(self):
+        self.recreated_commands(missed=True)
+
+    def recreated_commands(self, missed):
         s = self.s
         ledger = stack.replay(s)
-        self.recreate(s.commands)
+        self.recreate(s.commands, missed)
         s.produce(commands(10, "after"))
         self.stopped(s.commands, "recreated", "set commands_topic")
         self.assertEqual(self.items(), ledger.items)
