@@ -262,10 +262,9 @@ wh_query_group_error(rd_kafka_t *rk, const char *group)
 
 
 /*
- * Of a question to a group's coordinator.  librdkafka (2.0 to 2.15, by an
- * assertion in rd_kafka_enq_once_del_source_return()) aborts the process when the
- * coordinator comes that one has not waited for long enough: nobody here waits
- * for an answer that long, but they all may come.
+ * Of a question to a group's coordinator.  It must not time out: librdkafka (2.0
+ * to 2.15, by an assertion in rd_kafka_enq_once_del_source_return()) aborts the
+ * process when the coordinator is there again that such a question waited for.
  */
 
 static rd_kafka_AdminOptions_t *

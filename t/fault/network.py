@@ -194,6 +194,19 @@ class Network(fault.Case):
             part = TopicPartition(self.s.notifications, 0)
             return consumer.end_offsets([part])[part]
 
+    def hold_open(self, key, stop=False):
+        """Holds this request of a transaction that has notifications; stop: and
+        the daemon stands still."""
+        while True:
+            rule = self.proxy.add("hold", key)
+            self.hit(rule)
+            if stop:
+                self.s.daemon.send(signal.SIGSTOP)
+            if self.last_stable_offset() < self.s.end(self.s.notifications):
+                return rule
+            rule.release()
+            self.s.daemon.send(signal.SIGCONT)
+
     def test_end_of_a_transaction_comes_in_the_next(self):
         """The daemon has repeated EndTxn with success when the first one
         reaches the broker, where the next transaction is open."""
@@ -201,11 +214,9 @@ class Network(fault.Case):
         self.go()
         late = self.proxy.add("hold", proxy.END_TXN)
         self.hit(late)
-        offsets = self.proxy.add("hold", proxy.TXN_OFFSET_COMMIT)
-        self.hit(offsets)
+        offsets = self.hold_open(proxy.TXN_OFFSET_COMMIT)
         self.assertTrue(self.proxy.seen(proxy.END_TXN, RESPONSE, error=0))
         stable = self.last_stable_offset()
-        self.assertLess(stable, s.end(s.notifications))
         late.release()
         stack.wait(lambda: late.answers, "the answer to the late EndTxn")
         self.assertIn(late.answers[0].error, FENCED)
@@ -260,9 +271,7 @@ class Network(fault.Case):
         self.hit(late)
         stack.wait(lambda: len(s.logged("] processing ")) > ready, "another JoinGroup", 120)
         self.moves()
-        end = self.proxy.add("hold", proxy.END_TXN)
-        self.hit(end)
-        s.daemon.send(signal.SIGSTOP)
+        end = self.hold_open(proxy.END_TXN, stop=True)
         last = s.end(s.notifications)
         stack.wait(lambda: self.last_stable_offset() >= last, "the transaction to time out")
         late.release()
