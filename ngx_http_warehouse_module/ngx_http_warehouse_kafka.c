@@ -41,7 +41,8 @@ static const ngx_http_warehouse_reserved_t  ngx_http_warehouse_reserved[] = {
     { "allow.auto.create.topics",
       "brokers would give the topic settings that lose commands" },
     { "enable.idempotence", "a command is written once" },
-    { "enable.gapless.guarantee", "it is set by the module" },
+    { "enable.gapless.guarantee",
+      "a command that is refused would end a producer for all" },
     { "transactional.id", "the module does not use transactions" },
     { "delivery.report.only.error", "replies wait for delivery reports" },
     { "partitioner", "other producers have to agree on it" },
@@ -74,8 +75,10 @@ static ngx_keyval_t  ngx_http_warehouse_fixed[] = {
 };
 
 
-static ngx_keyval_t  ngx_http_warehouse_endless = {
-    ngx_string("message.timeout.ms"), ngx_string("0")
+/* what librdkafka takes at most: 24 days */
+
+static ngx_keyval_t  ngx_http_warehouse_patient = {
+    ngx_string("message.timeout.ms"), ngx_string("2147483647")
 };
 
 
@@ -385,7 +388,7 @@ ngx_http_warehouse_kafka_check(ngx_conf_t *cf,
     /* the producer keeps to kafka->timeout itself */
 
     return ngx_http_warehouse_kafka_set_all(cf, kafka->properties,
-                                            &ngx_http_warehouse_endless, 1);
+                                            &ngx_http_warehouse_patient, 1);
 }
 
 

@@ -16,8 +16,8 @@ static ngx_http_warehouse_fate_e ngx_http_warehouse_producer_refused(
 
 static void ngx_http_warehouse_producer_report(void *data,
     const rd_kafka_message_t *message, ngx_uint_t first);
-static void ngx_http_warehouse_producer_learn(
-    ngx_http_warehouse_producer_t *p, const rd_kafka_message_t *message);
+static const char *ngx_http_warehouse_producer_why(
+    const ngx_http_warehouse_producer_t *p, rd_kafka_resp_err_t e);
 static void ngx_http_warehouse_producer_event(void *data,
     rd_kafka_event_t *event);
 static void ngx_http_warehouse_producer_error(
@@ -47,7 +47,6 @@ ngx_http_warehouse_producer_t *
 ngx_http_warehouse_producer_create(ngx_http_warehouse_producers_t *producers)
 {
     char                            text[512];
-    rd_kafka_conf_t                *properties;
     ngx_http_warehouse_producer_t  *p;
 
     p = ngx_calloc(sizeof(ngx_http_warehouse_producer_t), ngx_cycle->log);
@@ -66,24 +65,9 @@ ngx_http_warehouse_producer_create(ngx_http_warehouse_producers_t *producers)
 
     ngx_http_warehouse_pendings_init(&p->pending);
 
-    properties = rd_kafka_conf_dup(producers->kafka->properties);
-
-    rd_kafka_conf_set_events(properties, RD_KAFKA_EVENT_DR
-                                         | RD_KAFKA_EVENT_ERROR
-                                         | RD_KAFKA_EVENT_LOG
-                                         | RD_KAFKA_EVENT_STATS);
-
-    if (rd_kafka_conf_set(properties, "bootstrap.servers",
-                          (char *) producers->kafka->brokers.data, text,
-                          sizeof(text))
-        == RD_KAFKA_CONF_OK)
-    {
-        p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, properties, text,
-                             sizeof(text));
-    }
-
+    p->rk = ngx_http_warehouse_handle(producers->kafka, &p->sent, text,
+                                      sizeof(text));
     if (p->rk == NULL) {
-        rd_kafka_conf_destroy(properties);
         ngx_http_warehouse_outage_begin(&producers->outage, NGX_ERROR, text);
         ngx_free(p);
         return NULL;
@@ -156,7 +140,7 @@ ngx_http_warehouse_producer_destroy(ngx_http_warehouse_producer_t *p)
         rd_kafka_topic_destroy(p->topics[i]);
     }
 
-    ngx_http_warehouse_reap(p->rk);
+    ngx_http_warehouse_reap(p->rk, p->sent);
 
     if (p->topics != NULL) {
         ngx_free(p->topics);
@@ -233,7 +217,6 @@ ngx_http_warehouse_producer_report(void *data,
     waiter = ngx_http_warehouse_pending_end(&p->pending, message->_private);
 
     ngx_http_warehouse_reach_report(message);
-    ngx_http_warehouse_producer_learn(p, message);
 
     if (first) {
         p->invented = 0;
@@ -261,35 +244,27 @@ ngx_http_warehouse_producer_report(void *data,
     } else if (report.fate != NGX_HTTP_WAREHOUSE_TOO_LARGE) {
         ngx_http_warehouse_outage_topic(&p->producers->outage,
                                         rd_kafka_topic_name(message->rkt),
-                                        rd_kafka_err2str(p->late
-                                            ? RD_KAFKA_RESP_ERR__MSG_TIMED_OUT
-                                            : message->err));
+                                        ngx_http_warehouse_producer_why(p,
+                                                               message->err));
     }
 
     waiter->handler(waiter->data, &report);
 }
 
 
-/* What a message may have left with a broker must not be there once more. */
+/* What was given up was so for its time, unless the producer had failed. */
 
-static void
-ngx_http_warehouse_producer_learn(ngx_http_warehouse_producer_t *p,
-    const rd_kafka_message_t *message)
+static const char *
+ngx_http_warehouse_producer_why(const ngx_http_warehouse_producer_t *p,
+    rd_kafka_resp_err_t e)
 {
-    rd_kafka_msg_status_t  status;
-
-    status = rd_kafka_message_status(message);
-
-    if (status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
-        p->reached = 1;
-    }
-
-    if (p->late && !p->retired && !p->exiting
-        && status == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED)
+    if (!p->failed && (e == RD_KAFKA_RESP_ERR__PURGE_QUEUE
+                       || e == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT))
     {
-        ngx_http_warehouse_producer_retire(p);
-        ngx_http_warehouse_producer_purge(p);
+        e = RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
     }
+
+    return rd_kafka_err2str(e);
 }
 
 
@@ -306,10 +281,7 @@ ngx_http_warehouse_producer_event(void *data, rd_kafka_event_t *event)
         break;
 
     case RD_KAFKA_EVENT_STATS:
-        if (ngx_http_warehouse_reach_stats(event)) {
-            p->reached = 1;
-        }
-
+        ngx_http_warehouse_reach_stats(event);
         break;
 
     default:
@@ -395,10 +367,7 @@ ngx_http_warehouse_producer_retire(ngx_http_warehouse_producer_t *p)
 }
 
 
-/*
- * One that has not reached a broker yet goes on: it has left nothing with any,
- * and may be about to.
- */
+/* One that has sent nothing goes on: it may be about to reach a broker. */
 
 static void
 ngx_http_warehouse_producer_clock(ngx_event_t *ev)
@@ -416,12 +385,11 @@ ngx_http_warehouse_producer_clock(ngx_event_t *ev)
     timeout = p->producers->kafka->timeout;
     early = timeout - timeout / 10;
 
-    if (age >= early && p->reached) {
+    if (age >= early && p->sent->messages) {
         ngx_http_warehouse_producer_retire(p);
     }
 
     if (age >= timeout) {
-        p->late = 1;
         ngx_http_warehouse_producer_purge(p);
         next = NGX_HTTP_WAREHOUSE_PURGE;
 

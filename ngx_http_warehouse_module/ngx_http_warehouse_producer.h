@@ -11,6 +11,7 @@
 #include <ngx_core.h>
 
 #include "ngx_http_warehouse_events.h"
+#include "ngx_http_warehouse_handle.h"
 #include "ngx_http_warehouse_kafka.h"
 #include "ngx_http_warehouse_message.h"
 #include "ngx_http_warehouse_outage.h"
@@ -40,11 +41,10 @@ struct ngx_http_warehouse_producer_s {
     ngx_http_warehouse_events_t      events;
     ngx_http_warehouse_pendings_t    pending;       /* without a report */
     ngx_uint_t                       invented;      /* the event's offsets */
-    ngx_event_t                      clock;
+    ngx_http_warehouse_sent_t       *sent;
+    ngx_event_t                      clock;         /* of the oldest one */
     ngx_queue_t                      link;          /* among the retired */
     ngx_http_warehouse_producers_t  *producers;
-    unsigned                         reached:1;     /* a broker */
-    unsigned                         late:1;        /* it gave some up */
     unsigned                         retired:1;     /* gets no more */
     unsigned                         failed:1;      /* fatally */
     unsigned                         exiting:1;
@@ -56,9 +56,9 @@ struct ngx_http_warehouse_producer_s {
  * It is destroyed once it is of no more use and has no message under way.
  *
  * When the oldest message has waited for message.timeout.ms, all that it has are
- * given up; a little before, if it has reached a broker, others get another one.
- * librdkafka itself has no timeout for messages: after one it gives those that
- * are left new sequence numbers, and what a broker has already is written again.
+ * given up; a little before, if it has sent any, others get another one.
+ * librdkafka's own timeout of messages is out of reach: after one it gives those
+ * that are left new sequence numbers, and what a broker has is written again.
  */
 ngx_http_warehouse_producer_t *ngx_http_warehouse_producer_create(
     ngx_http_warehouse_producers_t *producers);

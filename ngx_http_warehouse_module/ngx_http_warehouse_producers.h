@@ -1,6 +1,6 @@
 /*
  * A worker's producers: one in service, created lazily and replaced after a
- * fatal error; drained at exit.
+ * fatal error or when it gets no answers; drained at exit.
  */
 
 #ifndef _NGX_HTTP_WAREHOUSE_PRODUCERS_H_INCLUDED_

@@ -4,7 +4,7 @@
 #include "wh_stats.h"
 
 
-ngx_uint_t
+void
 ngx_http_warehouse_reach_stats(rd_kafka_event_t *event)
 {
     time_t       seen, before;
@@ -16,7 +16,7 @@ ngx_http_warehouse_reach_stats(rd_kafka_event_t *event)
     if (wh_stats_parse(&stats, text, ngx_strlen(text)) != WH_OK
         || stats.idle < 0)
     {
-        return 0;
+        return;
     }
 
     seen = ngx_time() - (time_t) (stats.idle / 1000000);
@@ -28,8 +28,6 @@ ngx_http_warehouse_reach_stats(rd_kafka_event_t *event)
     if (seen > before || before > ngx_time()) {
         ngx_http_warehouse_slot->seen = (ngx_atomic_uint_t) seen;
     }
-
-    return 1;
 }
 
 

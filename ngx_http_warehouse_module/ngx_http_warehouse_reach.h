@@ -18,11 +18,8 @@
 #define NGX_HTTP_WAREHOUSE_REACH  10    /* s since a broker has answered */
 
 
-/*
- * Take the event of statistics, true if its producer has heard of a broker; a
- * delivery report, which is counted, too.
- */
-ngx_uint_t ngx_http_warehouse_reach_stats(rd_kafka_event_t *event);
+/* Take the event of statistics; a delivery report, which is counted, too. */
+void ngx_http_warehouse_reach_stats(rd_kafka_event_t *event);
 void ngx_http_warehouse_reach_report(const rd_kafka_message_t *message);
 
 /* True if a broker has answered a worker lately. */

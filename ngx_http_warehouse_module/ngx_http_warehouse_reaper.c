@@ -9,6 +9,7 @@ typedef struct {
     ngx_queue_t   queue;
     pthread_t     thread;
     rd_kafka_t   *rk;
+    void         *data;
 } ngx_http_warehouse_reaped_t;
 
 
@@ -22,7 +23,7 @@ static ngx_queue_t  ngx_http_warehouse_reaped;
 
 
 void
-ngx_http_warehouse_reap(rd_kafka_t *rk)
+ngx_http_warehouse_reap(rd_kafka_t *rk, void *data)
 {
     int                           err;
     sigset_t                      all, before;
@@ -46,6 +47,7 @@ ngx_http_warehouse_reap(rd_kafka_t *rk)
     }
 
     reaped->rk = rk;
+    reaped->data = data;
 
     /* nginx's signals are for nginx's thread */
 
@@ -53,7 +55,7 @@ ngx_http_warehouse_reap(rd_kafka_t *rk)
     (void) pthread_sigmask(SIG_SETMASK, &all, &before);
 
     err = pthread_create(&reaped->thread, NULL,
-                         ngx_http_warehouse_reaper_thread, rk);
+                         ngx_http_warehouse_reaper_thread, reaped);
 
     (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
 
@@ -95,7 +97,10 @@ ngx_http_warehouse_reaper_stay(void)
 static void *
 ngx_http_warehouse_reaper_thread(void *data)
 {
-    rd_kafka_destroy(data);
+    ngx_http_warehouse_reaped_t *reaped = data;
+
+    rd_kafka_destroy(reaped->rk);
+    ngx_free(reaped->data);
 
     return NULL;
 }

@@ -15,9 +15,9 @@
 
 /*
  * Takes a handle whose queues and topics the caller has destroyed, and destroys
- * it in a thread of its own.
+ * it in a thread of its own; then frees data, which its threads may have used.
  */
-void ngx_http_warehouse_reap(rd_kafka_t *rk);
+void ngx_http_warehouse_reap(rd_kafka_t *rk, void *data);
 
 /*
  * Waits for these threads, at most so many ms in all; what is not done then is

@@ -263,8 +263,7 @@ SABOTAGES = [
          'ngx_string("enable.idempotence"), ngx_string("false")')],
      MODULE, ["Module.test_quit"]),
     ("a producer that numbers messages anew", [
-        (NGX + "kafka.c", 'ngx_string("message.timeout.ms"), ngx_string("0")',
-         'ngx_string("message.timeout.ms"), ngx_string("2000")'),
+        (NGX + "kafka.c", 'ngx_string("2147483647")', 'ngx_string("2000")'),
         (NGX + "producer.c", "    if (age >= timeout) {", "    if (0 && age >= timeout) {")],
      PRODUCER, ["Producer.test_written_and_not_answered"]),
     ("an unknown outcome answered with 503", [
@@ -277,7 +276,7 @@ SABOTAGES = [
          "                                 + NGX_HTTP_WAREHOUSE_GUARD);\n", "")],
      MODULE, ["Module.test_quit"]),
     ("a producer destroyed in the event loop", [
-        (NGX + "producer.c", "    ngx_http_warehouse_reap(p->rk);", "    rd_kafka_destroy(p->rk);")],
+        (NGX + "producer.c", "    ngx_http_warehouse_reap(p->rk, p->sent);", "    rd_kafka_destroy(p->rk);")],
      PRODUCER, ["Producer.test_lookup_that_hangs"]),
     ("another producer for each refused command", [
         (NGX + "producers.c", "    producers->retry = ngx_current_msec + NGX_HTTP_WAREHOUSE_RETRY;\n",
