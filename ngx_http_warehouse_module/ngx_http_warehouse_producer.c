@@ -341,10 +341,13 @@ ngx_http_warehouse_producer_fatal(ngx_http_warehouse_producer_t *p)
 
     p->failed = 1;
 
-    e = rd_kafka_fatal_error(p->rk, text, sizeof(text));
-    p->producers->denied = ngx_http_warehouse_denied(e);
-    ngx_http_warehouse_outage_begin(&p->producers->outage, e, text);
-    ngx_http_warehouse_producer_retire(p);
+    if (!p->retired) {
+        e = rd_kafka_fatal_error(p->rk, text, sizeof(text));
+        p->producers->denied = ngx_http_warehouse_denied(e);
+        ngx_http_warehouse_outage_begin(&p->producers->outage, e, text);
+        ngx_http_warehouse_producer_retire(p);
+    }
+
     ngx_http_warehouse_producer_purge(p);
 }
 

@@ -86,8 +86,10 @@ ngx_http_warehouse_producers_exit(ngx_http_warehouse_producers_t *producers)
 
     producers->exited = 1;
 
+    /* the one in service first: from it reports come, if from any */
+
     if (producers->current != NULL) {
-        ngx_queue_insert_tail(&producers->retired, &producers->current->link);
+        ngx_queue_insert_head(&producers->retired, &producers->current->link);
         producers->current = NULL;
     }
 

@@ -338,7 +338,7 @@ wh_client_set(rd_kafka_conf_t *rkconf, const char *name, const char *value,
 
 /*
  * Before 2.6.1 librdkafka waits for ever where a partition that is consumed has
- * gone with its topic.  What is left then are threads that do nothing.
+ * gone with its topic.  What is left then is a thread that only waits.
  */
 
 void

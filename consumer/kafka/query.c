@@ -265,6 +265,7 @@ wh_query_group_error(rd_kafka_t *rk, const char *group)
  * Of a question to a group's coordinator.  It must not time out: librdkafka (2.0
  * to 2.15, by an assertion in rd_kafka_enq_once_del_source_return()) aborts the
  * process when the coordinator is there again that such a question waited for.
+ * An hour is all that it takes.
  */
 
 static rd_kafka_AdminOptions_t *
