@@ -285,7 +285,7 @@ class Notifications(Case):
                 producer.flush()
                 producer.abort_transaction()
             s.start_daemon()
-            s.produce([increase("A")])
+            s.produce([increase("A")], key=b"x")
             s.wait_caught_up()
             self.assertEqual(stream.wait(n + 1), self.sent())
         self.assertEqual(self.follow(last=-1).wait(2), self.sent())
